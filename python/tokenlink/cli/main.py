@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands of ``./twist``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import typer
+
+ROOT = Path(__file__).resolve().parents[3]
+
+app = typer.Typer(help="Tokens over a real radio link.", no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def main() -> None:
+    """Tokens over a real radio link. Example: ./twist test"""
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def test(context: typer.Context) -> None:
+    """Run the test suite; further arguments go to pytest. Example: ./twist test -k ldpc"""
+    lint = subprocess.run([sys.executable, "-m", "ruff", "check", "."], cwd=ROOT, check=False)
+    tests = subprocess.run([sys.executable, "-m", "pytest", *context.args], cwd=ROOT, check=False)
+    raise typer.Exit(lint.returncode or tests.returncode)
