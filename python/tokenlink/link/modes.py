@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The mode table: what each synchronisation mode sends per frame, read from YAML and validated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from tokenlink.phy.qam import BITS_PER_SYMBOL
+
+SCHEMA_VERSION = 1
+DEFAULT_TABLE = "twist_default.yaml"
+
+
+class ModeTableError(ValueError):
+    """A mode table that cannot be used; the message names the field, the value and the legal range."""
+
+
+def _require(condition: bool, field: str, value, legal: str) -> None:
+    if not condition:
+        raise ModeTableError(f"mode table: {field} is {value!r}, must be {legal}")
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One row of the table.
+
+    Attributes
+    ----------
+    mode_id : int               position in the table
+    name : str
+    budget : int                payload channel uses per frame, B_m
+    code_rates : tuple of Fraction [n_groups]
+    thresholds : tuple of float [n_groups]   confidence below which a token is erased, in [0, 1]
+    """
+
+    mode_id: int
+    name: str
+    budget: int
+    code_rates: tuple[Fraction, ...]
+    thresholds: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ModeTable:
+    """All modes of a link and what they share.
+
+    Attributes
+    ----------
+    vocab_size, grid : int, (rows, cols)
+    group_map : int64 [rows * cols]    group of each token position, 0 is protected best
+    nominal_budget : int               B_0, payload channel uses
+    modulation : str
+    max_iterations : int               of the LDPC decoder
+    llr_scale : dict Fraction -> float a-posteriori LLR multiplier per code rate at `max_iterations`
+    modes : tuple of Mode
+    """
+
+    vocab_size: int
+    grid: tuple[int, int]
+    group_map: np.ndarray
+    nominal_budget: int
+    modulation: str
+    max_iterations: int
+    llr_scale: dict[Fraction, float]
+    modes: tuple[Mode, ...]
+
+    @property
+    def n_tokens(self) -> int:
+        return self.grid[0] * self.grid[1]
+
+    @cached_property
+    def n_groups(self) -> int:
+        return int(self.group_map.max()) + 1
+
+    @cached_property
+    def group_positions(self) -> tuple[np.ndarray, ...]:
+        """Token positions of each group in raster order, int64 arrays."""
+        return tuple(np.flatnonzero(self.group_map == g) for g in range(self.n_groups))
+
+    def mode(self, mode_id: int) -> Mode:
+        """The mode of this id; raises ModeTableError if there is none."""
+        _require(0 <= mode_id < len(self.modes), "mode_id", mode_id, f"in 0..{len(self.modes) - 1}")
+        return self.modes[mode_id]
+
+    def mode_named(self, name: str) -> Mode:
+        """The mode of this name; raises ModeTableError if there is none."""
+        for mode in self.modes:
+            if mode.name == name:
+                return mode
+        raise ModeTableError(f"mode table: mode is {name!r}, must be one of {[m.name for m in self.modes]}")
+
+    def info_bits(self, group: int) -> int:
+        """Information bits of a group's codeword, k_g = n_g * bits per token."""
+        return len(self.group_positions[group]) * max(1, (self.vocab_size - 1).bit_length())
+
+    def channel_uses(self, mode: Mode, group: int) -> int:
+        """Symbols that carry a group in a mode, ceil(k_g / (p * bits per symbol))."""
+        return -(-Fraction(self.info_bits(group)) // (mode.code_rates[group] * BITS_PER_SYMBOL[self.modulation]))
+
+    def total_channel_uses(self, mode: Mode) -> int:
+        """Payload symbols of a frame in this mode."""
+        return sum(self.channel_uses(mode, group) for group in range(self.n_groups))
+
+    def relative_cost(self, mode: Mode) -> float:
+        """B_m / B_0, the cost of DESIGN equation (49)."""
+        return mode.budget / self.nominal_budget
+
+    def token_thresholds(self, mode: Mode) -> np.ndarray:
+        """Threshold of each token position, float32 [n_tokens]."""
+        return np.asarray(mode.thresholds, np.float32)[self.group_map]
+
+
+def load_mode_table(path: str | Path | None = None) -> ModeTable:
+    """Read and validate a mode table; without a path, the one that ships.
+
+    Raises
+    ------
+    ModeTableError   unreadable file, unknown or missing field, value out of range, profile over its budget
+    """
+    try:
+        text = (resources.files("tokenlink.link") / "tables" / DEFAULT_TABLE).read_text() if path is None else (
+            Path(path).read_text())
+        raw = yaml.safe_load(text)
+    except (OSError, yaml.YAMLError) as error:
+        raise ModeTableError(f"mode table {path}: {error}") from error
+    return parse_mode_table(raw)
+
+
+def parse_mode_table(raw: dict) -> ModeTable:
+    """Validate the plain structure of a YAML mode table; raises ModeTableError."""
+    _require(isinstance(raw, dict), "document", type(raw).__name__, "a mapping")
+    known = {"schema", "provenance", "vocab_size", "grid", "group_map", "nominal_budget", "modulation",
+             "max_iterations", "llr_scale", "modes"}
+    _require(not set(raw) - known, "field", sorted(set(raw) - known), f"among {sorted(known)}")
+    missing = sorted(known - {"provenance"} - set(raw))
+    _require(not missing, "missing field", missing, "present")
+    _require(raw["schema"] == SCHEMA_VERSION, "schema", raw["schema"], str(SCHEMA_VERSION))
+    for field, low in (("vocab_size", 2), ("nominal_budget", 1), ("max_iterations", 1)):
+        _require(_is_int(raw[field]) and raw[field] >= low, field, raw[field], f"an integer >= {low}")
+    _require(raw["modulation"] in BITS_PER_SYMBOL, "modulation", raw["modulation"], f"one of {list(BITS_PER_SYMBOL)}")
+    grid = raw["grid"]
+    _require(isinstance(grid, list) and len(grid) == 2 and all(_is_int(v) and v > 0 for v in grid), "grid", grid,
+             "two positive integers, rows and cols")
+    group_map = _parse_group_map(raw["group_map"], grid)
+    _require(isinstance(raw["llr_scale"], dict), "llr_scale", raw["llr_scale"], "a mapping of code rates to factors")
+    scale = {_parse_rate(rate, "llr_scale"): value for rate, value in raw["llr_scale"].items()}
+    for rate, value in scale.items():
+        _require(_is_number(value) and 0 < value <= 4, f"llr_scale[{rate}]", value, "in (0, 4]")
+    _require(isinstance(raw["modes"], list) and raw["modes"], "modes", raw["modes"], "a list of at least one mode")
+    modes = tuple(_parse_mode(i, row, int(group_map.max()) + 1) for i, row in enumerate(raw["modes"]))
+    names = [mode.name for mode in modes]
+    _require(len(set(names)) == len(names), "modes.name", names, "all different")
+    table = ModeTable(raw["vocab_size"], (grid[0], grid[1]), group_map, raw["nominal_budget"], raw["modulation"],
+                      raw["max_iterations"], scale, modes)
+    for mode in modes:
+        used = table.total_channel_uses(mode)
+        _require(used <= mode.budget, f"modes[{mode.name}].code_rates", f"{used} channel uses",
+                 f"within its budget of {mode.budget}")
+    return table
+
+
+def _parse_group_map(rows, grid) -> np.ndarray:
+    """Rows of digits, one digit a token position."""
+    shaped = isinstance(rows, list) and len(rows) == grid[0] and all(
+        isinstance(row, str) and row.isdigit() and len(row) == grid[1] for row in rows)
+    _require(shaped, "group_map", rows, f"{grid[0]} strings of {grid[1]} digits, quoted")
+    flat = np.array([int(digit) for row in rows for digit in row])
+    _require(len(np.unique(flat)) == flat.max() + 1, "group_map", sorted(set(flat.tolist())),
+             "groups numbered 0, 1, ... without a gap")
+    return flat
+
+
+def _parse_mode(index: int, row: dict, n_groups: int) -> Mode:
+    where = f"modes[{index}]"
+    _require(isinstance(row, dict), where, row, "a mapping")
+    fields = {"name", "budget", "code_rates", "thresholds"}
+    _require(set(row) == fields, f"{where} fields", sorted(row), str(sorted(fields)))
+    _require(isinstance(row["name"], str) and row["name"], f"{where}.name", row["name"], "a name")
+    _require(_is_int(row["budget"]) and row["budget"] > 0, f"{where}.budget", row["budget"], "an integer > 0")
+    for field in ("code_rates", "thresholds"):
+        _require(isinstance(row[field], list) and len(row[field]) == n_groups, f"{where}.{field}", row[field],
+                 f"a list of {n_groups}, one a group")
+    for value in row["thresholds"]:
+        _require(_is_number(value) and 0 <= value <= 1, f"{where}.thresholds", value, "in [0, 1]")
+    rates = tuple(_parse_rate(rate, f"{where}.code_rates") for rate in row["code_rates"])
+    return Mode(index, row["name"], row["budget"], rates, tuple(float(v) for v in row["thresholds"]))
+
+
+def _parse_rate(text, field: str) -> Fraction:
+    try:
+        rate = Fraction(text)
+    except (TypeError, ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    _require(Fraction(1, 5) <= rate <= Fraction(8, 9), field, text, "a code rate such as 1/2, in [1/5, 8/9]")
+    return rate
+
+
+def _is_int(value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mode tables: every shipped one is valid, every mistake is named."""
+
+import copy
+from importlib import resources
+
+import pytest
+import yaml
+
+from tokenlink.link.modes import ModeTableError, load_mode_table, parse_mode_table
+
+TABLES = sorted((resources.files("tokenlink.link") / "tables").iterdir())
+DEFAULT = yaml.safe_load((resources.files("tokenlink.link") / "tables" / "twist_default.yaml").read_text())
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda p: p.name)
+def test_shipped_tables_are_valid_and_within_budget(path):
+    table = load_mode_table(path)
+    assert sum(len(p) for p in table.group_positions) == table.n_tokens
+    for mode in table.modes:
+        assert table.total_channel_uses(mode) <= mode.budget
+
+
+def test_default_budgets_are_the_design_ones():
+    table = load_mode_table()
+    assert [table.relative_cost(m) for m in table.modes] == [0.75, 1.0, 1.5]
+    assert (table.vocab_size, table.n_tokens, table.n_groups) == (1024, 256, 4)
+    # c(p) = log2(K) / (4 p) channel uses a token, 64 tokens a group
+    assert [table.channel_uses(table.mode_named("low"), g) for g in range(4)] == [320, 240, 192, 192]
+
+
+def broken(path, value):
+    raw = copy.deepcopy(DEFAULT)
+    target = raw
+    for key in path[:-1]:
+        target = target[key]
+    target[path[-1]] = value
+    return raw
+
+
+@pytest.mark.parametrize("path, value, match", [
+    (("schema",), 2, "schema is 2"),
+    (("vocab_size",), 1, "vocab_size is 1"),
+    (("vocab_size",), True, "vocab_size"),
+    (("grid",), [8], "grid"),
+    (("modulation",), "8psk", "modulation is '8psk'"),
+    (("group_map", 0), "3" * 31, "group_map"),
+    (("group_map", 0), "5" * 32, "without a gap"),
+    (("modes", 0, "budget"), 900, "944 channel uses.*budget of 900"),
+    (("modes", 0, "code_rates"), ["1/2"], "list of 4"),
+    (("modes", 0, "code_rates", 0), "3/2", "code rate"),
+    (("modes", 0, "thresholds", 0), 1.5, "thresholds is 1.5"),
+    (("modes", 1, "name"), "low", "all different"),
+    (("llr_scale",), {"1/2": -1}, "llr_scale"),
+    (("surprise",), 1, "surprise"),
+])
+def test_mistakes_are_named(path, value, match):
+    with pytest.raises(ModeTableError, match=match):
+        parse_mode_table(broken(path, value))
+
+
+def test_missing_field_and_missing_file_are_named(tmp_path):
+    with pytest.raises(ModeTableError, match="modes"):
+        parse_mode_table({k: v for k, v in DEFAULT.items() if k != "modes"})
+    with pytest.raises(ModeTableError, match="nowhere"):
+        load_mode_table(tmp_path / "nowhere.yaml")
+
+
+def test_unknown_mode_is_named():
+    with pytest.raises(ModeTableError, match="mode_id is 7"):
+        load_mode_table().mode(7)
