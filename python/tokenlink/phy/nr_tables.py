@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Base graphs and lifting sizes of the 5G NR LDPC codes (TS 38.212 clause 5.3.2)."""
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ def set_index(lifting_size):
     return 0 if odd == 1 else _SET_FACTORS.index(odd)
 
 
-@lru_cache(maxsize=None)
+@cache
 def base_graph(bg, lifting_size):
     """Circulant shifts of a base graph.
 

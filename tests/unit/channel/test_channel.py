@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 from scipy import special, stats
+
 from tokenlink.channel import Channel, ChannelConfig, SnrTrajectory, apply, awgn, block_fading, n0_from_esn0_db
 
 N_DRAWS = 20_000

@@ -4,6 +4,7 @@
 import itertools
 
 import pytest
+
 from tokenlink.control import (
     POLICIES,
     ChannelAdaptive,

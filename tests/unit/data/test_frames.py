@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+
 from tokenlink.data import kitti
 from tokenlink.data.frames import FolderFrames, FrameGeometry, list_pictures
 

@@ -2,6 +2,7 @@
 """Labels against hand-counted scenes."""
 
 import pytest
+
 from tokenlink.data.labels import LabelConfig, RoadObject, TrafficState, fit_density_thresholds, traffic_state
 
 
