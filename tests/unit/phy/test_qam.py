@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""QAM against the formulas of TS 38.211, brute-force log-sum-exp and the closed-form bit error rate."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tokenlink.phy import qam
+
+FORMULAS = {
+    "bpsk": lambda b: ((1 - 2 * b[0]) + 1j * (1 - 2 * b[0])) / np.sqrt(2),
+    "qpsk": lambda b: ((1 - 2 * b[0]) + 1j * (1 - 2 * b[1])) / np.sqrt(2),
+    "16qam": lambda b: (
+        (1 - 2 * b[0]) * (2 - (1 - 2 * b[2])) + 1j * (1 - 2 * b[1]) * (2 - (1 - 2 * b[3]))
+    ) / np.sqrt(10),
+    "64qam": lambda b: (
+        (1 - 2 * b[0]) * (4 - (1 - 2 * b[2]) * (2 - (1 - 2 * b[4])))
+        + 1j * (1 - 2 * b[1]) * (4 - (1 - 2 * b[3]) * (2 - (1 - 2 * b[5])))
+    ) / np.sqrt(42),
+}  # fmt: skip
+
+
+def all_labels(modulation):
+    width = qam.BITS_PER_SYMBOL[modulation]
+    return ((np.arange(1 << width)[:, None] >> np.arange(width - 1, -1, -1)) & 1).astype(np.uint8)
+
+
+@pytest.mark.parametrize("modulation", FORMULAS)
+def test_points_are_those_of_the_standard(modulation):
+    labels = all_labels(modulation)
+    expected = [FORMULAS[modulation](label.astype(float)) for label in labels]
+    symbols = qam.map_bits(labels, modulation)[:, 0]
+    np.testing.assert_allclose(symbols, expected, atol=1e-6)
+    assert symbols.dtype == np.complex64
+    assert np.mean(np.abs(symbols) ** 2) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("method", qam.METHODS)
+@pytest.mark.parametrize("modulation", FORMULAS)
+def test_demapper_equals_brute_force_over_all_points(modulation, method):
+    rng = np.random.default_rng(4)
+    labels = all_labels(modulation)
+    points = qam.map_bits(labels, modulation)[:, 0].astype(complex)
+    y = rng.standard_normal(60) + 1j * rng.standard_normal(60)
+    h = rng.standard_normal(60) + 1j * rng.standard_normal(60)
+    n0 = 10 ** rng.uniform(-2, 2, 60)
+    metric = -(np.abs(y[:, None] - h[:, None] * points) ** 2) / n0[:, None]
+    reduce = np.logaddexp.reduce if method == "exact" else np.max
+    expected = [reduce(metric[:, b == 0], axis=1) - reduce(metric[:, b == 1], axis=1) for b in labels.T]
+    llr = qam.demap(y, n0, modulation, h, method)
+    assert llr.dtype == np.float32
+    np.testing.assert_allclose(llr.reshape(60, -1), np.transpose(expected), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("modulation", FORMULAS)
+def test_noiseless_round_trip_keeps_leading_axes(modulation):
+    bits = np.random.default_rng(5).integers(0, 2, (2, 3, 24), dtype=np.uint8)
+    llr = qam.demap(0.3j * qam.map_bits(bits, modulation), 1e-4, modulation, 0.3j)
+    assert ((llr < 0) == bits).all()
+
+
+def test_16qam_bit_error_rate_is_the_closed_form():
+    rng = np.random.default_rng(6)
+    esn0, count = 10 ** (10 / 10), 250_000
+    bits = rng.integers(0, 2, 4 * count, dtype=np.uint8)
+    noise = rng.standard_normal((2, count)) * np.sqrt(0.5 / esn0)
+    received = qam.map_bits(bits, "16qam") + noise[0] + 1j * noise[1]
+    errors = ((qam.demap(received, 1 / esn0, "16qam") < 0) != bits).sum()
+    tail = [0.5 * math.erfc(m * math.sqrt(esn0 / 5 / 2)) for m in (1, 3, 5)]
+    expected = (3 * tail[0] + 2 * tail[1] - tail[2]) / 4
+    deviation = math.sqrt(expected / (4 * count))
+    assert abs(errors / (4 * count) - expected) < 4 * deviation * math.sqrt(2)  # bits of a symbol err together
+
+
+def test_zero_gain_and_extreme_noise_stay_finite():
+    symbols = qam.map_bits(np.random.default_rng(7).integers(0, 2, 400, dtype=np.uint8), "16qam")
+    assert not qam.demap(symbols, 0.1, "16qam", 0).any()
+    for esn0_db in (-20, 40):
+        for method in qam.METHODS:
+            assert np.isfinite(qam.demap(symbols, 10 ** (-esn0_db / 10), "16qam", method=method)).all()
+
+
+def test_bad_input_is_refused():
+    one = np.ones(1, np.complex64)
+    for arguments, message in [
+        ((one, 0.0, "16qam"), "n0 is"),
+        ((one, 1.0, "8psk"), "modulation is"),
+        ((one * np.nan, 1.0, "16qam"), "finite"),
+        ((one, np.ones(3), "16qam"), "broadcast"),
+        ((one, 1.0, "16qam", 1, "best"), "method is"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            qam.demap(*arguments)
+    with pytest.raises(ValueError, match="multiple of 4"):
+        qam.map_bits([0, 1], "16qam")
+    with pytest.raises(ValueError, match="0 or 1"):
+        qam.map_bits([0, 2], "qpsk")
