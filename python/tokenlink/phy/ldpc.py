@@ -60,7 +60,8 @@ class LdpcCode:
     Notes
     -----
     `rows` are the check rows in use, `positions` the codeword index of each coded bit in sending order, `filler_bits`
-    the known zeros after the info bits. If n is no multiple of Q_m, the first n mod Q_m interleaver rows are longer by one.
+    the known zeros after the info bits. If n is no multiple of Q_m, the first n mod Q_m interleaver rows are one
+    bit longer.
     """
 
     info_bits: int
