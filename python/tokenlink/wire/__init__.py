@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Versioned messages, their codec, and bounded sockets. ``tokenlink.wire.sockets`` is imported apart: it needs zmq."""
+
+from tokenlink.wire.codec import MAX_MESSAGE_BYTES, decode, encode
+from tokenlink.wire.errors import (
+    AddressRefused,
+    InvalidField,
+    NotAMessage,
+    OversizedMessage,
+    TruncatedMessage,
+    UnknownKind,
+    UnknownVersion,
+    WireError,
+    WrongDtype,
+    WrongShape,
+)
+from tokenlink.wire.messages import (
+    MESSAGE_TYPES,
+    SCHEMA_VERSION,
+    Bye,
+    Hello,
+    LinkReport,
+    Message,
+    ModeCommand,
+    StateReport,
+    TokenEstimate,
+    TokenFrame,
+    validate,
+)
+from tokenlink.wire.sequence import SequenceTracker
+
+__all__ = [
+    "MAX_MESSAGE_BYTES",
+    "MESSAGE_TYPES",
+    "SCHEMA_VERSION",
+    "AddressRefused",
+    "Bye",
+    "Hello",
+    "InvalidField",
+    "LinkReport",
+    "Message",
+    "ModeCommand",
+    "NotAMessage",
+    "OversizedMessage",
+    "SequenceTracker",
+    "StateReport",
+    "TokenEstimate",
+    "TokenFrame",
+    "TruncatedMessage",
+    "UnknownKind",
+    "UnknownVersion",
+    "WireError",
+    "WrongDtype",
+    "WrongShape",
+    "decode",
+    "encode",
+    "validate",
+]

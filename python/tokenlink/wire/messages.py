@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The messages between camera node, radio and twin. Each field states its type once; ``validate`` enforces it."""
+
+import json
+import math
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from tokenlink.wire.errors import InvalidField, WrongDtype, WrongShape
+
+SCHEMA_VERSION = 1
+MAX_COUNT = 2**63 - 1
+MAX_MODE_ID = 2**31 - 1
+
+
+def _array(dtype, size, low=None, high=None):
+    """Array field [size]; fields of one message with the same ``size`` have the same length."""
+    return field(metadata={"type": "array", "dtype": np.dtype(dtype), "size": size, "low": low, "high": high})
+
+
+def _scalar(kind, low=-math.inf, high=math.inf, **kwargs):
+    return field(metadata={"type": kind, "low": low, "high": high}, **kwargs)
+
+
+def _count():
+    return _scalar("int", 0, MAX_COUNT)
+
+
+@dataclass(frozen=True, eq=False)
+class Message:
+    """What all messages have: the slot they belong to and the number the sending socket gave them."""
+
+    slot: int = _count()
+    seq: int = _count()
+
+    def __eq__(self, other):
+        if type(self) is not type(other):
+            return NotImplemented
+        return all(_same(getattr(self, entry.name), getattr(other, entry.name)) for entry in fields(self))
+
+    __hash__ = None
+
+
+@dataclass(frozen=True, eq=False)
+class TokenFrame(Message):
+    """Tokens of one frame, camera to radio. ``token_ids``: int32 [n_tokens]."""
+
+    token_ids: np.ndarray = _array("<i4", "n_tokens", low=0)
+
+
+@dataclass(frozen=True, eq=False)
+class TokenEstimate(Message):
+    """What the receiver makes of one frame, radio to twin.
+
+    ``token_ids`` int32, ``confidence`` float32 in [0, 1], ``erased`` bool, all [n_tokens]; ``channel_gain`` complex,
+    ``n0`` total noise variance, ``esn0_db`` received Es/N0 as estimated.
+    """
+
+    mode_id: int = _scalar("int", 0, MAX_MODE_ID)
+    token_ids: np.ndarray = _array("<i4", "n_tokens", low=0)
+    confidence: np.ndarray = _array("<f4", "n_tokens", low=0, high=1)
+    erased: np.ndarray = _array("?", "n_tokens")
+    channel_gain: complex = _scalar("complex")
+    n0: float = _scalar("float", 0)
+    esn0_db: float = _scalar("float")
+
+
+@dataclass(frozen=True, eq=False)
+class LinkReport(Message):
+    """State of the link in one slot, radio to whoever records. ``iterations`` int32, ``parity_ok`` bool, [n_groups];
+    ``drops``: counts by cause."""
+
+    esn0_db: float = _scalar("float")
+    channel_gain: complex = _scalar("complex")
+    n0: float = _scalar("float", 0)
+    iterations: np.ndarray = _array("<i4", "n_groups", low=0)
+    parity_ok: np.ndarray = _array("?", "n_groups")
+    drops: dict = _scalar("dict", default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class ModeCommand(Message):
+    """Mode of slot ``slot``, twin to radio."""
+
+    mode_id: int = _scalar("int", 0, MAX_MODE_ID)
+
+
+@dataclass(frozen=True, eq=False)
+class StateReport(Message):
+    """The twin after one slot, for the run's records. ``token_ids`` int32 [n_tokens]: the completed state;
+    ``record``: figures of the slot, anything JSON can hold."""
+
+    token_ids: np.ndarray = _array("<i4", "n_tokens", low=0)
+    record: dict = _scalar("dict", default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Hello(Message):
+    """A node is ready. ``node``: its name; ``info``: versions and settings others check."""
+
+    node: str = _scalar("str", high=200)
+    info: dict = _scalar("dict", default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Bye(Message):
+    """A node stops. ``reason``: one sentence, empty when all went well."""
+
+    node: str = _scalar("str", high=200)
+    reason: str = _scalar("str", high=2000, default="")
+
+
+# Position + 1 is the number on the wire: append only, or raise SCHEMA_VERSION.
+MESSAGE_TYPES = (TokenFrame, TokenEstimate, LinkReport, ModeCommand, StateReport, Hello, Bye)
+
+
+def array_fields(message_type):
+    """Fields of a message class that are arrays, in wire order."""
+    return [entry for entry in fields(message_type) if entry.metadata["type"] == "array"]
+
+
+def scalar_fields(message_type):
+    """All other fields but slot and seq, in wire order."""
+    names = ("slot", "seq")
+    return [entry for entry in fields(message_type) if entry.metadata["type"] != "array" and entry.name not in names]
+
+
+def validate(message):
+    """The message itself, after checking every field.
+
+    Raises
+    ------
+    InvalidField   wrong type, not finite, out of range
+    WrongDtype     array of another element type
+    WrongShape     array not one-dimensional, or lengths that differ
+    """
+    sizes = {}
+    for entry in fields(message):
+        value, meta = getattr(message, entry.name), entry.metadata
+        if meta["type"] == "array":
+            _check_array(entry.name, value, meta)
+            if sizes.setdefault(meta["size"], value.size) != value.size:
+                expected = f"{meta['size']} = {sizes[meta['size']]}"
+                raise WrongShape(f"{entry.name} has {value.size} entries, expected {expected}")
+        else:
+            _check_scalar(entry.name, value, meta)
+    return message
+
+
+def _check_array(name, value, meta):
+    if not isinstance(value, np.ndarray):
+        raise WrongDtype(f"{name} is {type(value).__name__}, expected an array of {meta['dtype']}")
+    if value.dtype != meta["dtype"]:
+        raise WrongDtype(f"{name} has dtype {value.dtype}, expected {meta['dtype']}")
+    if value.ndim != 1:
+        raise WrongShape(f"{name} has shape {value.shape}, expected one dimension")
+    if value.dtype == bool:
+        # Bytes other than 0 and 1 would be neither True nor False to compiled code.
+        value, meta = value.view(np.uint8), {"low": 0, "high": 1}
+    low, high = meta["low"], meta["high"]
+    inside = (low is None or np.all(value >= low)) and (high is None or np.all(value <= high))
+    if not inside:
+        raise InvalidField(f"{name} has entries outside {low} to {high if high is not None else 'the largest number'}")
+
+
+def _check_scalar(name, value, meta):
+    kind, low, high = meta["type"], meta["low"], meta["high"]
+    if kind == "dict":
+        _check_dict(name, value)
+        return
+    if kind == "str":
+        if not isinstance(value, str) or len(value) > high:
+            raise InvalidField(f"{name} is no text of at most {high} characters")
+        return
+    types = {
+        "int": (int, np.integer),
+        "float": (int, float, np.integer, np.floating),
+        "complex": (int, float, complex, np.number),
+    }
+    if isinstance(value, bool | np.bool_) or not isinstance(value, types[kind]):
+        raise InvalidField(f"{name} is {type(value).__name__}, expected {kind}")
+    if kind == "complex":
+        if not np.isfinite(value):
+            raise InvalidField(f"{name} is {value}, expected a finite number")
+    elif not (_is_finite(value) and low <= value <= high):
+        raise InvalidField(f"{name} is no finite number from {low} to {high}")
+
+
+def _is_finite(value):
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond the largest float
+        return False
+
+
+def _check_dict(name, value):
+    if not isinstance(value, dict):
+        raise InvalidField(f"{name} is {type(value).__name__}, expected dict")
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as err:
+        raise InvalidField(f"{name} does not fit in JSON: {err}") from None
+
+
+def _same(left, right):
+    if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
+        return np.asarray(left).dtype == np.asarray(right).dtype and np.array_equal(left, right)
+    return left == right

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sockets over the loopback interface: order, bounds, timeouts and counters."""
+
+import time
+
+import numpy as np
+import pytest
+import zmq
+
+from tokenlink import wire
+from tokenlink.wire.sockets import CurveKeys, PullSocket, PushSocket, is_loopback
+
+ANY_PORT = "tcp://127.0.0.1:*"
+TIMEOUT_S = 5.0
+
+
+def frame(slot):
+    return wire.TokenFrame(slot, 0, np.arange(4, dtype=np.int32))
+
+
+@pytest.fixture
+def pull():
+    with PullSocket(ANY_PORT, timeout_s=TIMEOUT_S) as socket:
+        yield socket
+
+
+@pytest.fixture
+def raw(pull):
+    socket = zmq.Context.instance().socket(zmq.PUSH)
+    socket.linger = 0
+    socket.connect(pull.address)
+    yield socket
+    socket.close()
+
+
+def test_messages_arrive_in_order_and_numbered_per_class(pull):
+    with PushSocket(pull.address) as push:
+        for slot in range(3):
+            assert push.send(frame(slot))
+            assert push.send(wire.ModeCommand(slot, 77, 1))
+        received = [pull.recv() for _ in range(6)]
+    assert [(type(m).__name__, m.slot, m.seq) for m in received[:4]] == [
+        ("TokenFrame", 0, 0),
+        ("ModeCommand", 0, 0),
+        ("TokenFrame", 1, 1),
+        ("ModeCommand", 1, 1),
+    ]
+    assert np.array_equal(received[0].token_ids, np.arange(4))
+    assert push.counts["sent"] == pull.counts["received"] == 6
+    assert pull.counts["lost"] == pull.counts["out_of_order"] == 0
+
+
+def test_nothing_to_receive_gives_none_after_the_timeout(pull):
+    begin = time.monotonic()
+    assert pull.recv(timeout_s=0.05) is None
+    assert 0.04 < time.monotonic() - begin < 2.0
+
+
+def test_without_a_peer_the_queue_is_bounded_and_drops_are_counted():
+    with PushSocket("tcp://127.0.0.1:9", queue_messages=5, timeout_s=0.0) as push:
+        accepted = [push.send(frame(slot)) for slot in range(12)]
+        assert accepted == [True] * 5 + [False] * 7
+        assert push.counts == {"sent": 5, "queue_full": 7}
+
+
+def test_what_the_sender_drops_is_missed_by_the_receiver():
+    with PushSocket(ANY_PORT, bind=True, timeout_s=0.0) as push:
+        assert not push.send(frame(0))
+        with PullSocket(push.address, bind=False, timeout_s=TIMEOUT_S) as pull:
+            assert push.send(frame(1), timeout_s=TIMEOUT_S)
+            assert pull.recv().seq == 1
+
+
+def test_gaps_and_repeats_are_counted(pull, raw):
+    for seq in (0, 1, 4, 4, 5, 0, 1):
+        raw.send_multipart(wire.encode(wire.ModeCommand(0, seq, 0)))
+    assert [pull.recv().seq for _ in range(7)] == [0, 1, 4, 4, 5, 0, 1]
+    assert pull.counts["lost"] == 2
+    assert pull.counts["out_of_order"] == 2
+
+
+def test_malformed_messages_are_counted_by_name_and_skipped(pull, raw):
+    good = wire.encode(frame(1))
+    wrong_version = [good[0][:4] + b"\x09\x00" + good[0][6:], *good[1:]]
+    for bad in ([b"hello"], wrong_version, wrong_version, good[:2], [*good, b"x"], [*good[:2], good[2][:3]]):
+        raw.send_multipart(bad)
+    raw.send_multipart([good[0].replace(b"i4", b"f4"), *good[1:]])
+    raw.send_multipart(good)
+    assert pull.recv() == frame(1)
+    refused = {name: count for name, count in pull.counts.items() if name[0].isupper()}
+    assert refused == {
+        "NotAMessage": 1,
+        "UnknownVersion": 2,
+        "TruncatedMessage": 2,
+        "OversizedMessage": 1,
+        "WrongDtype": 1,
+    }
+    assert isinstance(pull.last_error, wire.WrongDtype)
+
+
+def test_an_oversized_message_is_counted_and_the_next_one_arrives():
+    with PullSocket(ANY_PORT, timeout_s=TIMEOUT_S, max_bytes=500) as pull, PushSocket(pull.address) as push:
+        assert push.send(wire.TokenFrame(0, 0, np.zeros(200, np.int32)))
+        assert push.send(frame(1))
+        assert pull.recv().slot == 1
+        assert pull.counts["OversizedMessage"] == 1
+        assert pull.counts["lost"] == 0  # the first number seen is 1
+
+
+def test_a_message_against_its_schema_is_refused_before_it_is_sent(pull):
+    with PushSocket(pull.address) as push:
+        with pytest.raises(wire.WrongDtype):
+            push.send(wire.TokenFrame(0, 0, np.zeros(4)))
+        assert push.send(frame(1))
+        assert pull.recv().seq == 0
+        assert push.counts == {"WrongDtype": 1, "sent": 1}
+
+
+@pytest.mark.parametrize(
+    "address, expected",
+    [
+        ("tcp://127.0.0.1:5555", True),
+        ("tcp://localhost:*", True),
+        ("tcp://[::1]:5555", True),
+        ("ipc:///run/x", True),
+        ("inproc://x", True),
+        ("tcp://*:5555", False),
+        ("tcp://0.0.0.0:5555", False),
+        ("tcp://192.168.1.2:5555", False),
+        ("tcp://eth0:5555", False),
+        ("pgm://127.0.0.1:5555", False),
+    ],
+)
+def test_loopback_addresses_are_known(address, expected):
+    assert is_loopback(address) is expected
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"allow_remote": True}, {"keys": CurveKeys(b"x" * 40, b"y" * 40)}])
+def test_other_machines_are_refused_unless_told_otherwise_and_with_keys(kwargs):
+    for make in (PullSocket, PushSocket):
+        with pytest.raises(wire.AddressRefused):
+            make("tcp://0.0.0.0:*", bind=True, **kwargs)
+
+
+@pytest.mark.parametrize("address", ["nonsense", "tcp://127.0.0.1:99999999", "tcp://"])
+def test_an_unusable_address_is_refused_by_name(address):
+    with pytest.raises(wire.AddressRefused):
+        PushSocket(address)
+
+
+def test_an_address_in_use_is_refused_by_name(pull):
+    with pytest.raises(wire.AddressRefused):
+        PullSocket(pull.address)
+
+
+@pytest.mark.skipif(not zmq.has("curve"), reason="zmq without CURVE")
+def test_keys_admit_the_one_who_knows_the_server():
+    server = CurveKeys.generate()
+    with PullSocket("tcp://0.0.0.0:*", timeout_s=TIMEOUT_S, allow_remote=True, keys=server) as pull:
+        address = pull.address.replace("0.0.0.0", "127.0.0.1")
+        with PushSocket(address) as plain, PushSocket(address, keys=CurveKeys.generate(server.public)) as push:
+            plain.send(frame(1))
+            push.send(frame(2))
+            assert pull.recv().slot == 2
+            assert pull.recv(timeout_s=0.1) is None
+            plain.close()
+    with pytest.raises(wire.AddressRefused):
+        PushSocket(address, keys=CurveKeys.generate())
+
+
+@pytest.mark.parametrize("kwargs", [{"queue_messages": 0}, {"timeout_s": -1}, {"timeout_s": float("nan")}])
+def test_bounds_out_of_range_are_refused(kwargs):
+    with pytest.raises(ValueError, match=" is "):
+        PushSocket("tcp://127.0.0.1:9", **kwargs)
+
+
+def test_closing_twice_does_nothing():
+    socket = PullSocket(ANY_PORT)
+    socket.close()
+    socket.close()
