@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small building blocks shared by the models."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class ConvBlock(nn.Module):
+    """Depthwise convolution and a two-layer network per position, residual.
+
+    Parameters
+    ----------
+    dim : int
+        Channels in and out.
+    kernel : int
+        Size of the depthwise kernel, odd.
+    expansion : int
+        Hidden channels per channel.
+    """
+
+    def __init__(self, dim: int, kernel: int = 5, expansion: int = 2):
+        super().__init__()
+        self.depthwise = nn.Conv2d(dim, dim, kernel, padding=kernel // 2, groups=dim)
+        self.norm = nn.GroupNorm(1, dim)
+        self.up = nn.Conv2d(dim, dim * expansion, 1)
+        self.down = nn.Conv2d(dim * expansion, dim, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """float32 [batch, dim, rows, cols] to the same shape."""
+        return x + self.down(F.gelu(self.up(self.norm(self.depthwise(x)))))
+
+
+class AttentionBlock(nn.Module):
+    """Pre-norm self-attention and a two-layer network, residual.
+
+    Parameters
+    ----------
+    dim : int
+        Width.
+    heads : int
+        Attention heads, a divisor of `dim`.
+    expansion : int
+        Hidden width of the network per unit of `dim`.
+    """
+
+    def __init__(self, dim: int, heads: int = 4, expansion: int = 2):
+        super().__init__()
+        self.heads = heads
+        self.norm_attention = nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.project = nn.Linear(dim, dim)
+        self.norm_network = nn.LayerNorm(dim)
+        self.network = nn.Sequential(nn.Linear(dim, dim * expansion), nn.GELU(), nn.Linear(dim * expansion, dim))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """float32 [batch, n_tokens, dim] to the same shape."""
+        batch, n_tokens, dim = x.shape
+        q, k, v = self.qkv(self.norm_attention(x)).view(batch, n_tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(batch, n_tokens, dim)
+        x = x + self.project(attended)
+        return x + self.network(self.norm_network(x))

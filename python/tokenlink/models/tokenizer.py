@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VQ tokenizer: a camera frame to a grid of token ids and back.
+
+    image [3,128,512] > patches, stride 8 > blocks > stride 16 > blocks > nearest code of 1024 > token_ids [8,32]
+    token_ids > code embeddings > blocks, stride 16 > pixel shuffle, stride 8 > blocks > pixel shuffle > image
+
+Nothing is computed at full resolution, so that a frame costs about 0.4 G multiplications. The quantizer is the one of
+vector-quantize-pytorch: cosine similarity, k-means start, revival of dead codes.
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from vector_quantize_pytorch import VectorQuantize
+
+from tokenlink.models.layers import ConvBlock
+
+PATCH = 8
+STRIDE = 16
+
+
+@dataclass(frozen=True)
+class TokenizerConfig:
+    """Sizes of the tokenizer.
+
+    Parameters
+    ----------
+    vocab_size : int
+        Codes in the codebook, K.
+    height, width : int
+        Frame size in pixels, multiples of 16.
+    dim_fine, dim_coarse : int
+        Channels at stride 8 and at stride 16.
+    blocks_fine, blocks_coarse : int
+        Blocks at stride 8 and 16, in the encoder and again in the decoder.
+    codebook_dim : int
+        Dimension in which codes are compared.
+    dead_code_threshold : float
+        Running count below which a code is replaced by a current vector.
+    """
+
+    vocab_size: int = 1024
+    height: int = 128
+    width: int = 512
+    dim_fine: int = 64
+    dim_coarse: int = 192
+    blocks_fine: int = 2
+    blocks_coarse: int = 3
+    codebook_dim: int = 24
+    dead_code_threshold: float = 1.0
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the token grid."""
+        return self.height // STRIDE, self.width // STRIDE
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens per frame, L."""
+        return self.grid[0] * self.grid[1]
+
+
+@dataclass
+class TokenizerOutput:
+    """What a training step needs: `image` and `cells` (car and VRU logits per token), ids, commitment loss."""
+
+    image: torch.Tensor
+    cells: torch.Tensor
+    token_ids: torch.Tensor
+    commitment: torch.Tensor
+
+
+class Tokenizer(nn.Module):
+    """Encoder, codebook and decoder.
+
+    Parameters
+    ----------
+    config : TokenizerConfig
+        Sizes.
+    """
+
+    def __init__(self, config: TokenizerConfig = TokenizerConfig()):  # noqa: B008 (frozen)
+        super().__init__()
+        self.config = config
+        fine, coarse = config.dim_fine, config.dim_coarse
+        self.encoder = nn.Sequential(
+            nn.Conv2d(3, fine, PATCH, stride=PATCH),
+            *[ConvBlock(fine) for _ in range(config.blocks_fine)],
+            nn.Conv2d(fine, coarse, 2, stride=2),
+            *[ConvBlock(coarse) for _ in range(config.blocks_coarse)],
+            nn.GroupNorm(1, coarse),
+        )
+        self.quantizer = VectorQuantize(
+            dim=coarse,
+            codebook_dim=config.codebook_dim,
+            codebook_size=config.vocab_size,
+            use_cosine_sim=True,
+            kmeans_init=True,
+            kmeans_iters=10,
+            decay=0.98,
+            threshold_ema_dead_code=config.dead_code_threshold,
+            commitment_weight=0.25,
+        )
+        self.decoder = nn.Sequential(
+            nn.Conv2d(coarse, coarse, 1),
+            *[ConvBlock(coarse) for _ in range(config.blocks_coarse)],
+            nn.Conv2d(coarse, fine * 4, 1),
+            nn.PixelShuffle(2),
+            *[ConvBlock(fine) for _ in range(config.blocks_fine)],
+            nn.Conv2d(fine, 3 * PATCH * PATCH, 3, padding=1),
+            nn.PixelShuffle(PATCH),
+        )
+        # Task term of the training: which cells hold a car or a vulnerable road user, read from the codes alone.
+        self.cell_head = nn.Sequential(nn.Conv2d(coarse, 64, 1), ConvBlock(64, kernel=3), nn.Conv2d(64, 2, 1))
+
+    def features(self, image: torch.Tensor) -> torch.Tensor:
+        """Image float32 [batch, 3, height, width] in [0, 1] to vectors float32 [batch, rows, cols, dim_coarse]."""
+        return self.encoder(image * 2 - 1).permute(0, 2, 3, 1)
+
+    def forward(self, image: torch.Tensor) -> TokenizerOutput:
+        """Encode, quantize with straight-through gradient, decode."""
+        vectors = self.features(image)
+        batch, rows, cols, dim = vectors.shape
+        quantized, token_ids, commitment = self.quantizer(vectors.reshape(batch, rows * cols, dim).float())
+        maps = quantized.view(batch, rows, cols, dim).permute(0, 3, 1, 2)
+        return TokenizerOutput(
+            self.decoder(maps) * 0.5 + 0.5, self.cell_head(maps), token_ids.view(batch, rows, cols), commitment.sum()
+        )
+
+    @torch.no_grad()
+    def encode(self, image: torch.Tensor) -> torch.Tensor:
+        """Image float32 [batch, 3, height, width] in [0, 1] to token ids int32 [batch, rows, cols]."""
+        was_training = self.training
+        self.eval()
+        vectors = self.features(image)
+        batch, rows, cols, dim = vectors.shape
+        _, token_ids, _ = self.quantizer(vectors.reshape(batch, rows * cols, dim))
+        self.train(was_training)
+        return token_ids.view(batch, rows, cols).to(torch.int32)
+
+    def embed(self, token_ids: torch.Tensor) -> torch.Tensor:
+        """Token ids integer [batch, ...] to embeddings e_i float32 [batch, ..., dim_coarse]."""
+        flat = self.quantizer.get_output_from_indices(token_ids.reshape(token_ids.shape[0], -1).long())
+        return flat.view(*token_ids.shape, self.config.dim_coarse)
+
+    def decode(self, token_ids: torch.Tensor) -> torch.Tensor:
+        """Token ids integer [batch, rows, cols] to an image float32 [batch, 3, height, width] in [0, 1]."""
+        maps = self.embed(token_ids).permute(0, 3, 1, 2)
+        return (self.decoder(maps) * 0.5 + 0.5).clamp(0, 1)
+
+    def config_dict(self) -> dict:
+        """The configuration as plain values, for the artifact."""
+        return asdict(self.config)
+
+
+def encode_image(model: Tokenizer, image: np.ndarray) -> np.ndarray:
+    """Tokens of one frame.
+
+    Parameters
+    ----------
+    model : Tokenizer
+        The tokenizer.
+    image : ndarray of uint8 [height, width, 3]
+        RGB frame.
+
+    Returns
+    -------
+    ndarray of int32 [n_tokens]
+        Token ids, row by row.
+    """
+    config = model.config
+    if image.shape != (config.height, config.width, 3) or image.dtype != np.uint8:
+        raise ValueError(f"expected uint8 [{config.height}, {config.width}, 3], got {image.dtype} {list(image.shape)}")
+    tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
+    return model.encode(tensor)[0].reshape(-1).numpy().astype(np.int32)
+
+
+@torch.no_grad()
+def decode_tokens(model: Tokenizer, token_ids: np.ndarray) -> np.ndarray:
+    """Picture of one token grid: int32 [n_tokens] to uint8 [height, width, 3]."""
+    grid = torch.from_numpy(np.asarray(token_ids, dtype=np.int64)).view(1, *model.config.grid)
+    image = model.decode(grid)[0].permute(1, 2, 0)
+    return (image * 255).round().to(torch.uint8).numpy()
+
+
+def codebook_usage(token_ids: np.ndarray, vocab_size: int) -> dict:
+    """Share of codes in use, dead codes and perplexity over token ids of any shape."""
+    counts = np.bincount(np.asarray(token_ids).reshape(-1), minlength=vocab_size)
+    share = counts[counts > 0] / max(counts.sum(), 1)
+    return {
+        "codebook_use": float((counts > 0).mean()),
+        "dead_codes": int((counts == 0).sum()),
+        "perplexity": float(np.exp(-(share * np.log(share)).sum())),
+    }

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Shapes, round trips and starting behaviour of the models."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from tokenlink.models import completion, head, tokenizer  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def small_tokenizer():
+    torch.manual_seed(0)
+    config = tokenizer.TokenizerConfig(vocab_size=50, dim_fine=8, dim_coarse=16, codebook_dim=4, blocks_coarse=1)
+    model = tokenizer.Tokenizer(config)
+    model.train()
+    model(torch.rand(2, 3, 128, 512))
+    return model.eval()
+
+
+def test_tokenizer_makes_8_by_32_tokens(small_tokenizer):
+    token_ids = small_tokenizer.encode(torch.rand(2, 3, 128, 512))
+    assert token_ids.shape == (2, 8, 32) and token_ids.dtype == torch.int32
+    assert 0 <= int(token_ids.min()) and int(token_ids.max()) < 50
+    assert small_tokenizer.embed(token_ids).shape == (2, 8, 32, 16)
+
+
+def test_decoder_of_tokens_equals_forward(small_tokenizer):
+    image = torch.rand(1, 3, 128, 512)
+    with torch.no_grad():
+        output = small_tokenizer(image)
+    assert torch.equal(output.token_ids.int(), small_tokenizer.encode(image))
+    torch.testing.assert_close(output.image.clamp(0, 1), small_tokenizer.decode(output.token_ids), atol=1e-4, rtol=0)
+
+
+def test_numpy_round_trip(small_tokenizer):
+    image = np.random.default_rng(1).integers(0, 256, (128, 512, 3), dtype=np.uint8)
+    token_ids = tokenizer.encode_image(small_tokenizer, image)
+    assert token_ids.shape == (256,) and token_ids.dtype == np.int32
+    assert np.array_equal(token_ids, tokenizer.encode_image(small_tokenizer, image))
+    assert tokenizer.decode_tokens(small_tokenizer, token_ids).shape == (128, 512, 3)
+    with pytest.raises(ValueError, match="expected uint8"):
+        tokenizer.encode_image(small_tokenizer, image[:64])
+
+
+def test_codebook_usage_counts_dead_codes():
+    usage = tokenizer.codebook_usage(np.array([0, 0, 1, 1]), 4)
+    assert usage["codebook_use"] == 0.5 and usage["dead_codes"] == 2
+    assert usage["perplexity"] == pytest.approx(2.0)
+
+
+def test_completion_keeps_accepted_tokens_and_ignores_erased_values():
+    torch.manual_seed(0)
+    model = completion.Completion(completion.CompletionConfig(vocab_size=60, n_tokens=12, dim=16, layers=1)).eval()
+    token_ids = torch.randint(0, 60, (2, 12), dtype=torch.int32)
+    erased = torch.zeros(2, 12, dtype=torch.bool)
+    erased[:, ::3] = True
+    state, probability = completion.complete(model, token_ids, erased, torch.ones(2, 12))
+    assert torch.equal(state[~erased], token_ids[~erased]) and state.dtype == torch.int32
+    assert float(probability.min()) >= 0 and float(probability.max()) <= 1
+    other = torch.where(erased, (token_ids + 7) % 60, token_ids)
+    assert torch.equal(completion.complete(model, other, erased, torch.ones(2, 12))[0], state)
+
+
+def test_untrained_completion_leans_on_the_previous_state():
+    torch.manual_seed(0)
+    config = completion.CompletionConfig(vocab_size=60, n_tokens=12, dim=16, layers=1, initial_copy_gain=50.0)
+    model = completion.Completion(config).eval()
+    previous = torch.randint(0, 60, (1, 12), dtype=torch.int32)
+    erased = torch.ones(1, 12, dtype=torch.bool)
+    state, _ = completion.complete(model, torch.zeros_like(previous), erased, torch.zeros(1, 12), previous)
+    assert torch.equal(state, previous)
+
+
+def test_head_shapes_and_gradient():
+    model = head.TrafficHead(head.HeadConfig(dim_embedding=16, dim=8, blocks=1))
+    embeddings = torch.randn(3, 256, 16, requires_grad=True)
+    logits = model(embeddings)
+    assert logits.car.shape == logits.vru.shape == (3,) and logits.density.shape == (3, 3)
+    loss = head.traffic_loss(logits, torch.tensor([0, 1, 1]), torch.tensor([1, 0, 1]), torch.tensor([0, 1, 2]))
+    assert loss.shape == (3,)
+    loss.sum().backward()
+    assert float(embeddings.grad.norm(dim=-1).min()) > 0
+    assert set(head.read_state(model, embeddings)) == {"car", "vru", "density"}
