@@ -58,7 +58,7 @@ class ModeTable:
     nominal_budget : int               B_0, payload channel uses
     modulation : str
     max_iterations : int               of the LDPC decoder
-    llr_scale : dict Fraction -> float a-posteriori LLR multiplier per code rate at `max_iterations`
+    llr_scale : dict Fraction -> float a-posteriori LLR multiplier of every code rate in use, at `max_iterations`
     modes : tuple of Mode
     """
 
@@ -149,10 +149,7 @@ def parse_mode_table(raw: dict) -> ModeTable:
     _require(isinstance(grid, list) and len(grid) == 2 and all(_is_int(v) and v > 0 for v in grid), "grid", grid,
              "two positive integers, rows and cols")
     group_map = _parse_group_map(raw["group_map"], grid)
-    _require(isinstance(raw["llr_scale"], dict), "llr_scale", raw["llr_scale"], "a mapping of code rates to factors")
-    scale = {_parse_rate(rate, "llr_scale"): value for rate, value in raw["llr_scale"].items()}
-    for rate, value in scale.items():
-        _require(_is_number(value) and 0 < value <= 4, f"llr_scale[{rate}]", value, "in (0, 4]")
+    scale = _parse_llr_scale(raw["llr_scale"], raw["max_iterations"])
     _require(isinstance(raw["modes"], list) and raw["modes"], "modes", raw["modes"], "a list of at least one mode")
     modes = tuple(_parse_mode(i, row, int(group_map.max()) + 1) for i, row in enumerate(raw["modes"]))
     names = [mode.name for mode in modes]
@@ -160,6 +157,9 @@ def parse_mode_table(raw: dict) -> ModeTable:
     table = ModeTable(raw["vocab_size"], (grid[0], grid[1]), group_map, raw["nominal_budget"], raw["modulation"],
                       raw["max_iterations"], scale, modes)
     for mode in modes:
+        unscaled = sorted({str(rate) for rate in mode.code_rates if rate not in scale})
+        _require(not unscaled, f"llr_scale[{table.max_iterations}]", f"without {', '.join(unscaled)}",
+                 f"given for every code rate of mode {mode.name}")
         used = table.total_channel_uses(mode)
         _require(used <= mode.budget, f"modes[{mode.name}].code_rates", f"{used} channel uses",
                  f"within its budget of {mode.budget}")
@@ -175,6 +175,16 @@ def _parse_group_map(rows, grid) -> np.ndarray:
     _require(len(np.unique(flat)) == flat.max() + 1, "group_map", sorted(set(flat.tolist())),
              "groups numbered 0, 1, ... without a gap")
     return flat
+
+
+def _parse_llr_scale(raw, max_iterations: int) -> dict[Fraction, float]:
+    """The factors measured for this iteration limit."""
+    _require(isinstance(raw, dict) and max_iterations in raw and isinstance(raw[max_iterations], dict), "llr_scale",
+             raw, f"a mapping of iteration limits, {max_iterations} among them, to mappings of code rates to factors")
+    scale = {_parse_rate(rate, "llr_scale"): value for rate, value in raw[max_iterations].items()}
+    for rate, value in scale.items():
+        _require(_is_number(value) and 0 < value <= 4, f"llr_scale[{max_iterations}][{rate}]", value, "in (0, 4]")
+    return scale
 
 
 def _parse_mode(index: int, row: dict, n_groups: int) -> Mode:

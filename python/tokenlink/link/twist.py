@@ -118,7 +118,7 @@ def decode_groups(llr: list[np.ndarray], mode: Mode, table: ModeTable):
     """
     results = [ldpc.decode(group_code(table, mode, g), values[None], table.max_iterations)
                for g, values in enumerate(llr)]
-    scale = [table.llr_scale.get(rate, 1.0) for rate in mode.code_rates]
+    scale = [table.llr_scale[rate] for rate in mode.code_rates]
     app_llr = [result.app_llr[0] * np.float32(factor) for result, factor in zip(results, scale, strict=True)]
     iterations = np.array([result.iterations[0] for result in results], np.int32)
     return app_llr, iterations, np.array([bool(result.parity_ok[0]) for result in results])

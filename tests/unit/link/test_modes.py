@@ -51,7 +51,10 @@ def broken(path, value):
     (("modes", 0, "code_rates", 0), "3/2", "code rate"),
     (("modes", 0, "thresholds", 0), 1.5, "thresholds is 1.5"),
     (("modes", 1, "name"), "low", "all different"),
-    (("llr_scale",), {"1/2": -1}, "llr_scale"),
+    (("llr_scale",), {"1/2": 0.8}, "llr_scale.*20 among them"),
+    (("llr_scale", 20, "1/2"), -1, r"llr_scale\[20\]\[1/2\] is -1"),
+    (("llr_scale", 20), {"1/2": 0.8, "2/3": 0.8}, "without 5/6.*every code rate of mode low"),
+    (("max_iterations",), 7, "7 among them"),
     (("surprise",), 1, "surprise"),
 ])
 def test_mistakes_are_named(path, value, match):

@@ -12,7 +12,8 @@ TABLE = load_mode_table()
 
 def small_table(**changes):
     raw = {"schema": 1, "vocab_size": 37, "grid": [3, 7], "group_map": ["0000000", "1111122", "2222222"],
-           "nominal_budget": 100, "modulation": "16qam", "max_iterations": 20, "llr_scale": {},
+           "nominal_budget": 100, "modulation": "16qam", "max_iterations": 20,
+           "llr_scale": {20: dict.fromkeys(["1/3", "1/2", "2/3", "5/6"], 0.8)},
            "modes": [{"name": "only", "budget": 100, "code_rates": ["1/3", "1/2", "5/6"], "thresholds": [0.9] * 3}]}
     return parse_mode_table(raw | changes)
 
