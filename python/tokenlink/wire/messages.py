@@ -105,10 +105,11 @@ class Hello(Message):
 
 @dataclass(frozen=True, eq=False)
 class Bye(Message):
-    """A node stops. ``reason``: one sentence, empty when all went well."""
+    """A node stops. ``reason``: one sentence, empty when all went well; ``info``: counts of the whole run."""
 
     node: str = _scalar("str", high=200)
     reason: str = _scalar("str", high=2000, default="")
+    info: dict = _scalar("dict", default_factory=dict)
 
 
 # Position + 1 is the number on the wire: append only, or raise SCHEMA_VERSION.

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run folder: one JSON line per frame, the arrays beside it, and times apart so that records repeat bit for bit.
+
+    config.json      what was asked for
+    records.jsonl    one line per slot; same configuration and seed, same bytes
+    arrays.npz       tokens, decided, confidence, erased, state: [n_frames, n_tokens]
+    latency.jsonl    seconds per stage and slot
+    summary.json     metrics; run.json: status, versions, data origin
+    frames/, logs/   pictures of the camera; output of every process
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from tokenlink.eval import metrics
+
+ARRAYS = {"tokens": np.int32, "decided": np.int32, "confidence": np.float32, "erased": bool, "state": np.int32}
+
+
+class RunFolder:
+    """Names of the files of one run.
+
+    Parameters
+    ----------
+    path : Path   created if it is not there
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        for folder in (self.path, self.frames, self.logs):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def frames(self):
+        return self.path / "frames"
+
+    @property
+    def logs(self):
+        return self.path / "logs"
+
+    def picture(self, slot):
+        """The camera's picture of a slot."""
+        return self.frames / f"{slot:06d}.jpg"
+
+    def write_json(self, name, content):
+        """Write ``content`` as indented JSON."""
+        (self.path / name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+    def read_json(self, name):
+        """What ``write_json`` wrote."""
+        return json.loads((self.path / name).read_text())
+
+    def read_lines(self, name):
+        """Rows of a JSON lines file; a last line cut short is left out."""
+        rows = []
+        for line in (self.path / name).read_text().splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                break
+        return rows
+
+    def read_arrays(self):
+        """Arrays of the run by name."""
+        with np.load(self.path / "arrays.npz") as stored:
+            return {name: stored[name] for name in stored.files}
+
+
+class Recorder:
+    """Joins the camera's truth, what the receiver decided, and the twin's figures, slot by slot, and writes them.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    table : ModeTable
+    """
+
+    def __init__(self, folder, table):
+        self.folder = folder
+        self.table = table
+        self.records = []
+        self.latencies = []
+        self._arrays = {name: [] for name in ARRAYS}
+        self._parts = {}
+        self._lines = open(folder.path / "records.jsonl", "w")
+        self._times = open(folder.path / "latency.jsonl", "w")
+
+    def add_truth(self, report):
+        """StateReport of the camera: true tokens, labels, name."""
+        self._add(report.slot, "truth", report)
+
+    def add_estimate(self, estimate):
+        """TokenEstimate, as the twin got it."""
+        self._add(estimate.slot, "estimate", estimate)
+
+    def add_state(self, report):
+        """StateReport of the twin."""
+        self._add(report.slot, "twin", report)
+
+    def _add(self, slot, part, message):
+        self._parts.setdefault(slot, {})[part] = message
+        while len(self._parts.get(len(self.records), ())) == 3:
+            self._write(self._parts.pop(len(self.records)))
+
+    def _write(self, parts):
+        truth, estimate, twin = parts["truth"], parts["estimate"], parts["twin"]
+        record = frame_record(truth, estimate, twin, self.table)
+        values = (truth.token_ids, estimate.token_ids, estimate.confidence, estimate.erased, twin.token_ids)
+        for (name, dtype), value in zip(ARRAYS.items(), values, strict=True):
+            self._arrays[name].append(np.asarray(value, dtype))
+        times = latency_record(truth, twin)
+        self.records.append(record)
+        self.latencies.append(times)
+        self._lines.write(json.dumps(record, sort_keys=True, allow_nan=False) + "\n")
+        self._times.write(json.dumps(times) + "\n")
+        self._lines.flush()
+        self._times.flush()
+
+    @property
+    def arrays(self):
+        """Arrays of all frames so far, [n_frames, n_tokens]."""
+        n_tokens = self.table.n_tokens
+        return {name: np.array(rows, ARRAYS[name]).reshape(-1, n_tokens) for name, rows in self._arrays.items()}
+
+    def close(self):
+        """Write arrays and summary; returns the summary. Closing twice does nothing new."""
+        self._lines.close()
+        self._times.close()
+        arrays = self.arrays
+        np.savez_compressed(self.folder.path / "arrays.npz", **arrays)
+        summary = metrics.summarize(self.records, arrays)
+        self.folder.write_json("summary.json", summary)
+        return summary
+
+    def timing(self):
+        """Latency percentiles and frames per second of the run so far."""
+        decided = [row["decided_at_s"] for row in self.latencies]
+        return {
+            "latency_s": metrics.latency_table(self.latencies),
+            "frames_per_s": metrics.frames_per_s(decided),
+        }
+
+
+def frame_record(truth, estimate, twin, table):
+    """The record of one slot, plain values only and no times.
+
+    Parameters
+    ----------
+    truth, twin : StateReport   of camera and twin
+    estimate : TokenEstimate
+    table : ModeTable
+
+    Returns
+    -------
+    dict   u, d, gamma, risk as in DESIGN section 3; risk and next mode belong to the decision for the next slot
+    """
+    mode = table.mode(estimate.mode_id)
+    accepted = ~np.asarray(estimate.erased)
+    wrong = accepted & (estimate.token_ids != truth.token_ids)
+    gain = complex(estimate.channel_gain)
+    own = {key: value for key, value in twin.record.items() if key not in ("timing", "link")}
+    known = {key: value for key, value in truth.record.items() if key != "timing"}
+    return own | known | twin.record["link"] | {
+        "slot": estimate.slot,
+        "mode_id": estimate.mode_id,
+        "mode": mode.name,
+        "cost": table.relative_cost(mode),
+        "channel": {"esn0_db": estimate.esn0_db, "gain": [gain.real, gain.imag], "n0": estimate.n0},
+        "n_erased": int((~accepted).sum()),
+        "n_wrong_accepted": int(wrong.sum()),
+        "n_wrong_before_gate": int((estimate.token_ids != truth.token_ids).sum()),
+        "mismatch": float((twin.token_ids != truth.token_ids).mean()),
+        "confidence": float(np.mean(estimate.confidence, dtype=np.float64)),
+    }
+
+
+def latency_record(truth, twin):
+    """Seconds per stage of one slot; times of both nodes are of the machine's one monotonic clock."""
+    camera, own = truth.record["timing"], twin.record["timing"]
+    stages = {name: camera.get(name, own.get(name)) for name in metrics.STAGES}
+    stages["radio_s"] = own["received_at_s"] - camera["sent_at_s"]
+    stages["loop_s"] = own["decided_at_s"] - camera["sent_at_s"]
+    return {"slot": twin.slot, **stages, "decided_at_s": own["decided_at_s"]}

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Camera node: frames of a source, tokenized and sent one per slot, each after the twin's word for its slot."""
+
+from __future__ import annotations
+
+import time
+from itertools import islice
+from pathlib import Path
+
+from PIL import Image
+
+from tokenlink.link.modes import load_mode_table
+from tokenlink.nodes.process import NodeError, run_node
+from tokenlink.wire import Bye, Hello, ModeCommand, StateReport, TokenFrame
+from tokenlink.wire.sockets import PullSocket, PushSocket
+
+IDLE_S = 1.0
+JPEG_QUALITY = 88
+
+
+def truth_record(frame):
+    """What is known about a frame beyond its tokens, for the records: its name and its labels, if any."""
+    labels = frame.labels
+    known = None if labels is None else {"car": labels.car, "vru": labels.vru, "density": int(labels.density)}
+    return {"name": frame.name, "truth": known}
+
+
+def load_tokenizer(run, table):
+    """The tokenizer of a run, refused where it does not fit the mode table."""
+    from tokenlink.models import artifact
+
+    model = artifact.load("tokenizer", run.artifacts or artifact.DEFAULT_DIR, vocab_size=table.vocab_size)
+    if model.config.grid != tuple(table.grid):
+        raise NodeError(f"the tokenizer makes a grid of {model.config.grid}, the mode table has {table.grid}")
+    return model
+
+
+def main(config):
+    """Send up to `n_frames` frames, then a Bye with the number of frames sent and skipped."""
+    import torch
+
+    from tokenlink.data.sources import open_source
+    from tokenlink.models.tokenizer import encode_image
+
+    torch.set_num_threads(1)
+    run, at = config.run, config.addresses
+    table = load_mode_table(run.mode_table)
+    source = open_source(run.source)
+    tokenizer = load_tokenizer(run, table)
+    n_sent = 0
+    with (
+        PullSocket(at.camera) as words,
+        PushSocket(at.tokens) as radio,
+        PushSocket(at.camera_records) as recorder,
+    ):
+        recorder.send(Hello(0, 0, "camera", {"origin": getattr(source, "origin", ""), "torch": torch.__version__}))
+        begin_s = time.monotonic()
+        for slot, frame in enumerate(islice(source, run.n_frames)):
+            opened_s = time.monotonic()
+            token_ids = encode_image(tokenizer, frame.image)
+            ready_s = time.monotonic()
+            if config.frames_folder:
+                picture = Path(config.frames_folder) / f"{slot:06d}.jpg"
+                Image.fromarray(frame.image).save(picture, quality=JPEG_QUALITY)
+            wait_for_word(words, slot)
+            sent_s = time.monotonic()
+            radio.send(TokenFrame(slot, 0, token_ids))
+            timing = {"source_s": opened_s - begin_s, "tokenize_s": ready_s - opened_s, "sent_at_s": sent_s}
+            recorder.send(StateReport(slot, 0, token_ids, {**truth_record(frame), "timing": timing}))
+            n_sent += 1
+            begin_s = time.monotonic()
+        counts = {"n_frames": n_sent, "n_skipped": int(getattr(source, "n_skipped", 0))}
+        recorder.send(Bye(n_sent, 0, "camera", "", counts))
+    if n_sent == 0:
+        raise NodeError(f"{run.source} gave no readable frame ({counts['n_skipped']} were skipped)")
+
+
+def wait_for_word(words, slot):
+    """Return once the twin has let this slot begin."""
+    while True:
+        message = words.recv(IDLE_S)
+        if isinstance(message, ModeCommand) and message.slot >= slot:
+            return
+
+
+if __name__ == "__main__":
+    run_node("camera", main)

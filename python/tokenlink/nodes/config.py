@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one run is made of, as dataclasses that go to the node processes as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+
+from tokenlink.channel import ChannelConfig, SnrTrajectory
+from tokenlink.control import POLICIES, ControlConfig
+
+RADIOS = ("gnuradio", "simulator")
+COMPLETIONS = ("model", "copy")
+
+
+@dataclass(frozen=True)
+class FeedbackConfig:
+    """How reports on a slot get lost on their way back.
+
+    Parameters
+    ----------
+    loss_probability : float   each report, independently, in [0, 1]
+    lost_slots : tuple of int  slots whose report is lost in any case
+
+    Raises
+    ------
+    ValueError   a value outside its range
+    """
+
+    loss_probability: float = 0.0
+    lost_slots: tuple[int, ...] = ()
+
+    def __post_init__(self):
+        object.__setattr__(self, "lost_slots", tuple(int(slot) for slot in self.lost_slots))
+        if not 0.0 <= self.loss_probability <= 1.0:
+            raise ValueError(f"loss_probability is {self.loss_probability}, expected 0 to 1")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run of the closed loop.
+
+    Parameters
+    ----------
+    source : str            where the frames come from, as `tokenlink.data.sources.open_source` reads it
+    n_frames : int          frames at most, >= 1; a source may end before
+    seed : int              of channel, noise and feedback losses, >= 0
+    channel : ChannelConfig
+    policy : str            one of POLICIES
+    control : ControlConfig
+    feedback : FeedbackConfig
+    urgent_slots : tuple of int   slots of priority 1, known from outside
+    completion : str        "model", or "copy": erased tokens are those of the previous state
+    mode_table : str or None      YAML file; None: the table that ships
+    artifacts : str or None       folder of the weights; None: the weights that ship
+    radio : str             "gnuradio": the flowgraph, "simulator": the same functions without GNU Radio
+    startup_timeout_s, stall_timeout_s : float   longest wait for the first frame, and for each one after it
+
+    Raises
+    ------
+    ValueError   a value outside its range
+    """
+
+    source: str
+    n_frames: int = 120
+    seed: int = 1
+    channel: ChannelConfig = field(default_factory=ChannelConfig)
+    policy: str = "twist"
+    control: ControlConfig = field(default_factory=ControlConfig)
+    feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
+    urgent_slots: tuple[int, ...] = ()
+    completion: str = "model"
+    mode_table: str | None = None
+    artifacts: str | None = None
+    radio: str = "gnuradio"
+    startup_timeout_s: float = 120.0
+    stall_timeout_s: float = 60.0
+
+    def __post_init__(self):
+        object.__setattr__(self, "urgent_slots", tuple(int(slot) for slot in self.urgent_slots))
+        if self.n_frames < 1:
+            raise ValueError(f"n_frames is {self.n_frames}, expected >= 1")
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}, expected >= 0")
+        for name, legal in (("policy", POLICIES), ("radio", RADIOS), ("completion", COMPLETIONS)):
+            if getattr(self, name) not in legal:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(legal)}")
+        for name in ("startup_timeout_s", "stall_timeout_s"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise ValueError(f"{name} is {getattr(self, name)}, expected > 0")
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where each process listens, as zmq writes it; senders connect.
+
+    Attributes
+    ----------
+    tokens, mode : str       the radio: TokenFrame of the camera, ModeCommand of the twin
+    camera : str             the camera: ModeCommand of the twin, which lets the frame of that slot go
+    estimates : str          the twin: TokenEstimate and LinkReport of the radio
+    camera_records, twin_records : str   the runner
+    """
+
+    tokens: str
+    mode: str
+    camera: str
+    estimates: str
+    camera_records: str
+    twin_records: str
+
+    @classmethod
+    def in_folder(cls, folder):
+        """Sockets of the file system in ``folder``, whose path must be short: the kernel allows about 100 characters."""
+        return cls(**{entry.name: f"ipc://{folder}/{entry.name}" for entry in fields(cls)})
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """What a node process is started with: the run, its addresses, and where the camera leaves its pictures."""
+
+    run: RunConfig
+    addresses: Addresses
+    frames_folder: str | None = None
+
+    def save(self, path):
+        """Write as JSON."""
+        Path(path).write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path):
+        """Read what ``save`` wrote."""
+        raw = json.loads(Path(path).read_text())
+        return cls(run_config_from_dict(raw["run"]), Addresses(**raw["addresses"]), raw["frames_folder"])
+
+
+def run_config_from_dict(raw):
+    """RunConfig from plain values, as `dataclasses.asdict` gives them."""
+    channel = dict(raw["channel"])
+    channel["trajectory"] = SnrTrajectory(**channel["trajectory"])
+    parts = {
+        "channel": ChannelConfig(**channel),
+        "control": ControlConfig(**raw["control"]),
+        "feedback": FeedbackConfig(**raw["feedback"]),
+    }
+    return replace(RunConfig(**{key: value for key, value in raw.items() if key not in parts}), **parts)
