@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all blocks share: handlers that never raise, counters by cause, timings, and the end of a run."""
+
+import functools
+import threading
+import time
+import traceback
+import weakref
+from collections import Counter
+
+import numpy as np
+import pmt
+from gnuradio import gr
+
+from . import _keys as keys
+from ._pmt import PduError, has_entry, new_metadata, pack, read_count, read_dict, unpack, with_values
+
+PDUS = "pdus"
+_live_blocks = weakref.WeakSet()
+
+
+def all_counts():
+    """Counters of every block in this process that has counted something: dict of name -> dict of cause -> count."""
+    return {block.alias(): counts for block in list(_live_blocks) if (counts := block.counts())}
+
+
+def guarded(handler):
+    """Message handler that counts and drops what it cannot use; nothing leaves it but what it published."""
+
+    @functools.wraps(handler)
+    def run(self, message):
+        try:
+            handler(self, message)
+        except PduError as err:
+            self.drop(err.cause, err)
+        except ValueError as err:
+            self.drop("refused", err)
+        except Exception as err:  # an exception that leaves a handler ends the block's thread and hangs the flowgraph
+            self.drop("internal_error", f"{err}\n{traceback.format_exc()}")
+
+    return run
+
+
+class message_block(gr.basic_block):
+    """Base of blocks without streams: named ports, counters, clean end."""
+
+    def __init__(self, name, inputs=None, outputs=()):
+        gr.basic_block.__init__(self, name=name, in_sig=[], out_sig=[])
+        self._counts = Counter()
+        self._counts_lock = threading.Lock()
+        self.log = gr.logger(f"twist.{name}")
+        for port, handler in (inputs or {}).items():
+            self.message_port_register_in(pmt.intern(port))
+            self.set_msg_handler(pmt.intern(port), handler)
+        for port in outputs:
+            self.message_port_register_out(pmt.intern(port))
+        _live_blocks.add(self)
+
+    def counts(self):
+        """What the block counted, dict of cause -> count: "passed" PDUs, and drops by cause."""
+        with self._counts_lock:
+            return dict(self._counts)
+
+    def count(self, cause, amount=1):
+        """Add to a counter; returns its value before."""
+        with self._counts_lock:
+            before = self._counts[cause]
+            self._counts[cause] += amount
+        return before
+
+    def drop(self, cause, text):
+        """Count a drop; the first of each cause is logged."""
+        if not self.count(cause):
+            self.log.warn(f"{self.alias()}: dropped, {cause}: {text} (further ones are only counted)")
+
+    def publish(self, metadata, payload, port=PDUS):
+        """Send a PDU of metadata (PMT dictionary) and an array."""
+        self.message_port_pub(pmt.intern(port), pack(metadata, payload))
+
+    def publish_end(self, metadata, port=PDUS):
+        """Send the PDU that ends a run, then let this block finish."""
+        self.publish(metadata, np.zeros(0, np.uint8), port)
+        self.finish()
+
+    def finish(self):
+        """Let this block's thread finish once it has handled what is queued."""
+        self.to_basic_block()._post(pmt.intern("system"), pmt.cons(pmt.intern("done"), pmt.from_long(1)))
+
+    def stop(self):
+        """Called by the scheduler at the end; prints the counters."""
+        if counts := self.counts():
+            self.log.info(f"{self.alias()}: " + ", ".join(f"{cause} {n}" for cause, n in sorted(counts.items())))
+        return True
+
+
+def end_metadata(reason=""):
+    """Metadata of the PDU that ends a run."""
+    return new_metadata({keys.END: True, keys.REASON: reason})
+
+
+def is_end(metadata):
+    """Whether this metadata belongs to the PDU that ends a run."""
+    return has_entry(metadata, keys.END)
+
+
+class pdu_block(message_block):
+    """Base of blocks with one PDU in and one PDU out. Subclasses set ``dtype`` of the payload and write ``process``."""
+
+    dtype = np.uint8
+    out_port = PDUS
+
+    def __init__(self, name, inputs=None):
+        message_block.__init__(self, name, {PDUS: self._on_pdus, **(inputs or {})}, (self.out_port,))
+
+    def process(self, metadata, payload):
+        """Output (new entries as a dict, array), or None to publish nothing; a ValueError drops the PDU."""
+        raise NotImplementedError
+
+    def on_end(self, metadata):
+        """Called once, before the end of the run is passed on."""
+
+    @guarded
+    def _on_pdus(self, pdu):
+        started = time.perf_counter()
+        metadata, payload = unpack(pdu)
+        if is_end(metadata):
+            self.on_end(metadata)
+            self.publish_end(metadata, self.out_port)
+            return
+        metadata, payload = unpack(pdu, self.dtype)
+        result = self.process(metadata, payload)
+        if result is not None:
+            self.forward(metadata, *result, seconds=time.perf_counter() - started)
+
+    def forward(self, metadata, values, payload, seconds):
+        """Publish with new metadata entries and the time spent here."""
+        timings = {**read_dict(metadata, keys.TIMINGS), self.name(): seconds}
+        self.count("passed")
+        self.publish(with_values(metadata, {**values, keys.TIMINGS: timings}), payload, self.out_port)
+
+
+def read_mode(metadata, table):
+    """Mode of a PDU; raises PduError "missing_metadata", "wrong_metadata" or "unknown_mode"."""
+    mode_id = read_count(metadata, keys.MODE_ID)
+    if mode_id >= len(table.modes):
+        raise PduError("unknown_mode", f"mode_id is {mode_id}, must be in 0..{len(table.modes) - 1}")
+    return table.mode(mode_id)
+
+
+def split_groups(payload, sizes):
+    """Groups of a payload; raises PduError "wrong_length" when the sizes do not add up to it."""
+    if payload.size != sum(sizes):
+        raise PduError("wrong_length", f"payload has {payload.size} entries, expected {sum(sizes)}")
+    return np.split(payload, np.cumsum(sizes)[:-1])
+
+
+def check_finite(payload):
+    """The payload; raises PduError "not_finite" for NaN or infinity."""
+    if not np.isfinite(payload).all():
+        raise PduError("not_finite", "payload holds NaN or infinity")
+    return payload

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names of the metadata keys; no other file spells them."""
+
+# Of every PDU from the token source to the token sink.
+SLOT = "slot"  # int, controller decision interval
+SEQ = "seq"  # int, number the sender gave the frame
+MODE_ID = "mode_id"  # int, row of the mode table
+SOURCE_TIME_S = "source_time_s"  # float, monotonic clock when the token source received the frame, s
+TIMINGS = "timings"  # dict, block name -> seconds spent in it
+
+# Channel state as the receiver knows it.
+CHANNEL_GAIN = "channel_gain"  # complex h
+N0 = "n0"  # float, total noise variance, linear
+ESN0_DB = "esn0_db"  # float, received Es/N0, |h|^2 / n0 in dB
+
+# Results of the receiver.
+ITERATIONS = "iterations"  # s32vector [n_groups], LDPC iterations
+PARITY_OK = "parity_ok"  # u8vector 0/1 [n_groups], all checks hold
+CONFIDENCE = "confidence"  # f32vector [n_tokens], in [0, 1]
+ERASED = "erased"  # u8vector 0/1 [n_tokens], 1 = not trusted
+
+# The PDU that ends a run.
+END = "end"  # bool
+REASON = "reason"  # str, empty when all went well

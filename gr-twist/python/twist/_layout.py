@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sizes of the groups at each stage of the chain, from the mode table."""
+
+from functools import lru_cache
+
+from tokenlink.link.modes import load_mode_table
+from tokenlink.phy.qam import BITS_PER_SYMBOL
+
+
+@lru_cache(maxsize=8)
+def load(path):
+    """Mode table of a YAML file, the default one for an empty path. Raises ModeTableError."""
+    return load_mode_table(path or None)
+
+
+def info_sizes(table):
+    """Information bits of each group, list of int."""
+    return [table.info_bits(group) for group in range(table.n_groups)]
+
+
+def symbol_sizes(table, mode):
+    """Symbols of each group in a mode, list of int."""
+    return [int(table.channel_uses(mode, group)) for group in range(table.n_groups)]
+
+
+def coded_sizes(table, mode):
+    """Coded bits of each group in a mode, list of int."""
+    return [n * BITS_PER_SYMBOL[table.modulation] for n in symbol_sizes(table, mode)]

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Blocks with a socket: a thread that receives, a socket that sends."""
+
+import threading
+
+from tokenlink.wire import WireError
+from tokenlink.wire.sockets import PullSocket, PushSocket
+
+from ._block import message_block, pdu_block
+
+POLL_S = 0.1
+
+
+def _check_queue(queue_messages, timeout_s=0.0):
+    if queue_messages < 1:
+        raise ValueError(f"queue_messages is {queue_messages}, must be >= 1")
+    if not timeout_s >= 0:
+        raise ValueError(f"timeout_s is {timeout_s}, must be >= 0")
+
+
+class receiving_block(message_block):
+    """Base of blocks that take messages off a socket in a thread of their own and call ``receive`` with each."""
+
+    def __init__(self, name, address, bind, queue_messages, inputs, outputs):
+        message_block.__init__(self, name, inputs, outputs)
+        _check_queue(queue_messages)
+        self._open = lambda: PullSocket(address, bind=bind, queue_messages=queue_messages)
+        self._socket = self._open()
+        self.address = self._socket.address
+        self._stopping = threading.Event()
+        self._thread = None
+
+    def receive(self, message):
+        """Handle a message, in the receiving thread."""
+        raise NotImplementedError
+
+    def idle(self):
+        """Called in the receiving thread between messages, several times a second."""
+
+    def counts(self):
+        """Counters of the block, and of its socket with the prefix wire_."""
+        return {**message_block.counts(self), **{f"wire_{cause}": n for cause, n in self._socket.counts.items()}}
+
+    def start(self):
+        """Called by the scheduler: start receiving."""
+        if self._thread is not None:  # a second run: the first one closed its socket
+            self._socket = self._open()
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name=self.alias(), daemon=True)
+        self._thread.start()
+        return True
+
+    def stop(self):
+        """Called by the scheduler: stop receiving, print the counters."""
+        self._stopping.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+        return message_block.stop(self)
+
+    def _run(self):
+        try:
+            while not self._stopping.is_set():
+                message = self._socket.recv(POLL_S)
+                if message is not None:
+                    self.receive(message)
+                self.idle()
+        except Exception as err:  # the flowgraph must end, not wait for a thread that is gone
+            self.drop("internal_error", err)
+            self.finish()
+        finally:
+            self._socket.close()
+
+
+class sending_block(pdu_block):
+    """Base of blocks that send messages to a socket; an empty address sends nothing."""
+
+    def __init__(self, name, address, bind, queue_messages, timeout_s):
+        pdu_block.__init__(self, name)
+        _check_queue(queue_messages, timeout_s)
+        self._timeout_s = timeout_s
+        self._socket = None
+        if address:
+            self._socket = PushSocket(address, bind=bind, queue_messages=queue_messages, timeout_s=timeout_s)
+            self.address = self._socket.address
+
+    def send(self, message):
+        """Send, count what did not leave."""
+        if self._socket is None:
+            return
+        try:
+            if self._socket.send(message):
+                self.count("sent")
+            else:
+                self.drop("queue_full", f"nobody took a {type(message).__name__} within {self._timeout_s} s")
+        except WireError as err:
+            self.drop(type(err).__name__, err)
+
+    def stop(self):
+        """Called by the scheduler: give queued messages a moment to leave, close, print the counters."""
+        if self._socket is not None:
+            self._socket.close(linger_s=self._timeout_s)
+        return pdu_block.stop(self)

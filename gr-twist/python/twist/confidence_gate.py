@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Block: a-posteriori LLRs to tokens, confidences and erasures."""
+
+import numpy as np
+
+from tokenlink.link.gate import gate
+from tokenlink.link.twist import decide_tokens
+
+from . import _keys as keys
+from ._block import check_finite, pdu_block, read_mode, split_groups
+from ._layout import info_sizes, load
+
+
+class confidence_gate(pdu_block):
+    """MAP token of every position and its confidence; below the mode's threshold of its group a token is erased.
+
+    Parameters
+    ----------
+    mode_table : str   path of the YAML mode table; empty: the one that ships
+
+    Ports
+    -----
+    pdus in : float32 [sum k_g]      a-posteriori LLR, nat, positive means 0; groups one after the other
+    pdus out : int32 [n_tokens]      token_ids in raster order, erased ones included
+
+    Metadata
+    --------
+    Reads mode_id; adds confidence float32 [n_tokens] and erased uint8 [n_tokens], 1 = not trusted.
+    """
+
+    dtype = np.float32
+
+    def __init__(self, mode_table=""):
+        pdu_block.__init__(self, "confidence_gate")
+        self._table = load(mode_table)
+
+    def process(self, metadata, payload):
+        mode = read_mode(metadata, self._table)
+        groups = split_groups(check_finite(payload), info_sizes(self._table))
+        token_ids, confidence = decide_tokens(groups, self._table)
+        erased = gate(confidence, self._table.token_thresholds(mode))
+        self.count("erased_tokens", int(erased.sum()))
+        return {keys.CONFIDENCE: confidence, keys.ERASED: erased}, token_ids

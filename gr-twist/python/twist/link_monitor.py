@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Block: a LinkReport of every frame that passes."""
+
+import time
+
+import numpy as np
+
+from tokenlink.wire import Bye, LinkReport
+
+from . import _keys as keys
+from ._block import all_counts
+from ._pmt import has_entry, read_array, read_complex, read_count, read_dict, read_float, read_text
+from ._wire import sending_block
+
+
+class link_monitor(sending_block):
+    """Reports the state of the link, passes the PDU on.
+
+    ``drops`` of the report holds ``counts``, the counters of every block since the start; ``timings_s``, the seconds
+    this frame spent in each block; and ``in_flowgraph_s``, the time since the token source had it. At the end of a run
+    comes a Bye whose ``info`` holds the final counts.
+
+    Parameters
+    ----------
+    address : str          ZMQ address of whoever records; empty: send nothing
+    bind : bool            listen on the address; else connect to it
+    queue_messages : int   bound of the socket's queue, >= 1
+    timeout_s : float      how long to wait for room in the queue, s; the report is dropped then
+
+    Ports
+    -----
+    pdus in, pdus out : int32 [n_tokens]   token_ids; not touched
+
+    Metadata
+    --------
+    Reads slot, channel_gain, n0, esn0_db, iterations, parity_ok, timings and source_time_s; all passed on.
+    """
+
+    dtype = np.int32
+
+    def __init__(self, address="", bind=False, queue_messages=64, timeout_s=1.0):
+        sending_block.__init__(self, "link_monitor", address, bind, queue_messages, timeout_s)
+        self._last_slot = 0
+
+    def process(self, metadata, payload):
+        slot = read_count(metadata, keys.SLOT)
+        drops = {"counts": all_counts(), "timings_s": read_dict(metadata, keys.TIMINGS)}
+        if has_entry(metadata, keys.SOURCE_TIME_S):
+            drops["in_flowgraph_s"] = time.monotonic() - read_float(metadata, keys.SOURCE_TIME_S)
+        self.send(LinkReport(
+            slot, 0, read_float(metadata, keys.ESN0_DB), read_complex(metadata, keys.CHANNEL_GAIN),
+            read_float(metadata, keys.N0), read_array(metadata, keys.ITERATIONS, np.int32),
+            read_array(metadata, keys.PARITY_OK, np.uint8) != 0, drops))
+        self._last_slot = slot
+        return {}, payload
+
+    def on_end(self, metadata):
+        self.send(Bye(self._last_slot, 0, "radio", read_text(metadata, keys.REASON), {"counts": all_counts()}))

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Block: tokens and mode commands to information bits."""
+
+import threading
+import time
+from collections import deque
+
+import numpy as np
+import pmt
+
+from tokenlink.link.twist import packetize
+
+from . import _keys as keys
+from ._block import guarded, is_end, pdu_block
+from ._layout import load
+from ._mode_schedule import ModeSchedule
+from ._pmt import PduError, read_count, unpack
+
+MODE = "mode"
+
+
+class token_packetizer(pdu_block):
+    """Information bits of every group of a token grid, and the mode its slot is sent in.
+
+    A mode holds for a whole slot. With ``lock_step`` a frame waits for the command of its slot; it stops waiting when
+    a command for a later slot shows that its own was lost. Without, it takes the newest command of its slot or an
+    earlier one. A command lasts ``hold_slots`` slots beyond its own, then the fallback mode is used.
+
+    Parameters
+    ----------
+    mode_table : str           path of the YAML mode table; empty: the one that ships
+    lock_step : bool           wait for the command of each slot
+    hold_slots : int           >= 0
+    fallback_mode : str        name of a mode of the table
+    max_pending : int          frames that may wait for a command, >= 1; more are dropped
+    end_timeout_s : float      how long waiting frames may hold up the end of a run, then they go with a held mode, s
+
+    Ports
+    -----
+    pdus in : int32 [n_tokens]      token_ids in raster order
+    mode in : any                   metadata slot and mode_id; the payload is ignored
+    pdus out : uint8 0/1 [sum k_g]  information bits, groups one after the other
+
+    Metadata
+    --------
+    Reads slot; adds mode_id.
+    """
+
+    dtype = np.int32
+
+    def __init__(self, mode_table="", lock_step=False, hold_slots=5, fallback_mode="med", max_pending=256,
+                 end_timeout_s=5.0):
+        pdu_block.__init__(self, "token_packetizer", inputs={MODE: self._on_mode})
+        if max_pending < 1:
+            raise ValueError(f"max_pending is {max_pending}, must be >= 1")
+        if not end_timeout_s >= 0:
+            raise ValueError(f"end_timeout_s is {end_timeout_s}, must be >= 0")
+        self._table = load(mode_table)
+        self._schedule = ModeSchedule(self._table.mode_named(fallback_mode).mode_id, hold_slots)
+        self._lock_step, self._max_pending, self._end_timeout_s = bool(lock_step), max_pending, end_timeout_s
+        self._pending = deque()
+        self._ended = None
+
+    def process(self, metadata, payload):
+        started, slot = time.perf_counter(), read_count(metadata, keys.SLOT)
+        info_bits = np.concatenate(packetize(payload, self._table))
+        if len(self._pending) >= self._max_pending:
+            raise PduError("too_many_pending", f"{len(self._pending)} frames wait for mode commands already")
+        self._pending.append((slot, metadata, info_bits, time.perf_counter() - started))
+        self._send_decided()
+
+    def on_end(self, metadata):
+        self._send_decided(force=True)
+
+    @guarded
+    def _on_pdus(self, pdu):
+        metadata, _ = unpack(pdu)
+        if is_end(metadata) and self._pending and self._ended is None:
+            self._ended = pdu
+            timer = threading.Timer(self._end_timeout_s, self.to_basic_block()._post, (pmt.intern("pdus"), pdu))
+            timer.daemon = True
+            timer.start()
+        else:
+            pdu_block._on_pdus(self, pdu)
+
+    @guarded
+    def _on_mode(self, pdu):
+        metadata, _ = unpack(pdu)
+        slot, mode_id = read_count(metadata, keys.SLOT), read_count(metadata, keys.MODE_ID)
+        if mode_id >= len(self._table.modes):
+            raise PduError("unknown_mode", f"mode_id is {mode_id}, must be in 0..{len(self._table.modes) - 1}")
+        if not self._schedule.command(slot, mode_id):
+            raise PduError("too_many_commands", "commands wait for slots that do not come")
+        self.count("commands")
+        self._send_decided()
+        if self._ended is not None and not self._pending:
+            pdu_block._on_pdus(self, self._ended)
+
+    def _send_decided(self, force=False):
+        """Send waiting frames, oldest first, as far as their mode is decided."""
+        while self._pending and (force or not self._lock_step or self._schedule.decided(self._pending[0][0])):
+            slot, metadata, info_bits, seconds = self._pending.popleft()
+            mode_id, how = self._schedule.mode_of(slot)
+            self.count(how)
+            self.forward(metadata, {keys.MODE_ID: mode_id}, info_bits, seconds)
