@@ -39,7 +39,10 @@ def main(config):
     """Send up to `n_frames` frames, then a Bye with the number of frames sent and skipped."""
     import torch
 
-    from tokenlink.data.sources import open_source
+    try:
+        from tokenlink.data.sources import open_source
+    except ModuleNotFoundError:
+        from tokenlink.data.kitti import raw_frames as open_source
     from tokenlink.models.tokenizer import encode_image
 
     torch.set_num_threads(1)
@@ -69,10 +72,10 @@ def main(config):
             recorder.send(StateReport(slot, 0, token_ids, {**truth_record(frame), "timing": timing}))
             n_sent += 1
             begin_s = time.monotonic()
-        counts = {"n_frames": n_sent, "n_skipped": int(getattr(source, "n_skipped", 0))}
-        recorder.send(Bye(n_sent, 0, "camera", "", counts))
-    if n_sent == 0:
-        raise NodeError(f"{run.source} gave no readable frame ({counts['n_skipped']} were skipped)")
+        n_skipped = int(getattr(source, "n_skipped", 0))
+        if n_sent == 0:
+            raise NodeError(f"{run.source} gave no readable frame ({n_skipped} were skipped)")
+        recorder.send(Bye(n_sent, 0, "camera", "", {"n_frames": n_sent, "n_skipped": n_skipped}))
 
 
 def wait_for_word(words, slot):

@@ -113,7 +113,7 @@ class Addresses:
 
     @classmethod
     def in_folder(cls, folder):
-        """Sockets of the file system in ``folder``, whose path must be short: the kernel allows about 100 characters."""
+        """Sockets of the file system in ``folder``; its path must be short, the kernel allows about 100 characters."""
         return cls(**{entry.name: f"ipc://{folder}/{entry.name}" for entry in fields(cls)})
 
 

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The conductor of one run: starts radio, camera and twin, records, watches over them, and stops them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+import tokenlink
+from tokenlink.eval.records import Recorder, RunFolder
+from tokenlink.link.modes import load_mode_table
+from tokenlink.nodes.children import Child, stop_all
+from tokenlink.nodes.config import Addresses, NodeConfig
+from tokenlink.nodes.flowgraph import compile_flowgraph, flowgraph_command
+from tokenlink.nodes.process import NodeError
+from tokenlink.wire import Bye, Hello, StateReport, TokenEstimate
+from tokenlink.wire.sockets import PullSocket
+
+POLL_S = 0.02
+LIBRARY = Path(tokenlink.__file__).resolve().parents[1]
+
+
+class RunError(Exception):
+    """The run did not come to its end; the message is one sentence, and what was recorded is kept."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Outcome of a whole run: its folder, metrics, times, and the run's own description."""
+
+    folder: RunFolder
+    summary: dict
+    timing: dict
+    info: dict
+
+
+def run_loop(config, out, on_frame=None, on_start=None):
+    """Run the closed loop from the first frame to the last.
+
+    Parameters
+    ----------
+    config : RunConfig
+    out : Path            run folder, created
+    on_frame : callable   called with the record of every slot
+    on_start : callable   called with the list of Child processes once all are started
+
+    Returns
+    -------
+    RunResult
+
+    Raises
+    ------
+    RunError         a process ended, nothing happened for too long, or the flowgraph cannot be compiled
+    ModeTableError   the mode table cannot be used
+    """
+    table = load_mode_table(config.mode_table)
+    folder = RunFolder(out)
+    folder.write_json("config.json", asdict(config))
+    recorder = Recorder(folder, table)
+    begin_s = time.monotonic()
+    info = {"status": "running", "versions": versions(), "nodes": {}}
+    with tempfile.TemporaryDirectory(prefix="twist-") as sockets:
+        run = _Run(config, NodeConfig(config, Addresses.in_folder(sockets), str(folder.frames)), folder, recorder, info)
+        try:
+            run.start(on_start)
+            run.serve(on_frame)
+            info["status"] = "complete"
+        except BaseException as error:
+            info["status"] = f"stopped: {str(error) or type(error).__name__}"
+            raise
+        finally:
+            run.stop()
+            summary = recorder.close()
+            timing = recorder.timing() | {"wall_s": time.monotonic() - begin_s}
+            folder.write_json("timing.json", timing)
+            folder.write_json("run.json", info)
+    return RunResult(folder, summary, timing, info)
+
+
+class _Run:
+    """Processes and sockets of one run."""
+
+    def __init__(self, config, node_config, folder, recorder, info):
+        self.config = config
+        self.node_config = node_config
+        self.folder = folder
+        self.recorder = recorder
+        self.info = info
+        self.children = []
+        self.n_expected = None
+        at = node_config.addresses
+        self.camera, self.twin = PullSocket(at.camera_records), PullSocket(at.twin_records)
+
+    def start(self, on_start):
+        path = self.folder.path / "nodes.json"
+        self.node_config.save(path)
+        self._launch("camera", [sys.executable, "-m", "tokenlink.nodes.camera", str(path)])
+        self._launch("twin", [sys.executable, "-m", "tokenlink.nodes.twin", str(path)])
+        if self.config.radio == "simulator":
+            self._launch("radio", [sys.executable, "-m", "tokenlink.nodes.sim_radio", str(path)])
+        else:
+            try:
+                program = compile_flowgraph()
+            except NodeError as error:
+                raise RunError(str(error)) from None
+            self._launch("radio", flowgraph_command(program, self.node_config))
+        if on_start:
+            on_start(self.children)
+
+    def _launch(self, name, command):
+        search = os.pathsep.join(filter(None, [str(LIBRARY), os.environ.get("PYTHONPATH")]))
+        env = os.environ | {"PYTHONPATH": search, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+        self.children.append(Child(name, command, self.folder.logs / f"{name}.log", env))
+
+    def serve(self, on_frame):
+        """Record until the camera has said goodbye and its last frame is through."""
+        records, n_seen = self.recorder.records, 0
+        moved_s = time.monotonic()
+        while self.n_expected is None or len(records) < self.n_expected:
+            message = self.twin.recv(POLL_S)
+            if message is not None:
+                self._take_twin(message)
+            while (message := self.camera.recv(0.0)) is not None:
+                self._take_camera(message)
+            for record in records[n_seen:]:
+                moved_s = time.monotonic()
+                if on_frame:
+                    on_frame(record)
+            n_seen = len(records)
+            self._check(n_seen, time.monotonic() - moved_s)
+
+    def _take_camera(self, message):
+        if isinstance(message, StateReport):
+            self.recorder.add_truth(message)
+        elif isinstance(message, Hello):
+            self.info["nodes"]["camera"] = message.info
+        elif isinstance(message, Bye):
+            self.info["camera"] = message.info
+            self.n_expected = message.slot
+
+    def _take_twin(self, message):
+        if isinstance(message, TokenEstimate):
+            self.recorder.add_estimate(message)
+        elif isinstance(message, StateReport):
+            self.recorder.add_state(message)
+        elif isinstance(message, Hello):
+            self.info["nodes"]["twin"] = message.info
+
+    def _check(self, n_seen, still_s):
+        """Raise RunError when a process is gone that should not be, or nothing has moved for too long."""
+        for child in self.children:
+            code = child.exit_code
+            if code is None or (child.name == "camera" and code == 0):
+                continue
+            end = f"the {child.name} process {child.obituary()}; the others were stopped"
+            raise RunError(f"{end}, {self._kept(n_seen)}")
+        limit_s = self.config.stall_timeout_s if n_seen else self.config.startup_timeout_s
+        if still_s > limit_s:
+            raise RunError(f"nothing came through for {limit_s:.0f} s in slot {n_seen}; {self._kept(n_seen)}")
+
+    def _kept(self, n_seen):
+        return f"{n_seen} recorded frames are kept in {self.folder.path}"
+
+    def stop(self):
+        stop_all(self.children)
+        self.camera.close()
+        self.twin.close()
+
+
+def versions():
+    """Versions of what the result depends on; nothing is imported for it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    known = {"tokenlink": tokenlink.__version__, "python": platform.python_version(), "numpy": np.__version__}
+    for package in ("torch", "numba", "pyzmq", "panda3d"):
+        try:
+            known[package] = version(package)
+        except PackageNotFoundError:
+            known[package] = None
+    return known
