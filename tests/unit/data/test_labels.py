@@ -22,8 +22,14 @@ def test_each_person_is_a_vru(kind):
 
 @pytest.mark.parametrize(
     "changes, present",
-    [({"height": 25.0}, True), ({"height": 24.9}, False), ({"occluded": 1}, True), ({"occluded": 2}, False),
-     ({"truncated": 2.0}, False), ({"kind": "Misc"}, False)],
+    [
+        ({"height": 25.0}, True),
+        ({"height": 24.9}, False),
+        ({"occluded": 1}, True),
+        ({"occluded": 2}, False),
+        ({"truncated": 2.0}, False),
+        ({"kind": "Misc"}, False),
+    ],
 )
 def test_kitti_moderate_decides_what_counts(changes, present):
     assert traffic_state([road_object(**changes)]).car is present

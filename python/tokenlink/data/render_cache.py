@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Draw sequences once and keep them on disk for training: python -m tokenlink.data.render_cache --help."""
+
+import argparse
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tokenlink.data.labels import CAR_KINDS, LabelConfig, RoadObject, counts
+from tokenlink.data.sources import RenderedFrames, invented_scene, rendered_tracks
+
+_CELL_PX = 16
+_EXAMPLE = """example:
+  python -m tokenlink.data.render_cache --out cache --tracks data/kitti_tracking --sequences 0000 0001 --seed 1
+  python -m tokenlink.data.render_cache --out cache --invented 4 --frames 200 --seed 9"""
+
+
+def cell_map(
+    objects: Sequence[RoadObject], config: LabelConfig, height: int, width: int, min_share: float = 0.2
+) -> np.ndarray:
+    """Where cars and vulnerable road users are, uint8 [2, height / 16, width / 16].
+
+    A cell is 1 where counted boxes of the kind (0 car, 1 vulnerable) cover at least `min_share` of it, or where it
+    holds the centre of one.
+    """
+    n_rows, n_columns = height // _CELL_PX, width // _CELL_PX
+    cells = np.zeros((2, n_rows, n_columns), np.uint8)
+    rows, columns = _CELL_PX * np.arange(n_rows), _CELL_PX * np.arange(n_columns)
+    for o in objects:
+        if not counts(o, config):
+            continue
+        left, top, right, bottom = o.box_px
+        in_rows = np.clip(np.minimum(rows + _CELL_PX, bottom) - np.maximum(rows, top), 0, None)
+        in_columns = np.clip(np.minimum(columns + _CELL_PX, right) - np.maximum(columns, left), 0, None)
+        layer = cells[0 if o.kind in CAR_KINDS else 1]
+        layer |= (np.outer(in_rows, in_columns) >= min_share * _CELL_PX**2).astype(np.uint8)
+        row, column = int((top + bottom) / 2 / _CELL_PX), int((left + right) / 2 / _CELL_PX)
+        layer[min(row, n_rows - 1), min(column, n_columns - 1)] = 1
+    return cells
+
+
+def write_sequence(source: RenderedFrames, folder: Path, name: str, on_frame=lambda: None) -> Path:
+    """Draw a source into <name>.npy (uint8 [n, height, width, 3]) and <name>.npz; returns the latter.
+
+    Notes
+    -----
+    The .npz holds labels int64 [n, 3], cells uint8 [n, 2, 8, 32], object_offsets int64 [n + 1] and, per road user of
+    all frames in turn, object_boxes_px, object_kinds, object_track_ids, object_heights_375_px, object_occluded,
+    object_truncated; origin and config (JSON) as text. It is written last: where it exists, the sequence is complete.
+    """
+    geometry, config = source.config.geometry, source.config.label_config
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    images = np.lib.format.open_memmap(
+        folder / f"{name}.npy", "w+", np.uint8, (len(source), geometry.height, geometry.width, 3)
+    )
+    labels, cells, objects, offsets = [], [], [], [0]
+    for frame in source:
+        images[frame.slot] = frame.image
+        labels.append(frame.labels.as_array())
+        cells.append(cell_map(frame.objects, config, geometry.height, geometry.width))
+        objects.extend(frame.objects)
+        offsets.append(len(objects))
+        on_frame()
+    images.flush()
+    path = folder / f"{name}.npz"
+    np.savez_compressed(
+        path,
+        labels=np.array(labels, np.int64).reshape(-1, 3),
+        cells=np.array(cells, np.uint8),
+        object_offsets=np.array(offsets, np.int64),
+        object_boxes_px=np.array([o.box_px for o in objects], np.float32).reshape(-1, 4),
+        object_kinds=np.array([o.kind for o in objects], "U16"),
+        object_track_ids=np.array([o.track_id for o in objects], np.int64),
+        object_heights_375_px=np.array([o.height_375_px for o in objects], np.float32),
+        object_occluded=np.array([o.occluded for o in objects], np.int8),
+        object_truncated=np.array([o.truncated for o in objects], np.float32),
+        origin=source.origin,
+        config=json.dumps(asdict(source.config)),
+    )
+    return path
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line of the render cache."""
+    options = _parser().parse_args(arguments)
+    from tokenlink.data.render.sequence import RenderConfig
+
+    config = RenderConfig(seed=options.seed, mirror=options.mirror, stride=options.stride)
+    jobs = []
+    suffix = f"s{options.seed}{'m' if options.mirror else ''}"
+    for sequence in options.sequences:
+        seed = zlib.crc32(f"{sequence}/{options.seed}".encode()) % 2**31
+        values = (options.tracks, sequence, replace(config, seed=seed))
+        jobs.append((f"tracks_{sequence}_{suffix}", rendered_tracks, values))
+    for i in range(options.invented):
+        seed = 1000 * options.seed + i
+        name = f"invented_{seed:06d}{'m' if options.mirror else ''}"
+        jobs.append((name, invented_scene, (seed, options.frames, config)))
+    bar = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*bar) as progress:
+        for name, make, values in jobs:
+            if (options.out / f"{name}.npz").is_file():
+                continue
+            source = make(*values)
+            task = progress.add_task(name, total=len(source))
+            write_sequence(source, options.out, name, lambda task=task: progress.advance(task))
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m tokenlink.data.render_cache",
+        description="Draw street scenes into a folder for training. Sequences that are there already are left alone.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of the cache")
+    parser.add_argument("--tracks", type=Path, default=Path("."), help="KITTI tracking folder, with label_02 and calib")
+    parser.add_argument("--sequences", nargs="*", default=[], help="such as 0000 0001")
+    parser.add_argument("--seed", type=int, default=0, help="surroundings, colours and light")
+    parser.add_argument("--mirror", action="store_true", help="left and right exchanged")
+    parser.add_argument("--invented", type=int, default=0, help="number of invented scenes")
+    parser.add_argument("--frames", type=int, default=200, help="frames per invented scene")
+    parser.add_argument("--stride", type=int, default=1, help="every n-th frame")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
