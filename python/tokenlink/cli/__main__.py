@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Entry point of ``./twist``."""
 
-from tokenlink.cli.main import app
+import sys
 
-app(prog_name="./twist")
+from tokenlink.cli.errors import run_app
+
+if __name__ == "__main__":
+    sys.exit(run_app(sys.argv[1:]))

@@ -9,14 +9,22 @@ from pathlib import Path
 
 import typer
 
+from tokenlink.cli.demo import demo
+from tokenlink.cli.doctor import doctor
+from tokenlink.cli.loopback import loopback
+
 ROOT = Path(__file__).resolve().parents[3]
 
-app = typer.Typer(help="Tokens over a real radio link.", no_args_is_help=True, add_completion=False)
-
-
-@app.callback()
-def main() -> None:
-    """Tokens over a real radio link. Example: ./twist test"""
+app = typer.Typer(
+    help="Tokens over a real radio link. Example: ./twist demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    epilog="--debug after any command shows the traceback of an error; so does TWIST_DEBUG=1.",
+)
+app.command()(demo)
+app.command()(loopback)
+app.command()(doctor)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the commands that run the loop share: progress, the table, the JSON file, the report."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def new_run_folder(name):
+    """Path of a fresh folder under runs/."""
+    return ROOT / "runs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+
+
+def run_and_show(config, out, json_file=None, report=True):
+    """Run the loop with a progress bar, print the table, write report and JSON.
+
+    Parameters
+    ----------
+    config : RunConfig
+    out : Path              run folder
+    json_file : Path        metrics and configuration also go here, if given
+    report : bool           write report.html
+
+    Returns
+    -------
+    RunResult
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from tokenlink.nodes.runner import run_loop
+
+    console = Console()
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("starting the nodes", total=config.n_frames)
+
+        def on_frame(record):
+            esn0_db = record["channel"]["esn0_db"]
+            progress.update(task, advance=1, description=f"Es/N0 {esn0_db:5.1f} dB  mode {record['mode']:<4}")
+
+        result = run_loop(config, out, on_frame)
+        n_frames = result.summary["n_frames"]
+        progress.update(task, total=n_frames, completed=n_frames, description="all frames through")
+    page = None
+    if report:
+        from tokenlink.eval.report import write_report
+
+        with console.status("writing the report"):
+            page = write_report(out)
+    console.print(result_table(result))
+    console.print(f"run folder  {out}", soft_wrap=True, highlight=False)
+    if page:
+        console.print(f"report      {page}", soft_wrap=True, highlight=False)
+    if json_file:
+        content = {"config": asdict(config), "metrics": result.summary, "timing": result.timing, "run": result.info}
+        Path(json_file).write_text(json.dumps(content | {"run_folder": str(out)}, indent=2) + "\n")
+    return result
+
+
+def result_table(result):
+    """The metrics of a run as a rich Table."""
+    from rich.table import Table
+
+    from tokenlink.eval.tables import summary_rows
+
+    table = Table(title="closed loop", title_justify="left")
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    table.add_column("meaning", style="dim")
+    for row in summary_rows(result.summary, result.timing, result.info):
+        table.add_row(*row)
+    return table

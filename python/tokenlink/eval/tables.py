@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The figures of a run as rows of text, for the terminal and for the report."""
+
+from __future__ import annotations
+
+STAGE_NAMES = {
+    "source_s": "frame from the source",
+    "tokenize_s": "tokenizer",
+    "radio_s": "radio, tokens in to estimate out",
+    "complete_s": "completion",
+    "head_s": "traffic-state head",
+    "control_s": "controller",
+    "loop_s": "loop, tokens sent to next mode",
+}
+
+
+def summary_rows(summary, timing, info):
+    """Rows (metric, value, meaning) of a run.
+
+    Parameters
+    ----------
+    summary, timing, info : dict   summary.json, timing.json and run.json of a run folder
+    """
+    labelled = f"{summary['n_labelled']} labelled frames"
+    rows = [
+        ("F1 average", _number(summary["f1_avg"]), f"mean of the three below, {labelled}"),
+        ("F1 car", _number(summary["f1_car"]), "car present"),
+        ("F1 VRU", _number(summary["f1_vru"]), "pedestrian or cyclist present"),
+        ("F1 density", _number(summary["f1_density"]), "macro over low, medium, high"),
+        ("TSMR", _number(summary["tsmr"]), "twin tokens that differ from the camera's"),
+        ("AUER", _number(summary["auer"]), "accepted tokens that are wrong"),
+        ("erased", _percent(summary["erasure_rate"]), "tokens below their confidence threshold"),
+        ("cost", _number(summary["cost"]), "mean budget over the nominal one"),
+        ("modes", _shares(summary["mode_shares"]), "share of frames"),
+        ("frames", str(summary["n_frames"]), f"{info.get('camera', {}).get('n_skipped', 0)} unreadable ones skipped"),
+        ("frames/s", _number(timing["frames_per_s"], 1), "steady state, lock step"),
+        ("wall time", f"{timing['wall_s']:.1f} s", "processes started, run, stopped"),
+    ]
+    for stage, values in timing["latency_s"].items():
+        rows.append((f"latency {stage[:-2]}", f"{_ms(values['p50'])} / {_ms(values['p99'])} ms", STAGE_NAMES[stage]))
+    return rows
+
+
+def _number(value, digits=3):
+    return "not defined" if value is None else f"{value:.{digits}f}"
+
+
+def _percent(value):
+    return "not defined" if value is None else f"{100 * value:.1f} %"
+
+
+def _ms(value_s):
+    return "-" if value_s is None else f"{1000 * value_s:.1f}"
+
+
+def _shares(shares):
+    return ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items())
