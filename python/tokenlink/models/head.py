@@ -33,21 +33,34 @@ class HeadConfig:
     cols: int = 32
     dim_embedding: int = 192
     dim: int = 96
-    blocks: int = 3
+    blocks: int = 4
 
 
 @dataclass
 class TrafficLogits:
-    """Logits: `car` [batch], `vru` [batch], `density` [batch, 3], `cells` [batch, 2, rows, cols] (car, VRU)."""
+    """What the head says of a batch of frames.
+
+    Attributes
+    ----------
+    car, vru : float32 [batch]
+        Logits of presence; positive means present.
+    density : float32 [batch, 3]
+        Logits of the density classes.
+    cells : float32 [batch, 2, rows, cols]
+        Logits per token: a car, a vulnerable road user covers it.
+    counts : float32 [batch, 2, rows, cols]
+        Expected number of cars, of vulnerable road users whose centre lies in the token, >= 0.
+    """
 
     car: torch.Tensor
     vru: torch.Tensor
     density: torch.Tensor
     cells: torch.Tensor
+    counts: torch.Tensor
 
 
 class TrafficHead(nn.Module):
-    """Convolutions over the grid, evidence per cell, pooled by a smooth maximum; density from pooled features.
+    """Convolutions over the grid, evidence and counts per cell, then one small network over what they add up to.
 
     Parameters
     ----------
@@ -60,21 +73,29 @@ class TrafficHead(nn.Module):
         self.config = config
         self.embed = nn.Linear(config.dim_embedding, config.dim)
         self.position = nn.Parameter(torch.zeros(config.dim, config.rows, config.cols))
-        self.blocks = nn.Sequential(*[ConvBlock(config.dim, kernel=5) for _ in range(config.blocks)])
+        self.blocks = nn.Sequential(*[ConvBlock(config.dim) for _ in range(config.blocks)])
         self.cells = nn.Conv2d(config.dim, 2, 1)
-        self.mass = nn.Conv2d(config.dim, 16, 1)
-        self.pooled = nn.Sequential(nn.Linear(16 + 2 * config.dim, 64), nn.GELU(), nn.Linear(64, 2 + N_DENSITY))
+        self.counts = nn.Conv2d(config.dim, 2, 1)
+        nn.init.constant_(self.counts.bias, -4.0)
+        self.pooled = nn.Sequential(nn.Linear(4 + 2 * config.dim, 64), nn.GELU(), nn.Linear(64, 2 + N_DENSITY))
+        self.density_scale = nn.Parameter(torch.tensor([-1.0, 0.0, 1.0]))
+        # Added to the logits of car, VRU and the density classes; set once, on validation data.
+        self.register_buffer("calibration", torch.zeros(2 + N_DENSITY))
 
     def forward(self, embeddings: torch.Tensor) -> TrafficLogits:
         """Embeddings float32 [batch, n_tokens, dim_embedding] to logits; differentiable in the embeddings."""
         config = self.config
         maps = self.embed(embeddings).transpose(1, 2).reshape(-1, config.dim, config.rows, config.cols) + self.position
         maps = self.blocks(maps)
-        cells = self.cells(maps)
-        mass = F.softplus(self.mass(maps)).sum((2, 3)) / 8
-        pooled = self.pooled(torch.cat([mass, maps.mean((2, 3)), maps.amax((2, 3))], dim=1))
+        cells = self.cells(maps).float()
+        counts = F.softplus(self.counts(maps).float())
+        total = counts.sum((2, 3))
+        everyone = total.sum(1, keepdim=True)
+        summary = torch.cat([total, everyone, torch.log1p(everyone), maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
+        pooled = self.pooled(summary) + self.calibration
         evidence = torch.logsumexp(cells.flatten(2), dim=-1)
-        return TrafficLogits(evidence[:, 0] + pooled[:, 0], evidence[:, 1] + pooled[:, 1], pooled[:, 2:], cells)
+        density = pooled[:, 2:] + self.density_scale * torch.log(everyone + 0.05)
+        return TrafficLogits(evidence[:, 0] + pooled[:, 0], evidence[:, 1] + pooled[:, 1], density, cells, counts)
 
     def config_dict(self) -> dict:
         """The configuration as plain values, for the artifact."""

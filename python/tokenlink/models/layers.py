@@ -19,7 +19,7 @@ class ConvBlock(nn.Module):
         Hidden channels per channel.
     """
 
-    def __init__(self, dim: int, kernel: int = 5, expansion: int = 2):
+    def __init__(self, dim: int, kernel: int = 3, expansion: int = 2):
         super().__init__()
         self.depthwise = nn.Conv2d(dim, dim, kernel, padding=kernel // 2, groups=dim)
         self.norm = nn.GroupNorm(1, dim)

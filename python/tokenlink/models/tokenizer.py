@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """VQ tokenizer: a camera frame to a grid of token ids and back.
 
-    image [3,128,512] > patches, stride 8 > blocks > stride 16 > blocks > nearest code of 1024 > token_ids [8,32]
+    image [3,128,512] > patches, stride 4 > stride 8 > blocks > stride 16 > blocks > nearest code > token_ids [8,32]
     token_ids > code embeddings > blocks, stride 16 > pixel shuffle, stride 8 > blocks > pixel shuffle > image
 
-Nothing is computed at full resolution, so that a frame costs about 0.4 G multiplications. The quantizer is the one of
-vector-quantize-pytorch: cosine similarity, k-means start, revival of dead codes.
+Nothing is computed at full resolution, so that a frame costs about 0.4 G multiplications. The kernels are small, so
+that a token depends on little more than its own patch and keeps its value while the patch keeps its look. The
+quantizer is the one of vector-quantize-pytorch: cosine similarity, running means, revival of dead codes.
 """
 
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 from vector_quantize_pytorch import VectorQuantize
 
 from tokenlink.models.layers import ConvBlock
 
+STEM = 4
+STEM_CHANNELS = 32
 PATCH = 8
 STRIDE = 16
 
@@ -44,12 +48,12 @@ class TokenizerConfig:
     vocab_size: int = 1024
     height: int = 128
     width: int = 512
-    dim_fine: int = 64
+    dim_fine: int = 96
     dim_coarse: int = 192
     blocks_fine: int = 2
     blocks_coarse: int = 3
-    codebook_dim: int = 24
-    dead_code_threshold: float = 1.0
+    codebook_dim: int = 16
+    dead_code_threshold: float = 0.1
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -64,10 +68,25 @@ class TokenizerConfig:
 
 @dataclass
 class TokenizerOutput:
-    """What a training step needs: `image` and `cells` (car and VRU logits per token), ids, commitment loss."""
+    """What a training step needs.
+
+    Attributes
+    ----------
+    image : float32 [batch, 3, height, width]
+        Decoded picture, not clipped.
+    vectors : float32 [batch, rows, cols, codebook_dim]
+        What the encoder says, of length 1, before the nearest code replaces it.
+    embeddings : float32 [batch, rows, cols, dim_coarse]
+        Code embeddings; gradients pass straight through to the encoder.
+    token_ids : int64 [batch, rows, cols]
+        Nearest codes.
+    commitment : float32 []
+        Distance between vectors and codes.
+    """
 
     image: torch.Tensor
-    cells: torch.Tensor
+    vectors: torch.Tensor
+    embeddings: torch.Tensor
     token_ids: torch.Tensor
     commitment: torch.Tensor
 
@@ -86,7 +105,9 @@ class Tokenizer(nn.Module):
         self.config = config
         fine, coarse = config.dim_fine, config.dim_coarse
         self.encoder = nn.Sequential(
-            nn.Conv2d(3, fine, PATCH, stride=PATCH),
+            nn.Conv2d(3, STEM_CHANNELS, STEM, stride=STEM),
+            nn.GELU(),
+            nn.Conv2d(STEM_CHANNELS, fine, 3, stride=2, padding=1),
             *[ConvBlock(fine) for _ in range(config.blocks_fine)],
             nn.Conv2d(fine, coarse, 2, stride=2),
             *[ConvBlock(coarse) for _ in range(config.blocks_coarse)],
@@ -97,8 +118,6 @@ class Tokenizer(nn.Module):
             codebook_dim=config.codebook_dim,
             codebook_size=config.vocab_size,
             use_cosine_sim=True,
-            kmeans_init=True,
-            kmeans_iters=10,
             decay=0.98,
             threshold_ema_dead_code=config.dead_code_threshold,
             commitment_weight=0.25,
@@ -109,25 +128,62 @@ class Tokenizer(nn.Module):
             nn.Conv2d(coarse, fine * 4, 1),
             nn.PixelShuffle(2),
             *[ConvBlock(fine) for _ in range(config.blocks_fine)],
-            nn.Conv2d(fine, 3 * PATCH * PATCH, 3, padding=1),
+            nn.Conv2d(fine, 3 * PATCH * PATCH, 1),
             nn.PixelShuffle(PATCH),
         )
-        # Task term of the training: which cells hold a car or a vulnerable road user, read from the codes alone.
-        self.cell_head = nn.Sequential(nn.Conv2d(coarse, 64, 1), ConvBlock(64, kernel=3), nn.Conv2d(64, 2, 1))
 
     def features(self, image: torch.Tensor) -> torch.Tensor:
         """Image float32 [batch, 3, height, width] in [0, 1] to vectors float32 [batch, rows, cols, dim_coarse]."""
         return self.encoder(image * 2 - 1).permute(0, 2, 3, 1)
 
-    def forward(self, image: torch.Tensor) -> TokenizerOutput:
-        """Encode, quantize with straight-through gradient, decode."""
-        vectors = self.features(image)
-        batch, rows, cols, dim = vectors.shape
-        quantized, token_ids, commitment = self.quantizer(vectors.reshape(batch, rows * cols, dim).float())
-        maps = quantized.view(batch, rows, cols, dim).permute(0, 3, 1, 2)
+    def forward(self, image: torch.Tensor, quantize: bool = True, n_decoded: int | None = None) -> TokenizerOutput:
+        """Encode, quantize with straight-through gradient, decode.
+
+        Parameters
+        ----------
+        image : float32 [batch, 3, height, width]
+            Pictures in [0, 1].
+        quantize : bool
+            False lets the vectors through as they are, for the start of a training.
+        n_decoded : int, optional
+            Decode only so many pictures of the batch.
+        """
+        features = self.features(image)
+        batch, rows, cols, dim = features.shape
+        flat = features.reshape(batch, rows * cols, dim).float()
+        with torch.autocast("cpu", enabled=False):
+            vectors = F.normalize(self.quantizer.project_in(flat), dim=-1)
+            if quantize:
+                embeddings, token_ids, commitment = self.quantizer(flat)
+            else:
+                embeddings, commitment = self.quantizer.project_out(vectors), torch.zeros(())
+                token_ids = torch.zeros(batch, rows * cols, dtype=torch.int64)
+        embeddings = embeddings.view(batch, rows, cols, dim)
         return TokenizerOutput(
-            self.decoder(maps) * 0.5 + 0.5, self.cell_head(maps), token_ids.view(batch, rows, cols), commitment.sum()
+            self.decoder(embeddings[:n_decoded].permute(0, 3, 1, 2)).float() * 0.5 + 0.5,
+            vectors.view(batch, rows, cols, -1),
+            embeddings,
+            token_ids.view(batch, rows, cols),
+            commitment.sum(),
         )
+
+    @torch.no_grad()
+    def set_codebook(self, vectors: torch.Tensor, n_iterations: int = 8) -> None:
+        """Start the codebook with the k-means centres of encoder vectors float32 [n_vectors, codebook_dim]."""
+        n_codes = self.config.vocab_size
+        if len(vectors) < n_codes:
+            raise ValueError(f"{len(vectors)} vectors are too few for {n_codes} codes")
+        codes = vectors[torch.randperm(len(vectors))[:n_codes]].clone()
+        for _ in range(n_iterations):
+            nearest = (vectors @ codes.T).argmax(-1)
+            counts = torch.bincount(nearest, minlength=n_codes)
+            sums = torch.zeros_like(codes).index_add_(0, nearest, vectors)
+            spare = vectors[torch.randint(len(vectors), (n_codes,))]
+            codes = F.normalize(torch.where(counts[:, None] > 0, sums, spare), dim=-1)
+        codebook = self.quantizer._codebook
+        codebook.embed.copy_(codes[None])
+        codebook.embed_avg.copy_(codes[None])
+        codebook.cluster_size.fill_(1.0)
 
     @torch.no_grad()
     def encode(self, image: torch.Tensor) -> torch.Tensor:

@@ -14,8 +14,8 @@ def small_tokenizer():
     torch.manual_seed(0)
     config = tokenizer.TokenizerConfig(vocab_size=50, dim_fine=8, dim_coarse=16, codebook_dim=4, blocks_coarse=1)
     model = tokenizer.Tokenizer(config)
-    model.train()
-    model(torch.rand(2, 3, 128, 512))
+    with torch.no_grad():
+        model.set_codebook(model(torch.rand(2, 3, 128, 512), quantize=False).vectors.reshape(-1, 4))
     return model.eval()
 
 
