@@ -116,9 +116,9 @@ class Mesh:
         normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
         self.quads(np.asarray(centre) + faces * np.asarray(radii), colors, normals)
 
-    def points(self) -> np.ndarray:
-        """The distinct corners, float [n, 3]."""
-        return np.unique(np.concatenate([v["position"] for v in self._vertices]), axis=0).astype(float)
+    def faces(self) -> np.ndarray:
+        """Corners of all quadrilaterals, float [n, 4, 3]."""
+        return np.concatenate([v["position"] for v in self._vertices]).reshape(-1, 4, 3).astype(float)
 
     def node(self, name: str = "mesh", lit: bool = True) -> NodePath:
         """The mesh as a two-sided node; `lit` False shows the colours as they are.

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from panda3d.core import NodePath
 from PIL import Image, ImageDraw
-from scipy.spatial import ConvexHull, QhullError
 
 from tokenlink.data.frames import Frame, FrameGeometry
 from tokenlink.data.labels import LabelConfig, RoadObject, traffic_state
@@ -19,7 +18,6 @@ from tokenlink.data.render.street import Street
 
 _NEAR_M = 0.5
 _FAR_M = 150.0
-_SOLIDITY = {"Pedestrian": 0.72, "Person": 0.72, "Person_sitting": 0.75, "Cyclist": 0.6}
 _SMALLEST_VISIBLE_PX = 12
 
 
@@ -58,12 +56,13 @@ class _Cast:
         self._shown: list[NodePath] = []
 
     def place(self, poses: list[Pose], shadow_color, shadow_shift):
-        """Show exactly these road users, the i-th with identity i + 1; returns their corners in camera axes."""
+        """Show exactly these road users, the i-th with identity i + 1; returns the corners of their
+        faces in camera axes, float [n, 4, 3] each."""
         for node in self._shown:
             node.hide()
         self._shown, corners = [], []
         for identity, pose in enumerate(poses, 1):
-            node, points = self._model(pose)
+            node, faces = self._model(pose)
             heading = -pose.yaw_rad
             node.setPosHpr(pose.x_m, pose.ahead_m, -CAMERA_HEIGHT_M, np.degrees(heading), 0, 0)
             self._stage.identify(node, identity)
@@ -74,9 +73,9 @@ class _Cast:
                 shown.show()
                 self._shown.append(shown)
             cos, sin = np.cos(heading), np.sin(heading)
-            x = pose.x_m + cos * points[:, 0] - sin * points[:, 1]
-            ahead = pose.ahead_m + sin * points[:, 0] + cos * points[:, 1]
-            corners.append(np.stack([x, CAMERA_HEIGHT_M - points[:, 2], ahead], axis=1))
+            x = pose.x_m + cos * faces[..., 0] - sin * faces[..., 1]
+            ahead = pose.ahead_m + sin * faces[..., 0] + cos * faces[..., 1]
+            corners.append(np.stack([x, CAMERA_HEIGHT_M - faces[..., 2], ahead], axis=-1))
         return corners
 
     def _model(self, pose):
@@ -90,7 +89,7 @@ class _Cast:
             mesh = models.build(pose.kind, pose.size_hwl_m, phase, rng)
             node = mesh.node(pose.kind)
             node.reparentTo(self._stage.road_users)
-            self._built[key] = node, mesh.points()
+            self._built[key] = node, mesh.faces()
         return self._built[key]
 
     def _shadow(self, pose, color):
@@ -149,7 +148,7 @@ def _label(poses, corners, identities, script, config) -> list[RoadObject]:
     objects, boxes = [], []
     for identity, (pose, points) in enumerate(zip(poses, corners, strict=True), 1):
         pixels = _project(points, script.projection)
-        low, high = pixels.min(0), pixels.max(0)
+        low, high = pixels.min((0, 1)), pixels.max((0, 1))
         full = (low[0], low[1], high[0], high[1])
         inside = np.clip(full, 0, (width, height, width, height))
         box = config.geometry.map_box(inside, width, height)
@@ -157,7 +156,7 @@ def _label(poses, corners, identities, script, config) -> list[RoadObject]:
             continue
         covered = any(_overlap(box, b) for b in boxes)
         boxes.append(box)
-        share = _visible_share(pixels, counts[identity], pose.kind, script, config) if covered else 1.0
+        share = _visible_share(pixels, box, counts[identity], script, config) if covered else 1.0
         if counts[identity] < _SMALLEST_VISIBLE_PX:
             share = 0.0
         area = (full[2] - full[0]) * (full[3] - full[1])
@@ -179,29 +178,28 @@ def _label(poses, corners, identities, script, config) -> list[RoadObject]:
 
 
 def _project(points, projection):
-    ahead = np.maximum(points[:, 2], _NEAR_M)
-    u = projection[0, 0] * points[:, 0] / ahead + projection[0, 2]
-    v = projection[1, 1] * points[:, 1] / ahead + projection[1, 2]
-    return np.stack([u, v], axis=1)
+    ahead = np.maximum(points[..., 2], _NEAR_M)
+    u = projection[0, 0] * points[..., 0] / ahead + projection[0, 2]
+    v = projection[1, 1] * points[..., 1] / ahead + projection[1, 2]
+    return np.stack([u, v], axis=-1)
 
 
 def _overlap(a, b) -> bool:
     return min(a[2], b[2]) > max(a[0], b[0]) and min(a[3], b[3]) > max(a[1], b[1])
 
 
-def _visible_share(pixels, n_seen, kind, script, config) -> float:
-    """Pixels seen over pixels of the unhidden outline (convex hull times the solidity of the kind)."""
+def _visible_share(pixels, box, n_seen, script, config) -> float:
+    """Pixels seen over pixels of the road user alone: its faces filled, in frame pixels, inside its box."""
     left, top, right, bottom = config.geometry.crop_box(*script.picture_size)
-    scale = config.geometry.width / (right - left), config.geometry.height / (bottom - top)
-    try:
-        outline = pixels[ConvexHull(pixels).vertices]
-    except QhullError:
-        return 0.0
-    outline = np.clip((outline - (left, top)) * scale, -4 * config.geometry.width, 5 * config.geometry.width)
-    mask = Image.new("1", (config.geometry.width, config.geometry.height))
-    ImageDraw.Draw(mask).polygon([tuple(p) for p in outline.tolist()], fill=1)
-    n_outline = int(np.count_nonzero(np.asarray(mask))) * _SOLIDITY.get(kind, 0.93)
-    return min(1.0, n_seen / max(n_outline, 1.0))
+    width, height = config.geometry.width, config.geometry.height
+    first = np.floor(box[:2])
+    faces = (pixels - (left, top)) * (width / (right - left), height / (bottom - top)) - first
+    faces = np.clip(faces, -4 * width, 4 * width)
+    silhouette = Image.new("1", tuple(np.ceil(box[2:] - first).astype(int)))
+    draw = ImageDraw.Draw(silhouette)
+    for face in faces.reshape(-1, 8).tolist():
+        draw.polygon(face, fill=1)
+    return min(1.0, n_seen / max(np.count_nonzero(np.asarray(silhouette)), 1))
 
 
 def _mirrored(o: RoadObject, width: int) -> RoadObject:
