@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Root-raised-cosine pulse: symbols to samples, and samples back to symbols at any fractional instant."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numba
+import numpy as np
+from scipy.signal import upfirdn
+
+#: entries of the pulse table per sample; between them the pulse is interpolated linearly
+TABLE_PHASES = 256
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """Shape of one symbol in samples.
+
+    Parameters
+    ----------
+    sps : int         samples per symbol, >= 2
+    rolloff : float   in (0, 1]
+    span : int        length in symbols, even, >= 4; the pulse is cut at span / 2 on either side
+
+    Raises
+    ------
+    ValueError   a value outside its range
+    """
+
+    sps: int = 4
+    rolloff: float = 0.25
+    span: int = 16
+
+    def __post_init__(self):
+        if self.sps < 2 or int(self.sps) != self.sps:
+            raise ValueError(f"sps is {self.sps}, must be an integer >= 2")
+        if not 0 < self.rolloff <= 1:
+            raise ValueError(f"rolloff is {self.rolloff}, must lie in (0, 1]")
+        if self.span < 4 or self.span % 2:
+            raise ValueError(f"span is {self.span}, must be an even number of symbols >= 4")
+
+    @property
+    def half(self):
+        """Samples from the centre of the pulse to its last one."""
+        return self.span // 2 * self.sps
+
+
+def root_raised_cosine(time, rolloff):
+    """Root-raised-cosine pulse of unit energy per symbol.
+
+    Parameters
+    ----------
+    time : float64 [...]   in symbols
+    rolloff : float        in (0, 1]
+
+    Returns
+    -------
+    float64 [...]   g with integral of g(t)^2 dt = 1
+
+    Notes
+    -----
+    Proakis, Digital Communications, the square root of eq. (9.2-27); the two removable poles are filled in.
+    """
+    time = np.asarray(time, float)
+    b = rolloff
+    pole = np.abs(np.abs(4 * b * time) - 1) < 1e-9
+    zero = np.abs(time) < 1e-9
+    t = np.where(pole | zero, 0.1234567, time)
+    value = (np.sin(np.pi * t * (1 - b)) + 4 * b * t * np.cos(np.pi * t * (1 + b))) / (
+        np.pi * t * (1 - (4 * b * t) ** 2)
+    )
+    value = np.where(zero, 1 - b + 4 * b / np.pi, value)
+    corner = np.pi / (4 * b)
+    at_pole = b / np.sqrt(2) * ((1 + 2 / np.pi) * np.sin(corner) + (1 - 2 / np.pi) * np.cos(corner))
+    return np.where(pole, at_pole, value)
+
+
+@lru_cache(maxsize=16)
+def pulse_taps(pulse):
+    """Filter taps of a Pulse: float32 [2 * pulse.half + 1], energy 1, symmetric. Shared: do not write to them."""
+    taps = root_raised_cosine(np.arange(-pulse.half, pulse.half + 1) / pulse.sps, pulse.rolloff)
+    taps = (taps / np.sqrt(np.sum(taps**2))).astype(np.float32)
+    taps.flags.writeable = False
+    return taps
+
+
+@lru_cache(maxsize=16)
+def _table(pulse):
+    """The same pulse, TABLE_PHASES points a sample, one entry to spare at each end."""
+    grid = np.arange(-pulse.half * TABLE_PHASES - 1, pulse.half * TABLE_PHASES + 2) / (TABLE_PHASES * pulse.sps)
+    taps = root_raised_cosine(np.arange(-pulse.half, pulse.half + 1) / pulse.sps, pulse.rolloff)
+    return (root_raised_cosine(grid, pulse.rolloff) / np.sqrt(np.sum(taps**2))).astype(np.float32)
+
+
+def modulate(symbols, pulse):
+    """Samples of symbols.
+
+    Parameters
+    ----------
+    symbols : complex64 [n_symbols]   mean energy 1
+    pulse : Pulse
+
+    Returns
+    -------
+    complex64 [n_symbols * sps]   symbol k peaks at sample k * sps, mean power 1 / sps; what the pulse of the outer
+                                  symbols has beyond the ends is cut, so a burst begins and ends with zero symbols
+    """
+    symbols = np.asarray(symbols, np.complex64)
+    if symbols.ndim != 1:
+        raise ValueError(f"symbols has shape {symbols.shape}, must be a vector")
+    if symbols.size == 0:
+        return np.zeros(0, np.complex64)
+    samples = upfirdn(pulse_taps(pulse), symbols, up=pulse.sps)[pulse.half :]
+    padded = np.zeros(symbols.size * pulse.sps, np.complex64)
+    padded[: min(len(samples), len(padded))] = samples[: len(padded)]
+    return padded
+
+
+@numba.njit(cache=True, nogil=True)
+def _sample(samples, first, step, table, phases, half, symbols):
+    for k in range(symbols.size):
+        centre = first + k * step
+        left = int(np.ceil(centre - half))
+        offset = (left - centre + half) * phases + 1.0
+        index = int(offset)
+        fraction = np.float32(offset - index)
+        real = np.float32(0)
+        imag = np.float32(0)
+        for i in range(2 * half + 1):
+            if index + 1 >= table.size:
+                break
+            position = left + i
+            if 0 <= position < samples.size:
+                weight = table[index] + fraction * (table[index + 1] - table[index])
+                real += weight * samples[position].real
+                imag += weight * samples[position].imag
+            index += phases
+        symbols[k] = complex(real, imag)
+
+
+def demodulate(samples, pulse, first, n_symbols, step=None):
+    """Matched-filter output at symbol instants that need not fall on samples.
+
+    Parameters
+    ----------
+    samples : complex64 [n_samples]   zero outside
+    pulse : Pulse
+    first : float       instant of the first symbol, in samples
+    n_symbols : int
+    step : float        samples from one symbol to the next; default pulse.sps, another value undoes a clock offset
+
+    Returns
+    -------
+    complex64 [n_symbols]
+    """
+    if not np.isfinite(first):
+        raise ValueError(f"first is {first}, must be finite")
+    samples = np.ascontiguousarray(samples, np.complex64)
+    symbols = np.empty(n_symbols, np.complex64)
+    step = float(pulse.sps if step is None else step)
+    _sample(samples, float(first), step, _table(pulse), TABLE_PHASES, pulse.half, symbols)
+    return symbols
