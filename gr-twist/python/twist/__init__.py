@@ -1,27 +1,33 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """GNU Radio blocks of the token link. Each is thin: unpack a PDU, call one function of ``tokenlink``, publish."""
 
+from ._signals import end_on_signal
 from .confidence_gate import confidence_gate
 from .group_ldpc_decoder import group_ldpc_decoder
 from .group_ldpc_encoder import group_ldpc_encoder
 from .link_monitor import link_monitor
 from .loopback_channel import loopback_channel
 from .mode_source import mode_source
+from .pdu_trace import pdu_trace
 from .qam_mapper import qam_mapper
 from .soft_demodulator import soft_demodulator
+from .symbol_equalizer import symbol_equalizer
 from .token_packetizer import token_packetizer
 from .token_sink import token_sink
 from .token_source import token_source
 
 __all__ = [
     "confidence_gate",
+    "end_on_signal",
     "group_ldpc_decoder",
     "group_ldpc_encoder",
     "link_monitor",
     "loopback_channel",
     "mode_source",
+    "pdu_trace",
     "qam_mapper",
     "soft_demodulator",
+    "symbol_equalizer",
     "token_packetizer",
     "token_sink",
     "token_source",

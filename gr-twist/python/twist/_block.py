@@ -41,15 +41,15 @@ def guarded(handler):
     return run
 
 
-class message_block(gr.basic_block):
-    """Base of blocks without streams: named ports, counters, clean end."""
+class counting:
+    """Named message ports, counters, and a clean end; for classes that are GNU Radio blocks too."""
 
-    def __init__(self, name, inputs=None, outputs=()):
-        gr.basic_block.__init__(self, name=name, in_sig=[], out_sig=[])
+    def set_up(self, inputs, outputs=()):
+        """Register the ports: dict of input name -> handler, names of outputs."""
         self._counts = Counter()
         self._counts_lock = threading.Lock()
-        self.log = gr.logger(f"twist.{name}")
-        for port, handler in (inputs or {}).items():
+        self.log = gr.logger(f"twist.{self.name()}")
+        for port, handler in inputs.items():
             self.message_port_register_in(pmt.intern(port))
             self.set_msg_handler(pmt.intern(port), handler)
         for port in outputs:
@@ -91,6 +91,14 @@ class message_block(gr.basic_block):
         if counts := self.counts():
             self.log.info(f"{self.alias()}: " + ", ".join(f"{cause} {n}" for cause, n in sorted(counts.items())))
         return True
+
+
+class message_block(counting, gr.basic_block):
+    """Base of blocks without streams."""
+
+    def __init__(self, name, inputs=None, outputs=()):
+        gr.basic_block.__init__(self, name=name, in_sig=[], out_sig=[])
+        self.set_up(inputs or {}, outputs)
 
 
 def end_metadata(reason=""):

@@ -1,17 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Block: a simulated channel at the symbol border."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 
-from tokenlink.channel import Channel, ChannelConfig, SnrTrajectory
+from tokenlink.channel import TRAJECTORY_KINDS, Channel, ChannelConfig, SnrTrajectory
 
 from . import _keys as keys
 from ._block import check_finite, pdu_block
 from ._pmt import PduError, read_count
 
 MAX_SLOT = 2**24
+
+
+def parse_trajectory(text):
+    """SnrTrajectory of a kind's name, or of a JSON object with its parameters; ValueError for anything else."""
+    if text in TRAJECTORY_KINDS:
+        return SnrTrajectory(text)
+    try:
+        return SnrTrajectory(**json.loads(text))
+    except (TypeError, json.JSONDecodeError) as err:
+        kinds = ", ".join(TRAJECTORY_KINDS)
+        raise ValueError(f"trajectory is {text!r}, must be {kinds}, or JSON of a trajectory: {err}") from None
 
 
 class loopback_channel(pdu_block):
@@ -23,12 +35,8 @@ class loopback_channel(pdu_block):
     esn0_db : float              nominal Es/N0, the average over |h|^2, dB
     rician_k_db : float          Rician only: line of sight over diffuse power, dB
     fading_correlation : float   between the gains of neighbouring slots, in [0, 1)
-    trajectory : str             "constant", "blockwise" or "gauss-markov" change of the nominal Es/N0
-    levels_db : sequence         blockwise: offsets from the nominal Es/N0, dB
-    block_slots : int            blockwise: slots per level
-    shuffle : bool               blockwise: levels at random instead of in order
-    std_db : float               gauss-markov: stationary standard deviation, dB
-    correlation : float          gauss-markov: correlation of neighbouring slots, in [0, 1)
+    trajectory : str             change of the nominal Es/N0: "constant", "blockwise", "gauss-markov", or a JSON object
+                                 such as {"kind": "blockwise", "levels_db": [0, -6], "block_slots": 20}
     seed : int                   >= 0
 
     Ports
@@ -44,11 +52,10 @@ class loopback_channel(pdu_block):
     dtype = np.complex64
 
     def __init__(self, model="rayleigh", esn0_db=12.0, rician_k_db=6.0, fading_correlation=0.0, trajectory="constant",
-                 levels_db=(0.0, -6.0, 3.0, -3.0, 6.0), block_slots=20, shuffle=False, std_db=3.0, correlation=0.95,
                  seed=1):
         pdu_block.__init__(self, "loopback_channel")
-        walk = SnrTrajectory(trajectory, levels_db, block_slots, shuffle, std_db, correlation)
-        self._channel = Channel(ChannelConfig(model, esn0_db, rician_k_db, fading_correlation, walk), seed)
+        config = ChannelConfig(model, esn0_db, rician_k_db, fading_correlation, parse_trajectory(trajectory))
+        self._channel = Channel(config, seed)
 
     def set_esn0_db(self, esn0_db):
         """Nominal Es/N0 from the next PDU on, dB."""

@@ -14,7 +14,7 @@ from . import _keys as keys
 from ._block import guarded, is_end, pdu_block
 from ._layout import load
 from ._mode_schedule import ModeSchedule
-from ._pmt import PduError, read_count, unpack
+from ._pmt import PduError, read_count, read_text, unpack
 
 MODE = "mode"
 
@@ -33,7 +33,8 @@ class token_packetizer(pdu_block):
     hold_slots : int           >= 0
     fallback_mode : str        name of a mode of the table
     max_pending : int          frames that may wait for a command, >= 1; more are dropped
-    end_timeout_s : float      how long waiting frames may hold up the end of a run, then they go with a held mode, s
+    end_timeout_s : float      how long waiting frames may hold up the end of a run, then they go with a held mode, s;
+                               an end with a reason, such as a signal, does not wait
 
     Ports
     -----
@@ -75,7 +76,8 @@ class token_packetizer(pdu_block):
     @guarded
     def _on_pdus(self, pdu):
         metadata, _ = unpack(pdu)
-        if is_end(metadata) and self._pending and self._ended is None:
+        waits = self._pending and self._ended is None and not read_text(metadata, keys.REASON)
+        if is_end(metadata) and waits:
             self._ended = pdu
             timer = threading.Timer(self._end_timeout_s, self.to_basic_block()._post, (pmt.intern("pdus"), pdu))
             timer.daemon = True

@@ -4,6 +4,8 @@
 import threading
 import time
 
+import numpy as np
+
 from tokenlink.wire import Bye, TokenFrame
 
 from . import _keys as keys
@@ -30,7 +32,8 @@ class token_source(receiving_block):
 
     Ports
     -----
-    delivered in : any                metadata seq of frames that reached the token sink
+    delivered in : any                metadata seq of frames that reached the token sink; the end of the run that
+                                      arrives there ends this block
     pdus out : int32 [n_tokens]       token_ids in raster order
 
     Metadata
@@ -52,7 +55,7 @@ class token_source(receiving_block):
         self._end_reason = None
 
     def end(self, reason=""):
-        """End the run: frames already received go through the chain, then all blocks finish. From any thread."""
+        """End the run: frames already inside go through the chain, then all blocks finish. From any thread."""
         self._end_reason = reason
 
     def receive(self, message):
@@ -68,7 +71,8 @@ class token_source(receiving_block):
     def idle(self):
         if self._end_reason is not None:
             self._stopping.set()
-            self.publish_end(end_metadata(self._end_reason))
+            # No finish here: GNU Radio tells the blocks behind, and the packetizer may still wait for mode commands.
+            self.publish(end_metadata(self._end_reason), np.zeros(0, np.uint8))
 
     def _wait_for_room(self, seq):
         with self._room:
@@ -81,6 +85,7 @@ class token_source(receiving_block):
     def _on_delivered(self, pdu):
         metadata, _ = unpack(pdu)
         if is_end(metadata):
+            self.finish()
             return
         seq = read_count(metadata, keys.SEQ)
         with self._room:
