@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The header of a burst: what the receiver must know before it can read the payload."""
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+import numpy as np
+
+from tokenlink.phy import crc, ldpc, qam
+from tokenlink.phy.preamble import PILOT_DEGREE, m_sequence
+
+PROTOCOL_VERSION = 1
+#: system numbers of the header, one per kind of payload
+SYSTEMS = {"twist": 0, "adaptive": 1, "tokcode": 2}
+#: field -> bits, in sending order
+FIELDS = {"version": 4, "system": 4, "mode_id": 8, "frame": 24, "slot": 24, "payload_symbols": 16}
+INFO_BITS = sum(FIELDS.values()) + 16
+CODED_BITS = 5 * INFO_BITS
+HEADER_SYMBOLS = CODED_BITS // 2
+MAX_ITERATIONS = 30
+
+
+class HeaderError(ValueError):
+    """A header that cannot be used; `cause` is "crc", "version" or "fields"."""
+
+    def __init__(self, cause, text):
+        super().__init__(text)
+        self.cause = cause
+
+
+@dataclass(frozen=True)
+class Header:
+    """Contents of a header, all non-negative integers that fit FIELDS.
+
+    Parameters
+    ----------
+    system : int            a value of SYSTEMS
+    mode_id : int           row of the mode table
+    frame, slot : int       counters modulo 2**24; the receiver extends them
+    payload_symbols : int   payload channel uses, pilots not counted
+    version : int           protocol version
+
+    Raises
+    ------
+    ValueError   a value that does not fit its field
+    """
+
+    system: int
+    mode_id: int
+    frame: int
+    slot: int
+    payload_symbols: int
+    version: int = PROTOCOL_VERSION
+
+    def __post_init__(self):
+        for field in fields(self):
+            value, limit = getattr(self, field.name), 1 << FIELDS[field.name]
+            if int(value) != value or not 0 <= value < limit:
+                raise ValueError(f"{field.name} is {value}, must be an integer in 0..{limit - 1}")
+
+
+@lru_cache(maxsize=1)
+def _code():
+    return ldpc.LdpcCode(INFO_BITS, CODED_BITS, 2, 2)
+
+
+@lru_cache(maxsize=1)
+def _scrambling():
+    """Bits added to the coded bits, so that no header is a tone: uint8 [CODED_BITS]."""
+    return m_sequence(PILOT_DEGREE)[-CODED_BITS:]
+
+
+def pack_header(header):
+    """Bits of a Header with their CRC: uint8 0/1 [INFO_BITS]."""
+    bits = [(getattr(header, name) >> i) & 1 for name, width in FIELDS.items() for i in range(width - 1, -1, -1)]
+    return crc.attach(np.array(bits, np.uint8), "crc16")
+
+
+def unpack_header(bits):
+    """Header of bits.
+
+    Parameters
+    ----------
+    bits : uint8 0/1 [INFO_BITS]
+
+    Returns
+    -------
+    Header
+
+    Raises
+    ------
+    HeaderError   the CRC fails, the version is another one, or the system is unknown
+    """
+    bits = np.asarray(bits, np.uint8)
+    if bits.shape != (INFO_BITS,):
+        raise HeaderError("fields", f"bits has shape {bits.shape}, must be ({INFO_BITS},)")
+    if not crc.check(bits, "crc16"):
+        raise HeaderError("crc", "the CRC of the header fails")
+    values, position = {}, 0
+    for name, width in FIELDS.items():
+        values[name] = int("".join(map(str, bits[position : position + width])), 2)
+        position += width
+    if values["version"] != PROTOCOL_VERSION:
+        raise HeaderError("version", f"the header has version {values['version']}, this is {PROTOCOL_VERSION}")
+    if values["system"] not in SYSTEMS.values():
+        raise HeaderError("fields", f"the header names system {values['system']}, which is unknown")
+    return Header(**values)
+
+
+def encode_header(header):
+    """Symbols of a Header: complex64 [HEADER_SYMBOLS], QPSK, mean energy 1."""
+    coded = ldpc.encode(_code(), pack_header(header)[None])[0]
+    return qam.map_bits(coded ^ _scrambling(), "qpsk")
+
+
+def decode_header(symbols, channel_gain, n0):
+    """Header of received symbols.
+
+    Parameters
+    ----------
+    symbols : complex64 [HEADER_SYMBOLS]        y = h x + noise
+    channel_gain : complex or complex64 [HEADER_SYMBOLS]
+    n0 : float or float32 [HEADER_SYMBOLS]      > 0
+
+    Returns
+    -------
+    Header
+
+    Raises
+    ------
+    HeaderError   parity or CRC fails, another version, unknown system
+    ValueError    wrong shapes or values that are not finite
+
+    Notes
+    -----
+    NR LDPC, base graph 2, rate 1/5, QPSK; wrong accepts need all parity checks and the CRC of TS 38.212 to hold.
+    """
+    llr = qam.demap(symbols, n0, "qpsk", channel_gain) * (1 - 2.0 * _scrambling())
+    result = ldpc.decode(_code(), llr[None].astype(np.float32), MAX_ITERATIONS)
+    if not result.parity_ok[0]:
+        raise HeaderError("crc", "the code of the header does not converge")
+    return unpack_header((result.app_llr[0] < 0).astype(np.uint8))
