@@ -33,7 +33,9 @@ def _only(*poses, **options):
 def test_same_seed_gives_same_frames_and_another_seed_does_not():
     script = invent_script(5, 4)
     first, again, other = (list(render_sequence(script, RenderConfig(seed=s))) for s in (3, 3, 4))
-    for a, b, c in zip(first, again, other, strict=True):
+    later = list(render_sequence(script, RenderConfig(seed=3)))  # not moved by what was drawn in between
+    for a, b, c, d in zip(first, again, other, later, strict=True):
+        assert np.array_equal(a.image, d.image)
         assert np.array_equal(a.image, b.image) and a.objects == b.objects and a.labels == b.labels
         assert not np.array_equal(a.image, c.image)
 

@@ -70,6 +70,7 @@ class _Cast:
             shadow.setPosHpr(pose.x_m + shadow_shift[0], pose.ahead_m + shadow_shift[1], -CAMERA_HEIGHT_M,
                              np.degrees(heading), 0, 0)  # fmt: skip
             for shown in (node, shadow):
+                shown.setBin("fixed", identity)  # else equal depths are settled by memory addresses
                 shown.show()
                 self._shown.append(shown)
             cos, sin = np.cos(heading), np.sin(heading)

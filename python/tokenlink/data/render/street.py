@@ -111,12 +111,14 @@ class Street:
             _roadside(solid, self._layout, self.style, rng, side, crossing)
         stretch = self.node.attachNewNode("stretch")
         flat = ground.node("ground")
-        flat.setBin("background", 10)
+        flat.setBin("background", 10 + index % 100)
         flat.setDepthTest(False)
         flat.setDepthWrite(False)
         flat.reparentTo(stretch)
         if solid.n_vertices:
-            solid.node("solid").reparentTo(stretch)
+            upright = solid.node("solid")
+            upright.setBin("fixed", index % 100)
+            upright.reparentTo(stretch)
         return stretch
 
 
