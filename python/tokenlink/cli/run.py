@@ -71,7 +71,7 @@ def result_table(result):
 
     table = Table(title="closed loop", title_justify="left")
     table.add_column("metric")
-    table.add_column("value", justify="right")
+    table.add_column("value", justify="right", no_wrap=True)
     table.add_column("meaning", style="dim")
     for row in summary_rows(result.summary, result.timing, result.info):
         table.add_row(*row)

@@ -128,14 +128,17 @@ def latency_table(latencies):
 
     Parameters
     ----------
-    latencies : list of dict   seconds by stage, see STAGES; a stage may be missing or None
+    latencies : list of dict   seconds by stage, see STAGES; a stage may be missing or None. Other keys that end in
+                               "_s" are blocks of the radio, but for those that end in "_at_s", which are times of day
 
     Returns
     -------
     dict   stage -> {"p50": float or None, "p99": float or None}
     """
+    found = [key for row in latencies for key in row if key.endswith("_s") and not key.endswith("_at_s")]
+    stages = dict.fromkeys([*STAGES, *found])
     return {
-        stage: {f"p{p}": percentile_s([row.get(stage) for row in latencies], p) for p in (50, 99)} for stage in STAGES
+        stage: {f"p{p}": percentile_s([row.get(stage) for row in latencies], p) for p in (50, 99)} for stage in stages
     }
 
 

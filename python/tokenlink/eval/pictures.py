@@ -14,14 +14,14 @@ OUTCOME_RGB = np.array([[226, 229, 234], [240, 140, 30], [64, 160, 108], [200, 5
 ERASED_RGB = np.array([[232, 235, 240], [52, 58, 72]], np.uint8)
 # Anchors of a perceptually even map from dark violet (0) to yellow (1), after "viridis".
 CONFIDENCE_RGB = np.array([[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]], np.float64)
-_GOLDEN = 0.6180339887498949
+_GOLDEN, _SILVER = 0.6180339887498949, 0.4142135623730951  # irrational steps spread hue and light evenly
 
 
 def token_colours(token_ids):
     """One fixed colour per token id: int [...] -> uint8 [..., 3]. Neighbouring ids get far-apart hues."""
     ids = np.asarray(token_ids)
     hue = ids * _GOLDEN % 1.0
-    light = 0.55 + 0.35 * (ids * _GOLDEN * 7.0 % 1.0)
+    light = 0.55 + 0.35 * (ids * _SILVER % 1.0)
     wheel = (hue[..., None] + np.array([0.0, 2 / 3, 1 / 3])) % 1.0
     rgb = np.clip(np.abs(wheel * 6 - 3) - 1, 0, 1)
     return (255 * light[..., None] * (0.35 + 0.65 * rgb)).astype(np.uint8)

@@ -163,8 +163,9 @@ def frame_record(truth, estimate, twin, table):
     wrong = accepted & (estimate.token_ids != truth.token_ids)
     gain = complex(estimate.channel_gain)
     own = {key: value for key, value in twin.record.items() if key not in ("timing", "link")}
+    link = {key: twin.record["link"][key] for key in ("iterations", "parity_ok")}
     known = {key: value for key, value in truth.record.items() if key != "timing"}
-    return own | known | twin.record["link"] | {
+    return own | known | link | {
         "slot": estimate.slot,
         "mode_id": estimate.mode_id,
         "mode": mode.name,
@@ -179,9 +180,15 @@ def frame_record(truth, estimate, twin, table):
 
 
 def latency_record(truth, twin):
-    """Seconds per stage of one slot; times of both nodes are of the machine's one monotonic clock."""
+    """Seconds per stage of one slot; times of both nodes are of the machine's one monotonic clock.
+
+    ``counts`` is what the radio's blocks had counted by then: it depends on when their messages came, so it is here.
+    """
     camera, own = truth.record["timing"], twin.record["timing"]
     stages = {name: camera.get(name, own.get(name)) for name in metrics.STAGES}
     stages["radio_s"] = own["received_at_s"] - camera["sent_at_s"]
     stages["loop_s"] = own["decided_at_s"] - camera["sent_at_s"]
-    return {"slot": twin.slot, **stages, "decided_at_s": own["decided_at_s"]}
+    radio = twin.record["link"]["drops"]
+    blocks = {f"{name}_s": value for name, value in radio.get("timings_s", {}).items()}
+    end = {"decided_at_s": own["decided_at_s"], "counts": radio.get("counts", {})}
+    return {"slot": twin.slot, **stages, **blocks, **end}

@@ -6,11 +6,11 @@ from __future__ import annotations
 STAGE_NAMES = {
     "source_s": "frame from the source",
     "tokenize_s": "tokenizer",
-    "radio_s": "radio, tokens in to estimate out",
+    "radio_s": "tokens in to estimate out",
     "complete_s": "completion",
     "head_s": "traffic-state head",
     "control_s": "controller",
-    "loop_s": "loop, tokens sent to next mode",
+    "loop_s": "tokens sent to next mode",
 }
 
 
@@ -23,21 +23,23 @@ def summary_rows(summary, timing, info):
     """
     labelled = f"{summary['n_labelled']} labelled frames"
     rows = [
-        ("F1 average", _number(summary["f1_avg"]), f"mean of the three below, {labelled}"),
+        ("F1 average", _number(summary["f1_avg"]), f"mean over {labelled}"),
         ("F1 car", _number(summary["f1_car"]), "car present"),
-        ("F1 VRU", _number(summary["f1_vru"]), "pedestrian or cyclist present"),
-        ("F1 density", _number(summary["f1_density"]), "macro over low, medium, high"),
-        ("TSMR", _number(summary["tsmr"]), "twin tokens that differ from the camera's"),
-        ("AUER", _number(summary["auer"]), "accepted tokens that are wrong"),
-        ("erased", _percent(summary["erasure_rate"]), "tokens below their confidence threshold"),
-        ("cost", _number(summary["cost"]), "mean budget over the nominal one"),
+        ("F1 VRU", _number(summary["f1_vru"]), "pedestrian, cyclist present"),
+        ("F1 density", _number(summary["f1_density"]), "macro, low medium high"),
+        ("TSMR", _number(summary["tsmr"]), "twin tokens unlike the camera's"),
+        ("AUER", _number(summary["auer"]), "wrong among accepted tokens"),
+        ("erased", _percent(summary["erasure_rate"]), "tokens below their threshold"),
+        ("cost", _number(summary["cost"]), "mean budget over nominal"),
         ("modes", _shares(summary["mode_shares"]), "share of frames"),
-        ("frames", str(summary["n_frames"]), f"{info.get('camera', {}).get('n_skipped', 0)} unreadable ones skipped"),
+        ("frames", str(summary["n_frames"]), f"{info.get('camera', {}).get('n_skipped', 0)} unreadable skipped"),
         ("frames/s", _number(timing["frames_per_s"], 1), "steady state, lock step"),
-        ("wall time", f"{timing['wall_s']:.1f} s", "processes started, run, stopped"),
+        ("wall time", f"{timing['wall_s']:.1f} s", "start, run and stop"),
     ]
     for stage, values in timing["latency_s"].items():
-        rows.append((f"latency {stage[:-2]}", f"{_ms(values['p50'])} / {_ms(values['p99'])} ms", STAGE_NAMES[stage]))
+        name = f"latency {stage[:-2]}" if stage in STAGE_NAMES else f"· {stage[:-2]}"
+        meaning = STAGE_NAMES.get(stage, "block of the radio")
+        rows.append((name, f"{_ms(values['p50'])} / {_ms(values['p99'])} ms", meaning))
     return rows
 
 

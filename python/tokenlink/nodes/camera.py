@@ -37,18 +37,17 @@ def load_tokenizer(run, table):
 
 def main(config):
     """Send up to `n_frames` frames, then a Bye with the number of frames sent and skipped."""
+    from tokenlink.data.sources import open_source
+
+    run, at = config.run, config.addresses
+    table = load_mode_table(run.mode_table)
+    source = open_source(run.source)  # before torch, whose import takes seconds: a wrong source is refused at once
+
     import torch
 
-    try:
-        from tokenlink.data.sources import open_source
-    except ModuleNotFoundError:
-        from tokenlink.data.kitti import raw_frames as open_source
     from tokenlink.models.tokenizer import encode_image
 
     torch.set_num_threads(1)
-    run, at = config.run, config.addresses
-    table = load_mode_table(run.mode_table)
-    source = open_source(run.source)
     tokenizer = load_tokenizer(run, table)
     n_sent = 0
     with (

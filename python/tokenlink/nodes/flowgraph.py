@@ -17,6 +17,7 @@ from tokenlink.nodes.process import NodeError
 ROOT = Path(__file__).resolve().parents[3]
 FLOWGRAPH = ROOT / "flowgraphs" / "loopback.grc"
 BLOCKS = ROOT / "gr-twist" / "grc"
+OUT_OF_TREE = ROOT / "gr-twist" / "path"  # makes gnuradio.twist importable without installing it
 COMPILE_TIMEOUT_S = 120.0
 
 

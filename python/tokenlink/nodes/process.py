@@ -42,7 +42,9 @@ def run_node(name, work):
         if len(sys.argv) != 2:
             raise NodeError(f"usage: python -m tokenlink.nodes.{name} CONFIG.json")
         work(NodeConfig.load(sys.argv[1]))
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # done: a late signal would only spoil the way out
     except Stopped:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         sys.exit(0)
     except Exception as error:
         if os.environ.get("TWIST_DEBUG") or not is_expected(error):

@@ -18,7 +18,7 @@ from tokenlink.eval.records import Recorder, RunFolder
 from tokenlink.link.modes import load_mode_table
 from tokenlink.nodes.children import Child, stop_all
 from tokenlink.nodes.config import Addresses, NodeConfig
-from tokenlink.nodes.flowgraph import compile_flowgraph, flowgraph_command
+from tokenlink.nodes.flowgraph import OUT_OF_TREE, compile_flowgraph, flowgraph_command
 from tokenlink.nodes.process import NodeError
 from tokenlink.wire import Bye, Hello, StateReport, TokenEstimate
 from tokenlink.wire.sockets import PullSocket
@@ -78,6 +78,7 @@ def run_loop(config, out, on_frame=None, on_start=None):
         finally:
             run.stop()
             summary = recorder.close()
+            info["radio"] = recorder.latencies[-1]["counts"] if recorder.latencies else {}
             timing = recorder.timing() | {"wall_s": time.monotonic() - begin_s}
             folder.write_json("timing.json", timing)
             folder.write_json("run.json", info)
@@ -115,7 +116,7 @@ class _Run:
             on_start(self.children)
 
     def _launch(self, name, command):
-        search = os.pathsep.join(filter(None, [str(LIBRARY), os.environ.get("PYTHONPATH")]))
+        search = os.pathsep.join(filter(None, [str(LIBRARY), str(OUT_OF_TREE), os.environ.get("PYTHONPATH")]))
         env = os.environ | {"PYTHONPATH": search, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
         self.children.append(Child(name, command, self.folder.logs / f"{name}.log", env))
 

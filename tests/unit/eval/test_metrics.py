@@ -82,6 +82,8 @@ def test_shares_latency_and_rate():
     assert metrics.mode_shares([]) == {}
     table = metrics.latency_table([{"radio_s": 0.1}, {"radio_s": 0.3}, {"radio_s": None}, {}])
     assert table["radio_s"] == {"p50": pytest.approx(0.2), "p99": pytest.approx(0.298)}
+    table = metrics.latency_table([{"qam_mapper_s": 0.5, "decided_at_s": 9.0, "slot": 3}])
+    assert table["qam_mapper_s"]["p50"] == 0.5 and "decided_at_s" not in table and "slot" not in table
     assert table["head_s"] == {"p50": None, "p99": None}
     assert metrics.frames_per_s([1.0, 1.5, 2.0]) == pytest.approx(2.0)
     assert metrics.frames_per_s([1.0]) is None

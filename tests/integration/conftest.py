@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small models without training, pictures, and a run over them, for all tests of the loop."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tokenlink.channel import ChannelConfig, SnrTrajectory
+from tokenlink.nodes.config import RunConfig
+
+N_PICTURES = 6
+
+
+def save_models(root, vocab_size=1024):
+    """Small seeded models without training, as artifacts in ``root``."""
+    torch = pytest.importorskip("torch")
+    from tokenlink.models import artifact
+    from tokenlink.models.completion import Completion, CompletionConfig
+    from tokenlink.models.head import HeadConfig, TrafficHead
+    from tokenlink.models.tokenizer import Tokenizer, TokenizerConfig
+
+    torch.manual_seed(1)
+    sizes = {"dim_fine": 8, "dim_coarse": 16, "blocks_fine": 0, "blocks_coarse": 1, "codebook_dim": 8}
+    tokenizer = Tokenizer(TokenizerConfig(vocab_size=vocab_size, **sizes))
+    torch.nn.init.normal_(tokenizer.quantizer._codebook.embed)
+    tokenizer.quantizer._codebook.initted.fill_(True)
+    artifact.save_artifact("tokenizer", tokenizer, {}, {}, root)
+    config = CompletionConfig(vocab_size=vocab_size, dim=16, layers=1, heads=2)
+    artifact.save_artifact("completion", Completion(config), {}, {}, root)
+    head = TrafficHead(HeadConfig(vocab_size=vocab_size, dim_embedding=16, dim=8, blocks=1))
+    artifact.save_artifact("head", head, {}, {}, root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def make_artifacts():
+    return save_models
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory):
+    return save_models(tmp_path_factory.mktemp("artifacts"))
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for number in range(N_PICTURES):
+        image = rng.integers(0, 256, (8, 32, 3), dtype=np.uint8)
+        Image.fromarray(image).resize((512, 128), Image.Resampling.BICUBIC).save(folder / f"{number:03d}.png")
+    return folder
+
+
+@pytest.fixture
+def config(pictures, artifacts):
+    channel = ChannelConfig("rayleigh", 12.0, trajectory=SnrTrajectory("blockwise", block_slots=2))
+    return RunConfig(str(pictures), 20, 3, channel, artifacts=str(artifacts), radio="simulator")
