@@ -3,10 +3,12 @@
 
 import threading
 
-from tokenlink.wire import WireError
+from tokenlink.wire import Bye, WireError
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
-from ._block import message_block, pdu_block
+from . import _keys as keys
+from ._block import all_counts, message_block, pdu_block
+from ._pmt import read_text
 
 POLL_S = 0.1
 
@@ -72,12 +74,14 @@ class receiving_block(message_block):
 
 
 class sending_block(pdu_block):
-    """Base of blocks that send messages to a socket; an empty address sends nothing."""
+    """Base of blocks that send messages to a socket, last a Bye; an empty address sends nothing."""
 
     def __init__(self, name, address, bind, queue_messages, timeout_s):
         pdu_block.__init__(self, name)
         _check_queue(queue_messages, timeout_s)
         self._timeout_s = timeout_s
+        self._last_slot = 0
+        self._said_bye = False
         self._socket = None
         if address:
             self._socket = PushSocket(address, bind=bind, queue_messages=queue_messages, timeout_s=timeout_s)
@@ -90,13 +94,23 @@ class sending_block(pdu_block):
         try:
             if self._socket.send(message):
                 self.count("sent")
+                self._last_slot = message.slot
             else:
                 self.drop("queue_full", f"nobody took a {type(message).__name__} within {self._timeout_s} s")
         except WireError as err:
             self.drop(type(err).__name__, err)
 
+    def on_end(self, metadata):
+        self._say_bye(read_text(metadata, keys.REASON))
+
+    def _say_bye(self, reason):
+        if not self._said_bye:
+            self._said_bye = True
+            self.send(Bye(self._last_slot, 0, "radio", reason, {"counts": all_counts()}))
+
     def stop(self):
         """Called by the scheduler: give queued messages a moment to leave, close, print the counters."""
+        self._say_bye("stopped")
         if self._socket is not None:
             self._socket.close(linger_s=self._timeout_s)
         return pdu_block.stop(self)

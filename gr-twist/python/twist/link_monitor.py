@@ -5,11 +5,11 @@ import time
 
 import numpy as np
 
-from tokenlink.wire import Bye, LinkReport
+from tokenlink.wire import LinkReport
 
 from . import _keys as keys
 from ._block import all_counts
-from ._pmt import has_entry, read_array, read_complex, read_count, read_dict, read_float, read_text
+from ._pmt import has_entry, read_array, read_complex, read_count, read_dict, read_float
 from ._wire import sending_block
 
 
@@ -40,7 +40,6 @@ class link_monitor(sending_block):
 
     def __init__(self, address="", bind=False, queue_messages=64, timeout_s=1.0):
         sending_block.__init__(self, "link_monitor", address, bind, queue_messages, timeout_s)
-        self._last_slot = 0
 
     def process(self, metadata, payload):
         slot = read_count(metadata, keys.SLOT)
@@ -51,8 +50,4 @@ class link_monitor(sending_block):
             slot, 0, read_float(metadata, keys.ESN0_DB), read_complex(metadata, keys.CHANNEL_GAIN),
             read_float(metadata, keys.N0), read_array(metadata, keys.ITERATIONS, np.int32),
             read_array(metadata, keys.PARITY_OK, np.uint8) != 0, drops))
-        self._last_slot = slot
         return {}, payload
-
-    def on_end(self, metadata):
-        self.send(Bye(self._last_slot, 0, "radio", read_text(metadata, keys.REASON), {"counts": all_counts()}))

@@ -3,11 +3,11 @@
 
 import numpy as np
 
-from tokenlink.wire import Bye, TokenEstimate
+from tokenlink.wire import TokenEstimate
 
 from . import _keys as keys
-from ._block import all_counts, check_finite
-from ._pmt import PduError, read_array, read_complex, read_count, read_float, read_text
+from ._block import check_finite
+from ._pmt import PduError, read_array, read_complex, read_count, read_float
 from ._wire import sending_block
 
 DELIVERED = "delivered"
@@ -38,7 +38,6 @@ class token_sink(sending_block):
 
     def __init__(self, address="tcp://127.0.0.1:5556", bind=False, queue_messages=64, timeout_s=1.0):
         sending_block.__init__(self, "token_sink", address, bind, queue_messages, timeout_s)
-        self._last_slot = 0
 
     def process(self, metadata, payload):
         confidence = check_finite(read_array(metadata, keys.CONFIDENCE, np.float32))
@@ -51,8 +50,4 @@ class token_sink(sending_block):
             slot, 0, read_count(metadata, keys.MODE_ID), payload, confidence, erased,
             read_complex(metadata, keys.CHANNEL_GAIN), read_float(metadata, keys.N0),
             read_float(metadata, keys.ESN0_DB)))
-        self._last_slot = slot
         return {}, payload
-
-    def on_end(self, metadata):
-        self.send(Bye(self._last_slot, 0, "radio", read_text(metadata, keys.REASON), {"counts": all_counts()}))
