@@ -166,5 +166,5 @@ def track_gain(received, known, positions, at):
     ratio = WALK_RATIOS[best]
     gain = np.interp(at, positions, means.real) + 1j * np.interp(at, positions, means.imag)
     gap = np.diff(positions).max()
-    uncertainty = np.interp(at, positions, variances).mean() + ratio * gap / 6
+    uncertainty = np.interp(at if len(at) else positions, positions, variances).mean() + ratio * gap / 6
     return GainTrack(gain.astype(np.complex64), float(n0 * (1 + uncertainty)), ratio)

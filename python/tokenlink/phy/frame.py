@@ -8,10 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tokenlink.phy.header import FIELDS, HEADER_SYMBOLS, encode_header
-from tokenlink.phy.preamble import pilot_symbols, preamble_symbols
+from tokenlink.phy.preamble import PREAMBLE_LENGTH, pilot_symbols, preamble_symbols
 from tokenlink.phy.pulse import Pulse, modulate
-
-PREAMBLE_SYMBOLS = 127
 
 
 @dataclass(frozen=True)
@@ -92,17 +90,17 @@ def layout(config, payload_symbols):
     Layout   after every `pilot_spacing` symbols of header and payload comes a pilot, and one at the end
     """
     spacing, body = config.pilot_spacing, HEADER_SYMBOLS + payload_symbols
-    data = PREAMBLE_SYMBOLS + np.arange(body) + np.arange(body) // spacing
-    n_symbols = PREAMBLE_SYMBOLS + body + -(-body // spacing)
-    pilots = np.append(np.arange(PREAMBLE_SYMBOLS + spacing, n_symbols - 1, spacing + 1), n_symbols - 1)
-    return Layout(np.arange(PREAMBLE_SYMBOLS), data[:HEADER_SYMBOLS], data[HEADER_SYMBOLS:], pilots, n_symbols)
+    data = PREAMBLE_LENGTH + np.arange(body) + np.arange(body) // spacing
+    n_symbols = PREAMBLE_LENGTH + body + -(-body // spacing)
+    pilots = np.append(np.arange(PREAMBLE_LENGTH + spacing, n_symbols - 1, spacing + 1), n_symbols - 1)
+    return Layout(np.arange(PREAMBLE_LENGTH), data[:HEADER_SYMBOLS], data[HEADER_SYMBOLS:], pilots, n_symbols)
 
 
 def channel_uses(config, payload_symbols):
     """ChannelUses of a burst with `payload_symbols` payload symbols."""
     places = layout(config, payload_symbols)
     return ChannelUses(
-        payload_symbols, PREAMBLE_SYMBOLS, HEADER_SYMBOLS, len(places.pilots), 2 * config.guard_symbols
+        payload_symbols, PREAMBLE_LENGTH, HEADER_SYMBOLS, len(places.pilots), 2 * config.guard_symbols
     )
 
 

@@ -70,6 +70,12 @@ def _scrambling():
     return m_sequence(PILOT_DEGREE)[-CODED_BITS:]
 
 
+@lru_cache(maxsize=1)
+def _generator():
+    """Coded bits of every single info bit: the receiver encodes each header it reads, so that must be quick."""
+    return ldpc.encode(_code(), np.eye(INFO_BITS, dtype=np.uint8))
+
+
 def pack_header(header):
     """Bits of a Header with their CRC: uint8 0/1 [INFO_BITS]."""
     bits = [(getattr(header, name) >> i) & 1 for name, width in FIELDS.items() for i in range(width - 1, -1, -1)]
@@ -109,7 +115,7 @@ def unpack_header(bits):
 
 def encode_header(header):
     """Symbols of a Header: complex64 [HEADER_SYMBOLS], QPSK, mean energy 1."""
-    coded = ldpc.encode(_code(), pack_header(header)[None])[0]
+    coded = np.bitwise_xor.reduce(_generator()[pack_header(header) == 1], axis=0)
     return qam.map_bits(coded ^ _scrambling(), "qpsk")
 
 

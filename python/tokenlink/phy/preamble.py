@@ -11,8 +11,11 @@ from tokenlink.phy.pulse import pulse_taps
 
 #: feedback taps (exponents of a primitive polynomial) of the sequences in use, by degree
 PRIMITIVE = {5: (5, 2), 7: (7, 3), 9: (9, 4), 11: (11, 2)}
-PREAMBLE_DEGREE = 7
 PILOT_DEGREE = 11
+#: the preamble is a Legendre sequence of this length, rotated so that its differential sidelobes are least and its
+#: differential products sum to zero. An m-sequence will not do: half a symbol off, its products form a second peak
+PREAMBLE_LENGTH = 127
+PREAMBLE_ROTATION = 97
 #: the detector subtracts a mean over this many symbols
 MEAN_SYMBOLS = 256
 
@@ -36,8 +39,11 @@ def _known(symbols):
 
 @lru_cache(maxsize=1)
 def preamble_symbols():
-    """The preamble: complex64 [127], BPSK on the real axis. Shared: do not write to it."""
-    return _known(1 - 2.0 * m_sequence(PREAMBLE_DEGREE))
+    """The preamble: complex64 [PREAMBLE_LENGTH], BPSK on the real axis. Shared: do not write to it."""
+    residues = np.arange(1, PREAMBLE_LENGTH) ** 2 % PREAMBLE_LENGTH
+    legendre = np.where(np.isin(np.arange(PREAMBLE_LENGTH), residues), 1.0, -1.0)
+    legendre[0] = 1
+    return _known(np.roll(legendre, PREAMBLE_ROTATION))
 
 
 @lru_cache(maxsize=64)
@@ -93,9 +99,8 @@ def detection_metric(samples, pulse):
     -----
     With y the matched-filter output, d_k = y_{k+1} y*_k at symbol distance and c the same products of the preamble,
     M = |sum_k d_k c*_k|^2 / (K sum_k |d_k|^2). A carrier offset of f cycles per symbol is a common phase 2 pi f of all
-    d_k, so one correlation serves every offset. The products of an m-sequence are an m-sequence again, of
-    sum -1: DC and any other tone give M close to 0, and a strong DC is subtracted before. In noise alone
-    P(M > t) = exp(-K t).
+    d_k, so one correlation serves every offset. The sum of c is zero: DC and any other tone give M = 0, and a
+    strong DC is subtracted before. In noise alone P(M > t) = exp(-K t).
     """
     samples = np.asarray(samples, np.complex64)
     before, after = metric_margins(pulse)

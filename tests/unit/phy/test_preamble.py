@@ -45,6 +45,18 @@ def test_m_sequences_have_the_properties_of_their_name(degree):
     assert any((np.roll(s, k) == sequence).all() for s in (reference, reference[::-1]) for k in range(period))
 
 
+def test_preamble_is_a_legendre_sequence():
+    """Two-valued periodic correlation, products that sum to zero, and no second peak of the metric."""
+    known = preamble_symbols()
+    correlation = np.fft.ifft(np.abs(np.fft.fft(known)) ** 2).real
+    np.testing.assert_allclose(correlation, [127] + [-1] * 126, atol=1e-4)
+    assert np.sum(known[1:] * known[:-1]) == 0
+    value = detection_metric(one_preamble(1100, 500, np.random.default_rng(9)), PULSE).value
+    peak = np.argmax(value)
+    away = np.abs(np.arange(len(value)) - peak) > 1.5 * PULSE.sps
+    assert value[away].max() < 0.07
+
+
 def test_known_symbols():
     assert preamble_symbols().shape == (127,) and pilot_symbols(3000).shape == (3000,)
     np.testing.assert_allclose(np.abs(preamble_symbols()), 1)
