@@ -83,9 +83,9 @@ def test_fading_has_mean_power_one(rician_k_db):
 def test_fading_has_the_correlation_of_clarke():
     rng = np.random.default_rng(3)
     lags = np.array([0, 1, 2, 4, 6])
-    products = [g[0].conj() * g[lags] for g in (fading_gain(7, 0.1, rng) for _ in range(3000))]
+    products = [g[0].conj() * g[lags] for g in (fading_gain(7, 0.1, rng) for _ in range(1500))]
     expected = special.j0(2 * np.pi * 0.1 * lags)
-    np.testing.assert_allclose(np.mean(products, axis=0), expected, atol=4 / np.sqrt(3000))
+    np.testing.assert_allclose(np.mean(products, axis=0), expected, atol=4 / np.sqrt(1500))
 
 
 def test_delay_line_is_the_sum_of_its_paths():
