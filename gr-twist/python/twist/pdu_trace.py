@@ -16,7 +16,7 @@ QUANTITIES = ("esn0_db", "mode_id", "erased_fraction", "group_confidence", "grou
 
 
 class pdu_trace(counting, gr.sync_block):
-    """History of a quantity over the last slots, one curve an output, for a vector display.
+    """History of a quantity over the last slots, one curve an output, for a time display.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class pdu_trace(counting, gr.sync_block):
     Ports
     -----
     pdus in : any                            from the confidence gate or later
-    out0, out1, ... : float32 [n_slots]      newest last; one vector a PDU
+    out0, out1, ... : stream of float32      the whole history for every PDU, n_slots items, newest last
 
     Metadata
     --------
@@ -43,7 +43,8 @@ class pdu_trace(counting, gr.sync_block):
             raise ValueError(f"n_traces is {n_traces}, must be in 1..10")
         if n_slots < 2:
             raise ValueError(f"n_slots is {n_slots}, must be >= 2")
-        gr.sync_block.__init__(self, name="pdu_trace", in_sig=[], out_sig=[(np.float32, n_slots)] * n_traces)
+        gr.sync_block.__init__(self, name="pdu_trace", in_sig=[], out_sig=[np.float32] * n_traces)
+        self.set_output_multiple(n_slots)
         self.set_up({PDUS: self._on_pdus})
         self._quantity = quantity
         self._positions = load(mode_table).group_positions
@@ -55,9 +56,9 @@ class pdu_trace(counting, gr.sync_block):
             time.sleep(IDLE_S)  # a source that returns nothing is called again at once
             return -1 if self._ended else 0
         for output, history in zip(output_items, self._history, strict=True):
-            output[0] = history
+            output[: history.size] = history
         self._fresh = False
-        return 1
+        return self._history.shape[1]
 
     @guarded
     def _on_pdus(self, pdu):

@@ -157,7 +157,7 @@ def test_trace_shows_the_last_slots():
     from gnuradio import blocks
 
     trace = twist.pdu_trace("group_erased", n_traces=TABLE.n_groups, n_slots=3)
-    top, sinks = gr.top_block(), [blocks.vector_sink_f(3) for _ in range(TABLE.n_groups)]
+    top, sinks = gr.top_block(), [blocks.vector_sink_f() for _ in range(TABLE.n_groups)]
     for group, sink in enumerate(sinks):
         top.connect((trace, group), sink)
     top.start()
