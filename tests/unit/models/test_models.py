@@ -52,7 +52,7 @@ def test_codebook_usage_counts_dead_codes():
 
 def test_completion_keeps_accepted_tokens_and_ignores_erased_values():
     torch.manual_seed(0)
-    model = completion.Completion(completion.CompletionConfig(vocab_size=60, n_tokens=12, dim=16, layers=1)).eval()
+    model = completion.Completion(completion.CompletionConfig(vocab_size=60, rows=3, cols=4, dim=16, layers=1)).eval()
     token_ids = torch.randint(0, 60, (2, 12), dtype=torch.int32)
     erased = torch.zeros(2, 12, dtype=torch.bool)
     erased[:, ::3] = True
@@ -65,7 +65,7 @@ def test_completion_keeps_accepted_tokens_and_ignores_erased_values():
 
 def test_untrained_completion_leans_on_the_previous_state():
     torch.manual_seed(0)
-    config = completion.CompletionConfig(vocab_size=60, n_tokens=12, dim=16, layers=1, initial_copy_gain=50.0)
+    config = completion.CompletionConfig(vocab_size=60, rows=3, cols=4, dim=16, layers=1, initial_copy_gain=50.0)
     model = completion.Completion(config).eval()
     previous = torch.randint(0, 60, (1, 12), dtype=torch.int32)
     erased = torch.ones(1, 12, dtype=torch.bool)
