@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from tokenlink.phy.pulse import rotate
+
 #: variance per symbol of the gain's random walk, relative to n0, that the tracker chooses from by likelihood
 WALK_RATIOS = (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 
@@ -79,7 +81,7 @@ def remove_dc(received, known, positions, cfo):
     Parameters
     ----------
     received : complex64 [n_symbols]   after frequency correction
-    known : complex64 [n]              known symbols
+    known : complex64 [n]              known symbols, modulus 1
     positions : int64 [n]              where they are
     cfo : float                        cycles per symbol that were taken off, so DC is a tone at -cfo
 
@@ -91,13 +93,15 @@ def remove_dc(received, known, positions, cfo):
     -----
     Least squares of y_k = h p_k + d exp(-j 2 pi cfo k) on the known symbols; costs n0 / n of noise.
     """
-    tone = np.exp(-2j * np.pi * cfo * np.arange(len(received)))
-    design = np.stack([known, tone[positions]], axis=1).astype(np.complex128)
-    gram = design.conj().T @ design
-    if np.linalg.cond(gram) > 1e3:
+    received = np.asarray(received, np.complex64)
+    tone = rotate(np.ones(len(received), np.complex64), -cfo)
+    at_known, values = tone[positions], received[positions]
+    cross = np.vdot(known, at_known) / len(known)
+    determinant = 1 - abs(cross) ** 2
+    if determinant < 0.1:  # known symbols that look like the tone say nothing about it
         return received
-    solution = np.linalg.solve(gram, design.conj().T @ received[positions])
-    return (received - solution[1] * tone).astype(np.complex64)
+    offset = (np.vdot(at_known, values) - np.conj(cross) * np.vdot(known, values)) / (len(known) * determinant)
+    return received - np.complex64(offset) * tone
 
 
 @numba.njit(cache=True, nogil=True)

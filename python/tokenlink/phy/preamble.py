@@ -4,6 +4,7 @@
 from functools import lru_cache
 from typing import NamedTuple
 
+import numba
 import numpy as np
 from scipy import fft
 
@@ -110,26 +111,37 @@ def detection_metric(samples, pulse):
     size = fft.next_fast_len(len(samples))
     receive, differential = _spectra(pulse, size)
     matched = fft.ifft(fft.fft(samples, size) * receive, overwrite_x=True)
-    products = np.zeros(size, np.complex64)
-    stop = len(samples) - before
-    products[before : stop - pulse.sps] = matched[before + pulse.sps : stop] * matched[before : stop - pulse.sps].conj()
-    energy = products.real**2 + products.imag**2
+    products, energy = np.zeros(size, np.complex64), np.zeros(size, np.float32)
+    _products(matched, before, len(samples) - before - pulse.sps, pulse.sps, products, energy)
     correlation = fft.ifft(fft.fft(products) * differential, overwrite_x=True)[before : before + n_valid]
-    terms = len(preamble_symbols()) - 1
-    total = _comb_sum(energy[before : stop - pulse.sps], pulse.sps, terms)[:n_valid]
-    # 1e-30: a pause of digital silence has no preamble in it
-    value = (correlation.real**2 + correlation.imag**2) / (terms * total + 1e-30)
-    return Metric(value.astype(np.float32), correlation, before)
+    value = np.empty(n_valid, np.float32)
+    _normalise(correlation, energy[before:], pulse.sps, PREAMBLE_LENGTH - 1, np.zeros(pulse.sps), value)
+    return Metric(value, correlation, before)
 
 
-def _comb_sum(values, spacing, terms):
-    """Sum of `terms` entries at distance `spacing` from each entry on: float64."""
-    rows = -(-len(values) // spacing)
-    comb = np.zeros((rows + 1, spacing))
-    comb[1:].reshape(-1)[: len(values)] = values
-    np.cumsum(comb, axis=0, out=comb)
-    # rounding of the running sum must not turn a pause after a strong burst into a division by nearly nothing
-    return np.maximum(comb[terms:] - comb[:-terms], 1e-13 * comb[-1].max()).reshape(-1)
+@numba.njit(cache=True, nogil=True)
+def _products(matched, start, stop, spacing, products, energy):
+    for n in range(start, stop):
+        later, now = matched[n + spacing], matched[n]
+        real = later.real * now.real + later.imag * now.imag
+        imag = later.imag * now.real - later.real * now.imag
+        products[n] = complex(real, imag)
+        energy[n] = real * real + imag * imag
+
+
+@numba.njit(cache=True, nogil=True)
+def _normalise(correlation, energy, spacing, terms, sums, value):
+    """|correlation|^2 over `terms` times the sum of `terms` energies at distance `spacing`, in place."""
+    # rounding must not turn a pause after a strong burst into a preamble, nor digital silence
+    floor = 1e-14 * terms * np.max(energy) + 1e-30
+    for n in range(value.size):
+        phase = n % spacing
+        if (n // spacing) % terms == 0:  # a fresh sum, before rounding adds up
+            sums[phase] = 0.0
+            for k in range(terms):
+                sums[phase] += energy[n + k * spacing]
+        value[n] = (correlation[n].real ** 2 + correlation[n].imag ** 2) / (terms * max(sums[phase], floor))
+        sums[phase] += energy[n + terms * spacing] - energy[n]
 
 
 def detection_threshold(false_alarm_probability):

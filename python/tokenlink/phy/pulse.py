@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from scipy.signal import upfirdn
 
-#: entries of the pulse table per sample; between them the pulse is interpolated linearly
+#: instants of the pulse table per sample; between them the pulse is interpolated linearly
 TABLE_PHASES = 256
 
 
@@ -86,10 +86,11 @@ def pulse_taps(pulse):
 
 @lru_cache(maxsize=16)
 def _table(pulse):
-    """The same pulse, TABLE_PHASES points a sample, one entry to spare at each end."""
-    grid = np.arange(-pulse.half * TABLE_PHASES - 1, pulse.half * TABLE_PHASES + 2) / (TABLE_PHASES * pulse.sps)
+    """The taps for instants TABLE_PHASES to the sample behind a sample: float32 [TABLE_PHASES + 1, 2 * half + 2]."""
     taps = root_raised_cosine(np.arange(-pulse.half, pulse.half + 1) / pulse.sps, pulse.rolloff)
-    return (root_raised_cosine(grid, pulse.rolloff) / np.sqrt(np.sum(taps**2))).astype(np.float32)
+    time = np.arange(-pulse.half, pulse.half + 2) - np.arange(TABLE_PHASES + 1)[:, None] / TABLE_PHASES
+    table = np.where(np.abs(time) <= pulse.half, root_raised_cosine(time / pulse.sps, pulse.rolloff), 0)
+    return (table / np.sqrt(np.sum(taps**2))).astype(np.float32)
 
 
 def modulate(symbols, pulse):
@@ -116,26 +117,58 @@ def modulate(symbols, pulse):
     return padded
 
 
-@numba.njit(cache=True, nogil=True)
-def _sample(samples, first, step, table, phases, half, symbols):
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _sample(parts, first, step, table, half, symbols):
+    """parts: float32 [n_samples, 2], real and imaginary."""
+    n_taps = table.shape[1]
     for k in range(symbols.size):
         centre = first + k * step
-        left = int(np.ceil(centre - half))
-        offset = (left - centre + half) * phases + 1.0
-        index = int(offset)
-        fraction = np.float32(offset - index)
+        below = int(np.floor(centre))
+        offset = (centre - below) * (table.shape[0] - 1)
+        row = min(int(offset), table.shape[0] - 2)
+        fraction = np.float32(offset - row)
+        left = below - half
+        low, high = max(0, -left), min(n_taps, parts.shape[0] - left)
         real = np.float32(0)
         imag = np.float32(0)
-        for i in range(2 * half + 1):
-            if index + 1 >= table.size:
-                break
-            position = left + i
-            if 0 <= position < samples.size:
-                weight = table[index] + fraction * (table[index + 1] - table[index])
-                real += weight * samples[position].real
-                imag += weight * samples[position].imag
-            index += phases
+        here, beyond = table[row], table[row + 1]
+        for i in range(low, high):
+            weight = here[i] + fraction * (beyond[i] - here[i])
+            real += weight * parts[left + i, 0]
+            imag += weight * parts[left + i, 1]
         symbols[k] = complex(real, imag)
+
+
+@numba.njit(cache=True, nogil=True)
+def _rotate(samples, offset, frequency, first, out):
+    step = complex(np.cos(2 * np.pi * frequency), np.sin(2 * np.pi * frequency))
+    phasor = 1 + 0j
+    for i in range(samples.size):
+        if i % 256 == 0:  # what rounding adds up to stays far below float32
+            angle = 2 * np.pi * frequency * (first + i)
+            phasor = complex(np.cos(angle), np.sin(angle))
+        out[i] = (samples[i] - offset) * phasor
+        phasor *= step
+
+
+def rotate(samples, frequency, first=0.0, offset=0j):
+    """Samples times a complex exponential.
+
+    Parameters
+    ----------
+    samples : complex64 [n]
+    frequency : float   cycles per entry
+    first : float       index of the first entry: its phase is 2 pi frequency first
+    offset : complex    taken off before
+
+    Returns
+    -------
+    complex64 [n]
+    """
+    samples = np.ascontiguousarray(samples, np.complex64)
+    out = np.empty_like(samples)
+    _rotate(samples, complex(offset), float(frequency), float(first), out)
+    return out
 
 
 def demodulate(samples, pulse, first, n_symbols, step=None):
@@ -158,5 +191,5 @@ def demodulate(samples, pulse, first, n_symbols, step=None):
     samples = np.ascontiguousarray(samples, np.complex64)
     symbols = np.empty(n_symbols, np.complex64)
     step = float(pulse.sps if step is None else step)
-    _sample(samples, float(first), step, _table(pulse), TABLE_PHASES, pulse.half, symbols)
+    _sample(samples.view(np.float32).reshape(-1, 2), float(first), step, _table(pulse), pulse.half, symbols)
     return symbols

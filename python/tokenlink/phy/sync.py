@@ -12,7 +12,7 @@ from tokenlink.phy.equalizer import refine_frequency, remove_dc, track_gain
 from tokenlink.phy.frame import layout
 from tokenlink.phy.header import HEADER_SYMBOLS, Header, decode_header, encode_header
 from tokenlink.phy.preamble import PREAMBLE_LENGTH, detection_threshold, pilot_symbols, preamble_symbols
-from tokenlink.phy.pulse import demodulate
+from tokenlink.phy.pulse import demodulate, rotate
 
 #: probability that noise alone passes the differential metric at one position, and what the coherent one must reach
 FALSE_ALARM_PROBABILITY = 3e-6
@@ -124,14 +124,14 @@ def acquire(samples, position, coarse_cfo, pulse):
     segment = samples[max(left, 0) : max(right, 0)]
     dc = complex(segment.mean()) if segment.size else 0j
     origin = position - max(left, 0)
-    times = np.arange(len(segment)) - origin
 
     def correlate(cfo, offset):
-        rotated = ((segment - dc) * np.exp(-2j * np.pi * cfo * times)).astype(np.complex64)
+        rotated = rotate(segment, -cfo, -origin, dc)
         return lambda shift: known * demodulate(rotated, pulse, origin + offset + shift, PREAMBLE_LENGTH)
 
-    offsets = np.arange(-sps, sps + 1)
-    products = np.stack([correlate(coarse_cfo, 0)(offset) for offset in offsets])
+    offsets = np.array([-sps, -sps / 2, 0, sps / 2, sps])
+    at = correlate(coarse_cfo, 0)
+    products = np.stack([at(offset) for offset in offsets])
     spectra = np.abs(fft.fft(products, _FFT_SIZE))
     reach = int(_SEARCH * _FFT_SIZE)
     spectra[:, reach + 1 : -reach] = 0
@@ -175,16 +175,14 @@ def _symbols(samples, acquisition, n_symbols, config, step):
     left = max(int(acquisition.start) - half - 1, 0)
     right = max(int(acquisition.start + n_symbols * step) + half + 2, 0)
     segment = samples[left:right]
-    phase = (-2j * np.pi * acquisition.cfo) * (np.arange(left, left + len(segment)) - acquisition.start)
-    rotated = ((segment - acquisition.dc) * np.exp(phase)).astype(np.complex64)
+    rotated = rotate(segment, -acquisition.cfo, left - acquisition.start, acquisition.dc)
     return demodulate(rotated, config.pulse, acquisition.start - left, n_symbols, step), segment
 
 
 def _estimate(symbols, known, positions, at, cfo):
     """Symbols at `at` with residual frequency and DC taken off, and their GainTrack."""
     residual = refine_frequency(symbols[positions] * known.conj(), positions)
-    symbols = symbols * np.exp(-2j * np.pi * residual * np.arange(len(symbols)))
-    symbols = remove_dc(symbols, known, positions, cfo + residual)
+    symbols = remove_dc(rotate(symbols, -residual), known, positions, cfo + residual)
     return symbols[at], track_gain(symbols[positions], known, positions, at), residual
 
 

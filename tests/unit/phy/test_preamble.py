@@ -115,13 +115,15 @@ def test_gain_phase_and_carrier_offset_do_not_matter(gain, cfo):
 
 
 def test_dc_and_tones_do_not_trigger():
+    """The onset of a tone correlates with part of the products, so it comes up to 0.13; the steady tone to nothing."""
     rng = np.random.default_rng(4)
     time = np.arange(8000)
     for frequency in (0.0, 1e-5, 0.003, 0.05, 0.11):
         for level in (0.1, 1.0, 100.0):
             tone = level * np.exp(2j * np.pi * frequency * time) + noise(8000, 0.01, rng)
             tone[:4000] = 0
-            assert detection_metric(tone, PULSE).value.max() < 0.12
+            value = detection_metric(tone, PULSE).value
+            assert value.max() < 0.15 and value[5200:].max() < 0.12
     assert detection_metric(np.full(8000, 0.7), PULSE).value.max() < 0.12
     assert detection_metric(np.zeros(8000), PULSE).value.max() == 0
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from tokenlink.phy.pulse import Pulse, demodulate, modulate, pulse_taps, root_raised_cosine
+from tokenlink.phy.pulse import Pulse, demodulate, modulate, pulse_taps, root_raised_cosine, rotate
 
 
 def random_symbols(n, rng):
@@ -105,3 +105,11 @@ def test_invalid_values_are_named(values):
         modulate(np.zeros((2, 2)), Pulse())
     with pytest.raises(ValueError, match="first"):
         demodulate(np.zeros(4), Pulse(), np.nan, 1)
+
+
+def test_rotate_equals_the_exponential():
+    rng = np.random.default_rng(6)
+    samples = (rng.standard_normal(5000) + 1j * rng.standard_normal(5000)).astype(np.complex64)
+    for frequency in (-0.4999, 0.0, 1e-5, 0.123):
+        expected = (samples - (1 + 2j)) * np.exp(2j * np.pi * frequency * (np.arange(5000) - 3.3))
+        np.testing.assert_allclose(rotate(samples, frequency, -3.3, 1 + 2j), expected, atol=2e-5)

