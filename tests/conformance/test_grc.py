@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every flowgraph compiles, the headless ones run, and every block description fits its block."""
+
+import inspect
+import os
+import signal
+import subprocess
+import sys
+from ast import literal_eval
+from pathlib import Path
+
+import gnuradio
+import numpy as np
+import pytest
+import yaml
+from mako.template import Template
+
+from tokenlink.link.modes import load_mode_table
+from tokenlink.wire import ModeCommand, TokenFrame
+from tokenlink.wire.sockets import PullSocket, PushSocket
+
+ROOT = Path(__file__).resolve().parents[2]
+gnuradio.__path__.append(str(ROOT / "gr-twist" / "python"))
+
+from gnuradio import twist  # noqa: E402
+
+DESCRIPTIONS = sorted((ROOT / "gr-twist" / "grc").glob("*.yml"))
+FLOWGRAPHS = sorted((ROOT / "flowgraphs").rglob("*.grc"))
+BLOCKS = [name for name in twist.__all__ if inspect.isclass(getattr(twist, name))]
+ENV = os.environ | {
+    "GRC_BLOCKS_PATH": str(ROOT / "gr-twist" / "grc"),
+    "PYTHONPATH": os.pathsep.join([str(ROOT / "python"), str(ROOT / "gr-twist" / "path")]),
+}
+
+
+def ids(path):
+    return path.name
+
+
+@pytest.fixture(params=DESCRIPTIONS, ids=ids)
+def description(request):
+    return yaml.safe_load(request.param.read_text()) | {"file": request.param.name}
+
+
+def block_of(description):
+    return getattr(twist, description["id"].removeprefix("twist_"))
+
+
+def test_there_is_a_description_for_every_block():
+    assert {f"twist_{name}.block.yml" for name in BLOCKS} == {path.name for path in DESCRIPTIONS}
+
+
+def test_id_file_and_layout(description):
+    assert description["file"] == f"{description['id']}.block.yml"
+    assert description["category"].startswith("[TWIST]/")
+    assert description["flags"] == ["python"] and description["file_format"] == 1
+    assert len(description["documentation"].split()) > 10
+
+
+def test_parameters_are_those_of_the_constructor(description):
+    signature = inspect.signature(block_of(description).__init__)
+    arguments = {name: entry.default for name, entry in signature.parameters.items() if name != "self"}
+    parameters = {entry["id"]: entry for entry in description.get("parameters", [])}
+    assert list(parameters) == list(arguments)
+    for name, entry in parameters.items():
+        default = entry["default"]
+        if entry["dtype"] not in ("string", "file_open"):
+            default = literal_eval(default)
+        assert default == arguments[name] and type(default) is type(arguments[name]), name
+
+
+def test_make_passes_every_parameter_by_name(description):
+    values = {entry["id"]: repr(object_name) for object_name, entry in enumerate(description.get("parameters", []))}
+    call = Template(description["templates"]["make"]).render(**values).strip()
+    assert call.startswith(f"twist.{block_of(description).__name__}(")
+    got = eval(call, {"twist": type("", (), {block_of(description).__name__: dict})})
+    assert got == {name: int(value) for name, value in values.items()}
+
+
+def test_callbacks_are_methods(description):
+    for callback in description["templates"].get("callbacks", []):
+        assert callable(getattr(block_of(description), callback.split("(")[0]))
+
+
+def test_blocks_are_documented():
+    for name in BLOCKS:
+        doc = inspect.getdoc(getattr(twist, name))
+        assert "Ports\n-----" in doc and ("Metadata\n--------" in doc), name
+        for argument in list(inspect.signature(getattr(twist, name).__init__).parameters)[1:]:
+            assert f"{argument} :" in doc, f"{name} does not document {argument}"
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("grc")
+
+    def compile_one(path):
+        done = subprocess.run(["grcc", "-o", str(folder), str(path)], env=ENV, capture_output=True, text=True,
+                              timeout=120)
+        program = folder / f"{path.stem}.py"
+        assert done.returncode == 0 and program.is_file(), done.stdout + done.stderr
+        return program
+
+    return compile_one
+
+
+@pytest.mark.parametrize("path", FLOWGRAPHS, ids=ids)
+def test_flowgraph_compiles(compiled, path):
+    options = yaml.safe_load(path.read_text())["options"]["parameters"]
+    assert options["id"] == path.stem
+    compile(compiled(path).read_text(), path.stem, "exec")
+
+
+@pytest.mark.parametrize("path", FLOWGRAPHS, ids=ids)
+def test_headless_flowgraph_runs_and_stops(compiled, path, tmp_path):
+    options = yaml.safe_load(path.read_text())["options"]["parameters"]
+    if options["generate_options"] != "no_gui":
+        pytest.skip("has a display; compiled only")
+    at = {name: f"ipc://{tmp_path}/{name}" for name in ("tokens", "mode", "estimates")}
+    command = [sys.executable, "-u", str(compiled(path)), *(f"--{name}-address={where}" for name, where in at.items())]
+    table = load_mode_table()
+    process = subprocess.Popen(command, env=ENV, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True)
+    try:
+        with PullSocket(at["estimates"]) as out, PushSocket(at["tokens"]) as tokens, PushSocket(at["mode"]) as modes:
+            tokens.send(TokenFrame(0, 0, np.zeros(table.n_tokens, np.int32)))
+            modes.send(ModeCommand(0, 0, 1))
+            first = out.recv(60.0)
+            process.send_signal(signal.SIGTERM)
+            output, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    assert first is not None and process.returncode == 0, output
