@@ -8,12 +8,12 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tokenlink.nodes.flowgraph import FLOWGRAPH, compile_flowgraph, flowgraph_command  # noqa: E402
+from tokenlink.nodes.flowgraph import compile_flowgraph, flowgraph_command  # noqa: E402
 from tokenlink.nodes.process import NodeError  # noqa: E402
 from tokenlink.nodes.runner import run_loop  # noqa: E402
 
 needs_flowgraph = pytest.mark.skipif(
-    shutil.which("grcc") is None or not FLOWGRAPH.is_file(), reason="GNU Radio or the flowgraph is not here"
+    shutil.which("grcc") is None, reason="GNU Radio is not installed"
 )
 
 

@@ -13,7 +13,8 @@ LEVELS_DB = (0.0, 6.0, -4.0, 3.0, -7.0, 5.0)
 
 
 def demo(
-    seed: Annotated[int, typer.Option(help="Scene, channel and noise.")] = 1,
+    seed: Annotated[int, typer.Option(help="Channel and noise.")] = 1,
+    scene: Annotated[int, typer.Option(help="Seed of the street.")] = 4,
     frames: Annotated[int, typer.Option(help="Frames to send.")] = 120,
     radio: Annotated[str, typer.Option(help="gnuradio, or simulator: the same link without GNU Radio.")] = "gnuradio",
     artifacts: Annotated[OptionalPath, typer.Option(help="Folder of other weights.")] = None,
@@ -29,7 +30,7 @@ def demo(
     from tokenlink.nodes.config import RunConfig
 
     config = RunConfig(
-        source=f"invented:{seed}?frames={frames}",
+        source=f"invented:{scene}?frames={frames}",
         n_frames=frames,
         seed=seed,
         channel=ChannelConfig(

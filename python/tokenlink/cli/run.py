@@ -36,6 +36,7 @@ def run_and_show(config, out, json_file=None, report=True):
     from tokenlink.nodes.runner import run_loop
 
     console = Console()
+    stopped = f"stopped; what was recorded is kept in {out}"
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("starting the nodes", total=config.n_frames)
@@ -44,7 +45,11 @@ def run_and_show(config, out, json_file=None, report=True):
             esn0_db = record["channel"]["esn0_db"]
             progress.update(task, advance=1, description=f"Es/N0 {esn0_db:5.1f} dB  mode {record['mode']:<4}")
 
-        result = run_loop(config, out, on_frame)
+        try:
+            result = run_loop(config, out, on_frame)
+        except KeyboardInterrupt:
+            progress.console.print(stopped, soft_wrap=True, highlight=False)
+            raise
         n_frames = result.summary["n_frames"]
         progress.update(task, total=n_frames, completed=n_frames, description="all frames through")
     page = None

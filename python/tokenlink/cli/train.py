@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``./twist train``: tokenizer, traffic-state head and completion model, one command each."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
+
+app = typer.Typer(
+    help="Train the models on rendered frames; every command continues where it stopped. Example: "
+    "./twist train tokenizer --minutes 45",
+    no_args_is_help=True,
+)
+
+Cache = Annotated[Path, typer.Option(help="Rendered frames: folders train, val and test in it.")]
+Work = Annotated[Path, typer.Option(help="Folder of checkpoints, logs and tokens.")]
+Out = Annotated[OptionalPath, typer.Option(help="Folder of the artifacts; default: artifacts/ of this checkout.")]
+Json = Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.")]
+CACHE, WORK = Path(".cache/frames"), Path(".cache/train")
+
+
+@app.command()
+def tokenizer(
+    cache: Cache = CACHE,
+    work: Work = WORK,
+    minutes: Annotated[float, typer.Option(help="Wall-clock budget.")] = 45.0,
+    processes: Annotated[int, typer.Option(help="Processes that share the work, one thread each.")] = 2,
+    real: Annotated[Optional[list[Path]], typer.Option(help="Folder of real pictures to learn looks from.")] = None,  # noqa: UP007, UP045
+    out: Out = None,
+    json: Json = None,
+) -> None:
+    """Train the tokenizer. Frames come from `python -m tokenlink.data.render_cache`.
+
+    Example: ./twist train tokenizer --minutes 45
+    """
+    from tokenlink.models.artifact import DEFAULT_DIR
+    from tokenlink.train import ship
+    from tokenlink.train.tokenizer import TokenizerTraining, train
+
+    settings = TokenizerTraining(
+        cache / "train", cache / "val", work / "tokenizer", real=tuple(real or ()), minutes=minutes, processes=processes
+    )
+    model, _, run = train(settings)
+    command = f"./twist train tokenizer --minutes {minutes:g} --processes {processes}"
+    command += "".join(f" --real {folder.name}" for folder in real or ())
+    metrics = ship.ship_tokenizer(model, run, command, cache / "val", cache / "test", out or DEFAULT_DIR)
+    _write(json, metrics)
+
+
+@app.command()
+def head(
+    cache: Cache = CACHE,
+    work: Work = WORK,
+    minutes: Annotated[float, typer.Option(help="Wall-clock budget.")] = 8.0,
+    out: Out = None,
+    json: Json = None,
+) -> None:
+    """Train the traffic-state head on the tokens of the shipped tokenizer.
+
+    Example: ./twist train head --minutes 8
+    """
+    from tokenlink.models import artifact
+    from tokenlink.train import ship
+    from tokenlink.train.head import HeadTraining, train
+    from tokenlink.train.tokenizer import load_task_head
+
+    root = out or artifact.DEFAULT_DIR
+    model = artifact.load("tokenizer", root)
+    train_sets, validation, test = _token_sets(model, cache, work, altered=True)
+    embeddings = ship.code_embeddings(model)
+    start = load_task_head(work / "tokenizer", model.config)
+    result, run = train(HeadTraining(work / "head", minutes), start, embeddings, train_sets, validation)
+    command = f"./twist train head --minutes {minutes:g}"
+    _write(json, ship.ship_head(result, run, command, model, validation, test, root))
+
+
+@app.command()
+def completion(
+    cache: Cache = CACHE,
+    work: Work = WORK,
+    minutes: Annotated[float, typer.Option(help="Wall-clock budget.")] = 12.0,
+    out: Out = None,
+    json: Json = None,
+) -> None:
+    """Train the completion model on the tokens of the shipped tokenizer.
+
+    Example: ./twist train completion --minutes 12
+    """
+    from tokenlink.models import artifact
+    from tokenlink.models.completion import Completion, CompletionConfig
+    from tokenlink.train import ship
+    from tokenlink.train.completion import CompletionTraining, start_from_codes, train
+
+    root = out or artifact.DEFAULT_DIR
+    tokenizer_model, head_model = artifact.load("tokenizer", root), artifact.load("head", root)
+    train_sets, validation, test = _token_sets(tokenizer_model, cache, work, altered=True)
+    rows, cols = tokenizer_model.config.grid
+    model = Completion(CompletionConfig(tokenizer_model.config.vocab_size, rows, cols))
+    start_from_codes(model, ship.code_embeddings(tokenizer_model))
+    result, run = train(CompletionTraining(work / "completion", minutes), model, train_sets, validation)
+    command = f"./twist train completion --minutes {minutes:g}"
+    _write(json, ship.ship_completion(result, run, command, tokenizer_model, head_model, validation, test, root))
+
+
+def _token_sets(model, cache, work, altered):
+    from tokenlink.train.tokens import tokenize_folder
+
+    tokens = work / "tokens"
+    train_sets = [tokenize_folder(model, cache / "train", tokens / "train")]
+    if altered:
+        train_sets.append(tokenize_folder(model, cache / "train", tokens / "train", altered_seed=1))
+    validation, test = (tokenize_folder(model, cache / part, tokens / part) for part in ("val", "test"))
+    return train_sets, validation, test
+
+
+def _write(path, metrics):
+    print(json_module.dumps(metrics, indent=2))
+    if path is not None:
+        path.write_text(json_module.dumps(metrics, indent=2) + "\n")
