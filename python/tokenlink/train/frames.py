@@ -54,12 +54,14 @@ class FrameStore:
         Folder that `tokenlink.data.render_cache` filled.
     limit : int, optional
         Use at most so many frames of each file.
+    prefix : str
+        Use only files whose name begins so.
     """
 
-    def __init__(self, folder: Path, limit: int | None = None):
+    def __init__(self, folder: Path, limit: int | None = None, prefix: str = ""):
         self.names, self.images, self._boxes = [], [], []
         labels, cells, counts = [], [], []
-        for path in sorted(Path(folder).glob("*.npy")):
+        for path in sorted(Path(folder).glob(f"{prefix}*.npy")):
             if not path.with_suffix(".npz").exists():
                 continue
             known = np.load(path.with_suffix(".npz"))

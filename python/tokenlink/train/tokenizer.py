@@ -280,3 +280,12 @@ def _start_codebook(model, store, rng):
         vectors.append(F.normalize(model.quantizer.project_in(model.features(batch.image)), dim=-1).flatten(0, 2))
     model.set_codebook(torch.cat(vectors).contiguous())
     model.train()
+
+
+def load_task_head(work: Path, config: TokenizerConfig) -> TrafficHead:
+    """The head that was trained along with the tokenizer, or a new one where its checkpoint is gone."""
+    head = TrafficHead(HeadConfig(config.vocab_size, *config.grid, dim_embedding=config.dim_coarse))
+    path = Path(work) / "checkpoint.pt"
+    if path.exists():
+        head.load_state_dict(torch.load(path, weights_only=True)["head"])
+    return head
