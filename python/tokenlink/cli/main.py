@@ -11,6 +11,7 @@ import typer
 
 from tokenlink.cli.demo import demo
 from tokenlink.cli.doctor import doctor
+from tokenlink.cli.grc import grc
 from tokenlink.cli.loopback import loopback
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(loopback)
 app.command()(doctor)
+app.command()(grc)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
