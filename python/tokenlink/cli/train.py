@@ -10,6 +10,7 @@ from typing import Annotated, Optional
 import typer
 
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
+OptionalPaths = Optional[list[Path]]  # noqa: UP007, UP045
 
 app = typer.Typer(
     help="Train the models on rendered frames; every command continues where it stopped. Example: "
@@ -21,6 +22,7 @@ Cache = Annotated[Path, typer.Option(help="Rendered frames: folders train, val a
 Work = Annotated[Path, typer.Option(help="Folder of checkpoints, logs and tokens.")]
 Out = Annotated[OptionalPath, typer.Option(help="Folder of the artifacts; default: artifacts/ of this checkout.")]
 Json = Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.")]
+Real = Annotated[OptionalPaths, typer.Option(help="Folder of real pictures without labels to learn looks from.")]
 CACHE, WORK = Path(".cache/frames"), Path(".cache/train")
 
 
@@ -30,7 +32,7 @@ def tokenizer(
     work: Work = WORK,
     minutes: Annotated[float, typer.Option(help="Wall-clock budget.")] = 45.0,
     processes: Annotated[int, typer.Option(help="Processes that share the work, one thread each.")] = 2,
-    real: Annotated[Optional[list[Path]], typer.Option(help="Folder of real pictures to learn looks from.")] = None,  # noqa: UP007, UP045
+    real: Real = None,
     out: Out = None,
     json: Json = None,
 ) -> None:
@@ -47,8 +49,9 @@ def tokenizer(
     )
     model, _, run = train(settings)
     command = f"./twist train tokenizer --minutes {minutes:g} --processes {processes}"
-    command += "".join(f" --real {folder.name}" for folder in real or ())
-    metrics = ship.ship_tokenizer(model, run, command, cache / "val", cache / "test", out or DEFAULT_DIR)
+    command += _named(real)
+    root = out or DEFAULT_DIR
+    metrics = ship.ship_tokenizer(model, run, command, cache / "val", cache / "test", root, real_pictures=_origin(real))
     _write(json, metrics)
 
 
@@ -105,6 +108,44 @@ def completion(
     result, run = train(CompletionTraining(work / "completion", minutes), model, train_sets, validation)
     command = f"./twist train completion --minutes {minutes:g}"
     _write(json, ship.ship_completion(result, run, command, tokenizer_model, head_model, validation, test, root))
+
+
+@app.command()
+def decoder(
+    cache: Cache = CACHE,
+    work: Work = WORK,
+    minutes: Annotated[float, typer.Option(help="Wall-clock budget.")] = 15.0,
+    real: Real = None,
+    out: Out = None,
+    json: Json = None,
+) -> None:
+    """Train the shipped tokenizer's decoder further; tokens and the other models stay as they are.
+
+    Example: ./twist train decoder --minutes 15
+    """
+    from tokenlink.models import artifact
+    from tokenlink.train import ship
+    from tokenlink.train.decoder import DecoderTraining, train
+    from tokenlink.train.tokens import tokenize_folder
+
+    root = out or artifact.DEFAULT_DIR
+    model = artifact.load("tokenizer", root)
+    before = artifact.read_description("tokenizer", root)
+    tokens = tokenize_folder(model, cache / "train", work / "tokens" / "train")
+    settings = DecoderTraining(cache / "train", work / "decoder", tuple(real or ()), minutes)
+    model, run = train(settings, model, tokens)
+    command = f"./twist train decoder --minutes {minutes:g}" + _named(real)
+    command = f"{before['training_command']} && {command}"
+    metrics = ship.ship_tokenizer(model, run, command, cache / "val", cache / "test", root, real_pictures=_origin(real))
+    _write(json, metrics)
+
+
+def _named(real):
+    return "".join(f" --real {folder.name}" for folder in real or ())
+
+
+def _origin(real):
+    return [folder.name for folder in real or ()]
 
 
 def _token_sets(model, cache, work, altered):

@@ -65,9 +65,12 @@ def chosen_slots(n_slots, max_frames):
 
 def reconstructions(state, artifacts, vocab_size):
     """Pictures of token grids through the tokenizer's decoder: int32 [n, n_tokens] -> list of uint8 images."""
+    import torch
+
     from tokenlink.models import artifact
     from tokenlink.models.tokenizer import decode_tokens
 
+    torch.set_num_threads(1)  # the pictures are too small for more
     model = artifact.load("tokenizer", artifacts or artifact.DEFAULT_DIR, vocab_size)
     return [decode_tokens(model, token_ids) for token_ids in state]
 
