@@ -13,6 +13,7 @@ from tokenlink.cli.demo import demo
 from tokenlink.cli.doctor import doctor
 from tokenlink.cli.grc import grc
 from tokenlink.cli.loopback import loopback
+from tokenlink.cli.train import app as train
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -27,9 +28,21 @@ app.command()(demo)
 app.command()(loopback)
 app.command()(doctor)
 app.command()(grc)
+app.add_typer(train, name="train")
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+@app.command(context_settings=PASS_ON | {"help_option_names": []})
+def render(context: typer.Context) -> None:
+    """Render labelled frames into a folder, for training. Example: ./twist render --help"""
+    from tokenlink.data.render_cache import main
+
+    main(context.args)
+
+
+@app.command(context_settings=PASS_ON)
 def test(context: typer.Context) -> None:
     """Run the test suite; further arguments go to pytest. Example: ./twist test -k ldpc"""
     lint = subprocess.run([sys.executable, "-m", "ruff", "check", "."], cwd=ROOT, check=False)

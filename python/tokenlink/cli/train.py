@@ -36,7 +36,7 @@ def tokenizer(
     out: Out = None,
     json: Json = None,
 ) -> None:
-    """Train the tokenizer. Frames come from `python -m tokenlink.data.render_cache`.
+    """Train the tokenizer. Frames come from `./twist render`.
 
     Example: ./twist train tokenizer --minutes 45
     """

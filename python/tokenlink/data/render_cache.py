@@ -16,8 +16,8 @@ from tokenlink.data.sources import RenderedFrames, invented_scene, rendered_trac
 
 _CELL_PX = 16
 _EXAMPLE = """example:
-  python -m tokenlink.data.render_cache --out cache --tracks data/kitti_tracking --sequences 0000 0001 --seed 1
-  python -m tokenlink.data.render_cache --out cache --invented 4 --frames 200 --seed 9"""
+  ./twist render --out cache --tracks data/kitti_tracking --sequences 0000 0001 --seed 1
+  ./twist render --out cache --invented 4 --frames 200 --seed 9"""
 
 
 def cell_map(
@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog="python -m tokenlink.data.render_cache",
+        prog="./twist render",
         description="Draw street scenes into a folder for training. Sequences that are there already are left alone.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
