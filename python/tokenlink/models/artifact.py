@@ -180,6 +180,11 @@ def load(name: str, root: Path = DEFAULT_DIR, vocab_size: int | None = None) -> 
     return model.eval()
 
 
+def read_description(name: str, root: Path = DEFAULT_DIR) -> dict:
+    """Configuration, training command and data origin of an artifact."""
+    return json.loads((Path(root) / name / "config.json").read_text())
+
+
 def read_metrics(name: str, root: Path = DEFAULT_DIR) -> dict:
     """The metrics stored beside the weights."""
     return json.loads((Path(root) / name / "metrics.json").read_text())

@@ -229,7 +229,7 @@ def encode_image(model: Tokenizer, image: np.ndarray) -> np.ndarray:
     config = model.config
     if image.shape != (config.height, config.width, 3) or image.dtype != np.uint8:
         raise ValueError(f"expected uint8 [{config.height}, {config.width}, 3], got {image.dtype} {list(image.shape)}")
-    tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
+    tensor = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None] / 255
     return model.encode(tensor)[0].reshape(-1).numpy().astype(np.int32)
 
 
