@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -50,6 +51,12 @@ def compile_flowgraph(flowgraph=FLOWGRAPH, build_root=None):
     if program.is_file():
         return program
     folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as fresh:  # two runs may compile at once; neither sees half a program
+        os.replace(_compile(flowgraph, Path(fresh)), program)
+    return program
+
+
+def _compile(flowgraph, folder):
     env = os.environ | {"GRC_BLOCKS_PATH": str(BLOCKS)}
     try:
         done = subprocess.run(
@@ -61,6 +68,7 @@ def compile_flowgraph(flowgraph=FLOWGRAPH, build_root=None):
         )
     except subprocess.TimeoutExpired:
         raise NodeError(f"grcc did not finish {flowgraph.name} within {COMPILE_TIMEOUT_S:.0f} s") from None
+    program = folder / f"{flowgraph.stem}.py"
     if done.returncode != 0 or not program.is_file():
         lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         raise NodeError(f"grcc refuses {flowgraph.name}: {lines[-1] if lines else 'it says nothing'}")
