@@ -25,24 +25,25 @@ def _refine(phasors, positions):
     n = positions.size
     frequency = 0.0
     count = min(n, 127)
+    turned = np.empty(n, np.complex128)
     while True:
-        for _ in range(3):
+        for _ in range(2):
             mean = 0j
             centre = 0.0
             for i in range(count):
-                angle = -2 * np.pi * frequency * (positions[i] - positions[0])
-                mean += phasors[i] * complex(np.cos(angle), np.sin(angle))
-                centre += positions[i] - positions[0]
+                time = positions[i] - positions[0]
+                angle = -2 * np.pi * frequency * time
+                turned[i] = phasors[i] * complex(np.cos(angle), np.sin(angle))
+                mean += turned[i]
+                centre += time
             centre /= count
             mean /= count
             slope = 0.0
             spread = 0.0
             for i in range(count):
-                time = positions[i] - positions[0]
-                angle = -2 * np.pi * frequency * time
-                value = phasors[i] * complex(np.cos(angle), np.sin(angle))
-                slope += (time - centre) * (value * mean.conjugate()).imag
-                spread += (time - centre) ** 2
+                time = positions[i] - positions[0] - centre
+                slope += time * (turned[i] * mean.conjugate()).imag
+                spread += time**2
             power = mean.real**2 + mean.imag**2
             if power <= 0 or spread <= 0:
                 return frequency

@@ -17,8 +17,8 @@ PILOT_DEGREE = 11
 #: differential products sum to zero. An m-sequence will not do: half a symbol off, its products form a second peak
 PREAMBLE_LENGTH = 127
 PREAMBLE_ROTATION = 97
-#: the detector subtracts a mean over this many symbols
-MEAN_SYMBOLS = 256
+#: samples whose mean is one estimate of the DC
+DC_SEGMENT = 256
 
 
 def m_sequence(degree):
@@ -65,32 +65,58 @@ class Metric(NamedTuple):
 
 def metric_margins(pulse):
     """Samples the metric needs before and after its own position: (before, after)."""
-    before = MEAN_SYMBOLS * pulse.sps // 2 + pulse.half
-    return before, before + (len(preamble_symbols()) - 1) * pulse.sps
+    return pulse.half, pulse.half + (PREAMBLE_LENGTH - 1) * pulse.sps
+
+
+def estimate_dc(samples):
+    """Constant offset of samples that hold noise, pauses and bursts.
+
+    Parameters
+    ----------
+    samples : complex64 [n]
+
+    Returns
+    -------
+    complex   0 for no samples
+
+    Notes
+    -----
+    Mean of segment means, weighted by one over their variance: pauses count, and a burst next to a much weaker one
+    does not leave its own mean behind, as an average over a window would.
+    """
+    samples = np.asarray(samples, np.complex64)
+    if samples.size == 0:
+        return 0j
+    n_segments = max(len(samples) // DC_SEGMENT, 1)
+    rows = samples[: n_segments * DC_SEGMENT].reshape(n_segments, -1)
+    means = rows.mean(axis=1, dtype=np.complex128)
+    spread = rows - means[:, None].astype(np.complex64)
+    variances = np.mean(spread.real**2 + spread.imag**2, axis=1, dtype=np.float64)
+    weights = 1 / (variances + 1e-9 * variances.max() + 1e-30)
+    return complex(np.sum(weights * means) / weights.sum())
 
 
 @lru_cache(maxsize=8)
 def _spectra(pulse, size):
-    """Spectra of the centred receive filter (pulse less a mean) and of the conjugate differential preamble."""
-    half = MEAN_SYMBOLS * pulse.sps // 2
+    """Spectra of the centred matched filter and of the differential preamble, the latter conjugate."""
     taps = pulse_taps(pulse)
-    kernel = np.zeros(size, np.float32)
-    kernel[: half + 1] = kernel[-half:] = -taps.sum() / (2 * half + 1)
-    kernel[: pulse.half + 1] += taps[pulse.half :]
-    kernel[-pulse.half :] += taps[: pulse.half]
+    kernel = np.zeros(size, np.complex64)
+    kernel[: pulse.half + 1] = taps[pulse.half :]
+    kernel[-pulse.half :] = taps[: pulse.half]
     known = preamble_symbols()
     differential = np.zeros(size, np.complex64)
     differential[: (len(known) - 1) * pulse.sps : pulse.sps] = known[1:] * known[:-1].conj()
-    return fft.fft(kernel.astype(np.complex64)), fft.fft(differential).conj()
+    return fft.fft(kernel), fft.fft(differential).conj()
 
 
-def detection_metric(samples, pulse):
+def detection_metric(samples, pulse, dc=None):
     """How much each stretch of samples looks like the preamble, whatever its gain, phase and carrier offset.
 
     Parameters
     ----------
     samples : complex64 [n_samples]   finite
     pulse : Pulse
+    dc : complex                      constant offset to take off before; default estimate_dc(samples)
 
     Returns
     -------
@@ -100,8 +126,8 @@ def detection_metric(samples, pulse):
     -----
     With y the matched-filter output, d_k = y_{k+1} y*_k at symbol distance and c the same products of the preamble,
     M = |sum_k d_k c*_k|^2 / (K sum_k |d_k|^2). A carrier offset of f cycles per symbol is a common phase 2 pi f of all
-    d_k, so one correlation serves every offset. The sum of c is zero: DC and any other tone give M = 0, and a
-    strong DC is subtracted before. In noise alone P(M > t) = exp(-K t).
+    d_k, so one correlation serves every offset. The sum of c is zero: DC and any other tone give M = 0. DC is
+    subtracted all the same, since a strong one would hide a weak burst. In noise alone P(M > t) = exp(-K t).
     """
     samples = np.asarray(samples, np.complex64)
     before, after = metric_margins(pulse)
@@ -110,6 +136,7 @@ def detection_metric(samples, pulse):
         return Metric(np.zeros(0, np.float32), np.zeros(0, np.complex64), before)
     size = fft.next_fast_len(len(samples))
     receive, differential = _spectra(pulse, size)
+    samples = samples - np.complex64(estimate_dc(samples) if dc is None else dc)
     matched = fft.ifft(fft.fft(samples, size) * receive, overwrite_x=True)
     products, energy = np.zeros(size, np.complex64), np.zeros(size, np.float32)
     _products(matched, before, len(samples) - before - pulse.sps, pulse.sps, products, energy)

@@ -121,21 +121,25 @@ def modulate(symbols, pulse):
 def _sample(parts, first, step, table, half, symbols):
     """parts: float32 [n_samples, 2], real and imaginary."""
     n_taps = table.shape[1]
+    weights = np.empty(n_taps, np.float32)
+    last = -1.0
     for k in range(symbols.size):
         centre = first + k * step
         below = int(np.floor(centre))
         offset = (centre - below) * (table.shape[0] - 1)
-        row = min(int(offset), table.shape[0] - 2)
-        fraction = np.float32(offset - row)
+        if abs(offset - last) > 1e-6:  # without a clock offset all instants have the same fraction
+            row = min(int(offset), table.shape[0] - 2)
+            fraction = np.float32(offset - row)
+            for i in range(n_taps):
+                weights[i] = table[row, i] + fraction * (table[row + 1, i] - table[row, i])
+            last = offset
         left = below - half
         low, high = max(0, -left), min(n_taps, parts.shape[0] - left)
         real = np.float32(0)
         imag = np.float32(0)
-        here, beyond = table[row], table[row + 1]
         for i in range(low, high):
-            weight = here[i] + fraction * (beyond[i] - here[i])
-            real += weight * parts[left + i, 0]
-            imag += weight * parts[left + i, 1]
+            real += weights[i] * parts[left + i, 0]
+            imag += weights[i] * parts[left + i, 1]
         symbols[k] = complex(real, imag)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tokenlink.phy.frame import layout
 from tokenlink.phy.header import HeaderError
-from tokenlink.phy.preamble import detection_metric, metric_margins
+from tokenlink.phy.preamble import detection_metric, estimate_dc, metric_margins
 from tokenlink.phy.sync import (
     COHERENT_THRESHOLD,
     PEAK_SYMBOLS,
@@ -75,7 +75,7 @@ class BurstReceiver:
 
     def _restart(self, position):
         """Begin anew at a stream position, with silence before it."""
-        self._next = position
+        self._next = self._start = position
         self._base = position - self._before - self._guard
         self._buffer = np.zeros(self._before + self._guard, np.complex64)
         self._chunks, self._end, self._limit = [], position, np.inf
@@ -156,7 +156,10 @@ class BurstReceiver:
         pulse = self.config.pulse
         left = self._next - self._guard - self._before - self._base
         block = self._buffer[left : left + self._hop + 2 * self._guard + self._before + self._after]
-        metric = detection_metric(block, pulse)
+        # silence put in before the first sample and after the last one has no DC
+        first = max(self._start - self._base - left, 0)
+        last = max(min(self._limit - self._base - left, len(block)), first)
+        metric = detection_metric(block, pulse, estimate_dc(block[int(first) : int(last)]))
         peaks = find_peaks(metric, pulse)
         peaks = peaks[(peaks >= self._guard) & (peaks < self._guard + self._hop)]
         if len(peaks) > self._max_peaks:

@@ -6,10 +6,10 @@ import pytest
 from scipy import signal, stats
 
 from tokenlink.phy.preamble import (
-    MEAN_SYMBOLS,
     PRIMITIVE,
     detection_metric,
     detection_threshold,
+    estimate_dc,
     m_sequence,
     metric_margins,
     pilot_symbols,
@@ -72,9 +72,7 @@ def test_metric_equals_brute_force():
     samples = one_preamble(900, 400, rng) + noise(3600, 0.3, rng) + 0.2
     metric = detection_metric(samples, PULSE)
     assert metric.first == metric_margins(PULSE)[0]
-    window = np.ones(MEAN_SYMBOLS * PULSE.sps + 1)
-    taps = pulse_taps(PULSE)
-    matched = np.convolve(samples, taps, "same") - taps.sum() * np.convolve(samples, window / len(window), "same")
+    matched = np.convolve(samples - estimate_dc(samples), pulse_taps(PULSE), "same")
     known = preamble_symbols()
     for position in (metric.first, 1600, 1601, 1700, metric.first + len(metric.value) - 1):
         y = matched[position + 4 * np.arange(127)]
@@ -126,6 +124,14 @@ def test_dc_and_tones_do_not_trigger():
             assert value.max() < 0.15 and value[5200:].max() < 0.12
     assert detection_metric(np.full(8000, 0.7), PULSE).value.max() < 0.12
     assert detection_metric(np.zeros(8000), PULSE).value.max() == 0
+
+
+def test_dc_is_estimated_from_the_pauses():
+    rng = np.random.default_rng(8)
+    samples = np.concatenate([noise(4000, 1e-6, rng), one_preamble(1000, 0, rng)]) + (0.3 - 0.6j)
+    assert estimate_dc(samples) == pytest.approx(0.3 - 0.6j, abs=1e-4)
+    assert estimate_dc(samples[:9]) == pytest.approx(0.3 - 0.6j, abs=1e-2)
+    assert estimate_dc(np.full(1000, 0.7)) == pytest.approx(0.7) and estimate_dc(np.zeros(0)) == 0
 
 
 def test_a_preamble_under_strong_dc_is_found():

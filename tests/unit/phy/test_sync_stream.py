@@ -116,6 +116,17 @@ def test_back_to_back_bursts():
     assert not any(burst.overlapped for burst in found) and not losses(receiver)
 
 
+def test_a_weak_burst_after_a_strong_one():
+    """40 dB below, one guard after the other; the noise is that of the weak one."""
+    rng = np.random.default_rng(17)
+    for weak_first in (False, True):
+        strong, weak = (make_burst(i, 300, rng)[1] for i in range(2))
+        pair = [0.01 * weak, strong] if weak_first else [strong, 0.01 * weak]
+        stream = np.concatenate(pair)
+        found = received(BurstReceiver(CONFIG), stream + noise(len(stream), 1e-3 * (0.01 * 0.25) ** 2 * 4, rng))
+        assert [burst.header.frame for burst in found] == [1, 0] if weak_first else [0, 1]
+
+
 def test_start_is_the_instant_of_the_first_preamble_symbol():
     rng = np.random.default_rng(5)
     _, samples = make_burst(0, 50, rng)
@@ -257,7 +268,7 @@ def test_memory_is_bounded():
     assert burst_samples(CONFIG, 0) > 0
 
 
-@pytest.mark.parametrize("values", [dict(block_samples=1000), dict(max_peaks=0), dict(carrier_cycles=-1)])
+@pytest.mark.parametrize("values", [dict(block_samples=700), dict(max_peaks=0), dict(carrier_cycles=-1)])
 def test_invalid_values_are_named(values):
     with pytest.raises(ValueError, match=next(iter(values))):
         BurstReceiver(CONFIG, **values)
