@@ -127,7 +127,8 @@ def detection_metric(samples, pulse, dc=None):
     With y the matched-filter output, d_k = y_{k+1} y*_k at symbol distance and c the same products of the preamble,
     M = |sum_k d_k c*_k|^2 / (K sum_k |d_k|^2). A carrier offset of f cycles per symbol is a common phase 2 pi f of all
     d_k, so one correlation serves every offset. The sum of c is zero: DC and any other tone give M = 0. DC is
-    subtracted all the same, since a strong one would hide a weak burst. In noise alone P(M > t) = exp(-K t).
+    subtracted all the same, since a strong one would hide a weak burst. In noise alone P(M > t) is
+    close to exp(-K t), and below it in the tail.
     """
     samples = np.asarray(samples, np.complex64)
     before, after = metric_margins(pulse)
@@ -172,7 +173,7 @@ def _normalise(correlation, energy, spacing, terms, sums, value):
 
 
 def detection_threshold(false_alarm_probability):
-    """Threshold on the metric for a false-alarm probability per independent position, in noise alone.
+    """Threshold on the metric that noise alone exceeds at a position with at most this probability.
 
     Raises
     ------

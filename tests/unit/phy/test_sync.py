@@ -178,3 +178,18 @@ def test_loss_against_perfect_knowledge(rate):
         lost += per_burst
     print(f"rate {rate[0]}/{rate[1]} at {esn0_db:.2f} dB: BLER {lost / blocks:.4f} over {blocks} blocks")
     assert lost <= stats.binom.ppf(0.99, blocks, 0.1)
+
+
+@pytest.mark.parametrize("esn0_db", [4.0, 10.0])
+def test_llrs_are_calibrated_with_estimated_csi(esn0_db):
+    """The error rate that the LLRs announce, mean of 1 / (1 + exp|L|), is the one that is counted."""
+    rng = np.random.default_rng(9)
+    announced, counted = [], []
+    for _ in range(12):
+        bits = rng.integers(0, 2, 4 * 1280, dtype=np.uint8)
+        samples = carrier_offset(burst_samples(qam.map_bits(bits, "16qam")), rng.uniform(-49e3, 49e3), SAMP_RATE)
+        (burst,) = receive(samples + noise(len(samples), esn0_db, rng))
+        llr = qam.demap(burst.payload, burst.n0, "16qam", burst.channel_gain, "exact")
+        announced.append(np.mean(1 / (1 + np.exp(np.abs(llr)))))
+        counted.append(np.mean((llr < 0) != bits))
+    assert np.mean(counted) == pytest.approx(np.mean(announced), rel=0.06)
