@@ -43,6 +43,8 @@ class TokenizerConfig:
         Dimension in which codes are compared.
     dead_code_threshold : float
         Running count below which a code is replaced by a current vector.
+    hold_margin : float
+        Loss of cosine up to which a token keeps its value from the frame before.
     """
 
     vocab_size: int = 1024
@@ -54,6 +56,7 @@ class TokenizerConfig:
     blocks_coarse: int = 3
     codebook_dim: int = 16
     dead_code_threshold: float = 0.1
+    hold_margin: float = 0.05
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -186,15 +189,31 @@ class Tokenizer(nn.Module):
         codebook.cluster_size.fill_(1.0)
 
     @torch.no_grad()
-    def encode(self, image: torch.Tensor) -> torch.Tensor:
-        """Image float32 [batch, 3, height, width] in [0, 1] to token ids int32 [batch, rows, cols]."""
-        was_training = self.training
-        self.eval()
-        vectors = self.features(image)
-        batch, rows, cols, dim = vectors.shape
-        _, token_ids, _ = self.quantizer(vectors.reshape(batch, rows * cols, dim))
-        self.train(was_training)
-        return token_ids.view(batch, rows, cols).to(torch.int32)
+    def similarities(self, image: torch.Tensor) -> torch.Tensor:
+        """Cosine between what the encoder says and every code, float32 [batch, rows, cols, vocab_size]."""
+        vectors = F.normalize(self.quantizer.project_in(self.features(image)), dim=-1)
+        return vectors @ self.quantizer._codebook.embed[0].T
+
+    @torch.no_grad()
+    def encode(self, image: torch.Tensor, previous_ids: torch.Tensor | None = None) -> torch.Tensor:
+        """Token ids of pictures.
+
+        Parameters
+        ----------
+        image : float32 [batch, 3, height, width]
+            Pictures in [0, 1].
+        previous_ids : integer [batch, rows, cols], optional
+            Tokens of the frame before each picture. A token that is still nearly the best one stays, see `hold`.
+
+        Returns
+        -------
+        int32 [batch, rows, cols]
+            Token ids.
+        """
+        similarities = self.similarities(image)
+        if previous_ids is None:
+            return similarities.argmax(-1).to(torch.int32)
+        return hold(similarities, previous_ids, self.config.hold_margin)
 
     def embed(self, token_ids: torch.Tensor) -> torch.Tensor:
         """Token ids integer [batch, ...] to embeddings e_i float32 [batch, ..., dim_coarse]."""
@@ -211,7 +230,29 @@ class Tokenizer(nn.Module):
         return asdict(self.config)
 
 
-def encode_image(model: Tokenizer, image: np.ndarray) -> np.ndarray:
+def hold(similarities: torch.Tensor, previous_ids: torch.Tensor, margin: float) -> torch.Tensor:
+    """Nearest codes, but the previous ones where they are nearly as near: no flicker between equal looks.
+
+    Parameters
+    ----------
+    similarities : float32 [..., vocab_size]
+        Cosine to every code.
+    previous_ids : integer [...]
+        Tokens of the frame before.
+    margin : float
+        Loss of cosine that is put up with.
+
+    Returns
+    -------
+    int32 [...]
+        Token ids.
+    """
+    best, nearest = similarities.max(-1)
+    kept = similarities.gather(-1, previous_ids.long()[..., None])[..., 0] >= best - margin
+    return torch.where(kept, previous_ids.long(), nearest).to(torch.int32)
+
+
+def encode_image(model: Tokenizer, image: np.ndarray, previous_ids: np.ndarray | None = None) -> np.ndarray:
     """Tokens of one frame.
 
     Parameters
@@ -220,6 +261,8 @@ def encode_image(model: Tokenizer, image: np.ndarray) -> np.ndarray:
         The tokenizer.
     image : ndarray of uint8 [height, width, 3]
         RGB frame.
+    previous_ids : ndarray of int32 [n_tokens], optional
+        Tokens of the frame before, so that tokens of still parts stay what they are.
 
     Returns
     -------
@@ -230,7 +273,9 @@ def encode_image(model: Tokenizer, image: np.ndarray) -> np.ndarray:
     if image.shape != (config.height, config.width, 3) or image.dtype != np.uint8:
         raise ValueError(f"expected uint8 [{config.height}, {config.width}, 3], got {image.dtype} {list(image.shape)}")
     tensor = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None] / 255
-    return model.encode(tensor)[0].reshape(-1).numpy().astype(np.int32)
+    if previous_ids is not None:
+        previous_ids = torch.from_numpy(np.asarray(previous_ids, dtype=np.int64)).view(1, *config.grid)
+    return model.encode(tensor, previous_ids)[0].reshape(-1).numpy().astype(np.int32)
 
 
 @torch.no_grad()

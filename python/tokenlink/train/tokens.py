@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tokens of rendered frames, made once by the frozen tokenizer and kept on disk for the other trainings."""
+"""Tokens of rendered frames, made once by the frozen tokenizer and kept on disk for the other trainings.
+
+As in the camera node, a token that is still nearly the best one stays from frame to frame.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tokenlink.models.tokenizer import Tokenizer
+from tokenlink.models.tokenizer import Tokenizer, hold
 from tokenlink.train.frames import FrameStore
 
 
@@ -97,14 +100,17 @@ def tokenize_folder(
 
 def _tokenize(model, store, first, last, tint):
     gain = np.ones((1, 1, 1, 3)) if tint is None else tint.uniform(0.8, 1.2) * tint.uniform(0.95, 1.05, (1, 1, 1, 3))
-    parts = []
+    parts, ids = [], None
     for start in range(first, last, 16):
         pictures = np.stack([store.image(i) for i in range(start, min(start + 16, last))])
         if tint is not None:
             pictures = np.clip(pictures[:, :, ::-1] * gain, 0, 255).astype(np.uint8)
         image = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float().div_(255)
-        parts.append(model.encode(image.contiguous(memory_format=torch.channels_last)).numpy().astype(np.int16))
-    return np.concatenate(parts)
+        similarities = model.similarities(image.contiguous(memory_format=torch.channels_last))
+        for one in similarities:
+            ids = hold(one, ids, model.config.hold_margin) if parts else one.argmax(-1)
+            parts.append(ids.numpy().astype(np.int16))
+    return np.stack(parts)
 
 
 @torch.no_grad()

@@ -83,3 +83,19 @@ def test_head_shapes_and_gradient():
     loss.sum().backward()
     assert float(embeddings.grad.norm(dim=-1).min()) > 0
     assert set(head.read_state(model, embeddings)) == {"car", "vru", "density"}
+
+
+def test_tokens_are_held_within_the_margin():
+    similarities = torch.tensor([[0.9, 0.88, 0.2], [0.9, 0.8, 0.2]])
+    held = tokenizer.hold(similarities, torch.tensor([1, 1]), margin=0.05)
+    assert held.tolist() == [1, 0]
+
+
+def test_holding_reduces_changes_under_noise(small_tokenizer):
+    rng = np.random.default_rng(2)
+    image = rng.integers(0, 256, (128, 512, 3), dtype=np.uint8)
+    noisy = np.clip(image + rng.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
+    first = tokenizer.encode_image(small_tokenizer, image)
+    alone = tokenizer.encode_image(small_tokenizer, noisy)
+    held = tokenizer.encode_image(small_tokenizer, noisy, first)
+    assert (held != first).sum() <= (alone != first).sum()
