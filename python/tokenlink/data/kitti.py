@@ -16,6 +16,10 @@ class KittiFormatError(ValueError):
     """A KITTI file does not have the documented form."""
 
 
+# The tracking set knows levels where the object set knows the share outside the picture; these shares stand for them.
+TRUNCATED_SHARE = {0: 0.0, 1: 0.25, 2: 0.75}
+
+
 def load_tracking_labels(path: Path, picture_height: float = PICTURE_HEIGHT) -> list[list[RoadObject]]:
     """Road users per frame of one tracking sequence, "DontCare" regions left out.
 
@@ -39,7 +43,8 @@ def load_tracking_labels(path: Path, picture_height: float = PICTURE_HEIGHT) -> 
             raise KittiFormatError(f"{path}, line {number}: {error}") from error
         objects = frames.setdefault(frame, [])
         if road_object.kind != "DontCare":
-            objects.append(replace(road_object, track_id=track_id))
+            share = TRUNCATED_SHARE.get(int(road_object.truncated), 0.0)
+            objects.append(replace(road_object, track_id=track_id, truncated=share))
     return [frames.get(frame, []) for frame in range(max(frames, default=-1) + 1)]
 
 

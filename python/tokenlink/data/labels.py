@@ -26,7 +26,7 @@ class RoadObject:
     box_px : 4 floats       left, top, right, bottom in pixels of the picture it belongs to
     height_375_px : float   height of the box if the camera picture were 375 pixels tall
     occluded : int          KITTI: 0 visible, 1 partly, 2 largely occluded, 3 unknown or hidden
-    truncated : float       KITTI: share outside the picture (object set) or level 0..2 (tracking set)
+    truncated : float       share outside the picture, 0..1
     size_hwl_m, position_m : 3 floats or None   metres; bottom centre as x right, y down, z ahead
     yaw_rad : float         KITTI rotation_y, 0 means facing right
     """
@@ -49,14 +49,15 @@ class LabelConfig:
     Attributes
     ----------
     min_height_375_px : float       smallest box height that counts, at 375 pixels of picture height
-    max_occluded, max_truncated     largest KITTI level that counts
+    max_occluded : int              largest KITTI level that counts
+    max_truncated : float           largest share outside the picture that counts, 0..1
     density_thresholds : 2 ints     fewest counted objects of class medium and of class high; the defaults are
                                     the tertiles over TRAIN_SEQUENCES, see `fit_density_thresholds`
     """
 
     min_height_375_px: float = 25.0
     max_occluded: int = 1
-    max_truncated: float = 1.0
+    max_truncated: float = 0.3
     density_thresholds: tuple[int, int] = (2, 5)
 
     def __post_init__(self):

@@ -7,6 +7,7 @@ from PIL import Image
 
 from tokenlink.data import kitti
 from tokenlink.data.frames import FolderFrames, FrameGeometry, list_pictures
+from tokenlink.data.labels import LabelConfig
 
 LABEL_LINE = "{frame} 7 {kind} 0 1 -1.79 100.0 165.0 200.0 265.0 1.5 1.6 4.2 1.0 1.6 20.0 -1.57\n"
 CALIBRATION = "P0: 1 0 0 0 0 1 0 0 0 0 1 0\nP2: 721.5 0 609.5 44.8 0 721.5 172.8 0.2 0 0 1 0.003\n"
@@ -97,3 +98,11 @@ def test_calibration(tmp_path):
 def test_raw_drive_is_found_at_any_depth(tmp_path, inner):
     write_picture(tmp_path / inner / "0000000000.png", 100, 50)
     assert len(list(kitti.raw_frames(tmp_path))) == 1
+
+
+def test_truncation_levels_of_the_tracking_set_become_shares(tmp_path):
+    line = LABEL_LINE.format(frame=0, kind="Car").split()
+    assert line[3] == "0"
+    (tmp_path / "0001.txt").write_text("\n".join(" ".join([*line[:3], level, *line[4:]]) for level in "012"))
+    (objects,) = kitti.load_tracking_labels(tmp_path / "0001.txt")
+    assert [o.truncated <= LabelConfig().max_truncated for o in objects] == [True, True, False]

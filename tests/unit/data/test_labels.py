@@ -27,7 +27,8 @@ def test_each_person_is_a_vru(kind):
         ({"height": 24.9}, False),
         ({"occluded": 1}, True),
         ({"occluded": 2}, False),
-        ({"truncated": 2.0}, False),
+        ({"truncated": 0.3}, True),
+        ({"truncated": 0.31}, False),
         ({"kind": "Misc"}, False),
     ],
 )
