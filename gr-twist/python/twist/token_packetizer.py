@@ -8,12 +8,12 @@ from collections import deque
 import numpy as np
 import pmt
 
+from tokenlink.link.schedule import ModeSchedule
 from tokenlink.link.twist import packetize
 
 from . import _keys as keys
 from ._block import guarded, is_end, pdu_block
 from ._layout import load
-from ._mode_schedule import ModeSchedule
 from ._pmt import PduError, read_count, read_text, unpack
 
 MODE = "mode"
@@ -91,9 +91,10 @@ class token_packetizer(pdu_block):
         slot, mode_id = read_count(metadata, keys.SLOT), read_count(metadata, keys.MODE_ID)
         if mode_id >= len(self._table.modes):
             raise PduError("unknown_mode", f"mode_id is {mode_id}, must be in 0..{len(self._table.modes) - 1}")
-        if not self._schedule.command(slot, mode_id):
+        taken = self._schedule.command(slot, mode_id)
+        if taken == "refused":
             raise PduError("too_many_commands", "commands wait for slots that do not come")
-        self.count("commands")
+        self.count("commands" if taken == "accepted" else "late_commands")
         self._send_decided()
         if self._ended is not None and not self._pending:
             pdu_block._on_pdus(self, self._ended)
