@@ -68,8 +68,12 @@ class TokenEstimate(Message):
 
 @dataclass(frozen=True, eq=False)
 class LinkReport(Message):
-    """State of the link in one slot, radio to whoever records. ``iterations`` int32, ``parity_ok`` bool, [n_groups];
-    ``drops``: counts by cause."""
+    """State of the link in one slot, radio to whoever records.
+
+    ``iterations`` int32, ``parity_ok`` bool, [n_groups]. ``drops`` may hold ``counts``, what each block counted since
+    the start, by block and cause; ``timings_s``, seconds this frame spent in each block; ``in_flowgraph_s``, seconds
+    since the radio had its tokens.
+    """
 
     esn0_db: float = _scalar("float")
     channel_gain: complex = _scalar("complex")

@@ -19,6 +19,7 @@ from tokenlink.wire.errors import AddressRefused, WireError
 from tokenlink.wire.sequence import SequenceTracker
 
 _log = logging.getLogger(__name__)
+_PATIENCE_MS = 500
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class PushSocket(_Socket):
 
     Attributes
     ----------
-    counts : Counter   "sent", "queue_full", and refused messages by the name of the error
+    counts : Counter   "sent", "queue_full", "waited", and refused messages by the name of the error
 
     Raises
     ------
@@ -179,6 +180,14 @@ class PushSocket(_Socket):
         self.counts["queue_full"] += 1
         return False
 
+    def deliver(self, message):
+        """Number and queue a message, however long it takes until there is room; arguments and errors as for ``send``.
+
+        Only a signal handler that raises ends the wait: for messages a run cannot do without.
+        """
+        while not (self._socket.poll(_PATIENCE_MS, zmq.POLLOUT) and self.send(message, 0.0)):
+            self.counts["waited"] += 1
+
 
 class PullSocket(_Socket):
     """Receives messages; malformed ones are counted, logged once per cause, and skipped.
@@ -192,8 +201,8 @@ class PullSocket(_Socket):
 
     Notes
     -----
-    Numbers are followed per message class, so each class should have one sender; Hello starts all counts afresh
-    only for its own class.
+    Numbers are followed per message class, so each class should have one sender at a time. A new sender begins at 0:
+    its first message counts as out of order, what follows as in order again.
     """
 
     def __init__(

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sockets over the loopback interface: order, bounds, timeouts and counters."""
 
+import signal
+import threading
 import time
 
 import numpy as np
@@ -54,6 +56,36 @@ def test_nothing_to_receive_gives_none_after_the_timeout(pull):
     begin = time.monotonic()
     assert pull.recv(timeout_s=0.05) is None
     assert 0.04 < time.monotonic() - begin < 2.0
+
+
+def test_delivery_waits_for_room_and_loses_no_number():
+    with PushSocket(ANY_PORT, bind=True, queue_messages=1) as push:
+        reader = threading.Timer(0.7, lambda: got.extend(_read_all(push.address, 3)))
+        got = []
+        reader.start()
+        for slot in range(3):
+            push.deliver(frame(slot))
+        reader.join(TIMEOUT_S)
+    assert [m.seq for m in got] == [0, 1, 2] and push.counts["waited"] >= 1 and push.counts["queue_full"] == 0
+
+
+def _read_all(address, n_messages):
+    with PullSocket(address, bind=False, timeout_s=TIMEOUT_S) as pull:
+        return [pull.recv() for _ in range(n_messages)]
+
+
+def test_a_signal_ends_waiting_for_room():
+    def stop(number, frame):
+        raise InterruptedError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        with PushSocket(ANY_PORT, bind=True) as push, pytest.raises(InterruptedError):
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            push.deliver(frame(0))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_without_a_peer_the_queue_is_bounded_and_drops_are_counted():
