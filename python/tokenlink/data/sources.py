@@ -29,7 +29,8 @@ class FrameSource(Protocol):
 
     Attributes
     ----------
-    origin : str        "real frames", "rendered from real tracks" or "invented scenes", first words
+    origin : str        first words "real frames", "rendered from real tracks" or "invented scenes";
+                        "pictures of folder" where nothing says what they show
     n_skipped : int     unreadable pictures met in the latest pass
     """
 
@@ -150,7 +151,7 @@ def open_source(
     opener = {
         "kitti-tracking": _open_tracking,
         "kitti-raw": lambda rest, geometry, _labels, _spec: kitti.raw_frames(Path(rest), geometry),
-        "pictures": lambda rest, geometry, _labels, _spec: FolderFrames(list_pictures(Path(rest)), geometry),
+        "pictures": lambda rest, geometry, _labels, _spec: _pictures(Path(rest), geometry),
         "rendered": _open_rendered,
         "invented": _open_invented,
         "cache": _open_cache,
@@ -167,7 +168,20 @@ def _wrong(spec, why="") -> ValueError:
 def _open_folder(folder, geometry, spec):
     if not spec or not folder.is_dir():
         raise _wrong(spec, "no such folder")
-    return kitti.raw_frames(folder, geometry)
+    if _is_drive(folder):
+        return kitti.raw_frames(folder, geometry)
+    return _pictures(folder, geometry)
+
+
+def _is_drive(folder):
+    """Whether a folder is a KITTI raw drive, or the image folder of one."""
+    folder = folder.resolve()
+    return (folder / "image_02").is_dir() or "image_02" in (folder.name, folder.parent.name)
+
+
+def _pictures(folder, geometry):
+    name = folder.resolve().name
+    return FolderFrames(list_pictures(folder), geometry, origin=f"pictures of folder {name}, origin not stated")
 
 
 def _open_tracking(rest, geometry, label_config, _spec):

@@ -29,14 +29,25 @@ def tracking(tmp_path):
     return tmp_path
 
 
-def test_pictures_and_plain_folder(tmp_path):
+def test_drives_are_real_frames_and_a_bad_picture_is_skipped(tmp_path):
     folder = _pictures(tmp_path / "drive" / "image_02" / "data", 3)
     (folder / "000001.png").write_bytes(b"broken")
-    for spec in (f"pictures:{folder}", str(folder), str(tmp_path / "drive"), f"kitti-raw:{tmp_path / 'drive'}"):
+    drive = tmp_path / "drive"
+    for spec in (str(folder), str(drive / "image_02"), str(drive), f"kitti-raw:{drive}", f"kitti-raw:{folder}"):
         source = open_source(spec)
         frames = list(source)
         assert len(source) == 3 and [f.slot for f in frames] == [0, 1] and source.n_skipped == 1
-        assert source.origin.startswith("real frames") and frames[0].labels is None
+        assert source.origin == "real frames, KITTI raw" and frames[0].labels is None
+
+
+def test_plain_folders_do_not_claim_to_be_real(tmp_path):
+    folder = _pictures(tmp_path / "holiday")
+    for spec in (f"pictures:{folder}", str(folder)):
+        source = open_source(spec)
+        assert len(list(source)) == 2 and source.origin == "pictures of folder holiday, origin not stated"
+    inside = _pictures(tmp_path / "image_02")
+    assert open_source(f"pictures:{inside}").origin == "pictures of folder image_02, origin not stated"
+    assert open_source(f"kitti-raw:{folder}").origin == "real frames, KITTI raw"  # the user says so
 
 
 def test_real_tracking_frames_carry_labels(tracking):
