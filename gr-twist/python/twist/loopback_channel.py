@@ -12,7 +12,7 @@ from . import _keys as keys
 from ._block import check_finite, pdu_block
 from ._pmt import PduError, read_count
 
-MAX_SLOT = 2**24
+MAX_SLOT = 2**22  # the channel keeps what it drew: some 100 MB with correlated fading
 
 
 def parse_trajectory(text):
@@ -32,8 +32,8 @@ class loopback_channel(pdu_block):
     Parameters
     ----------
     model : str                  "awgn", "rayleigh" or "rician"
-    esn0_db : float              nominal Es/N0, the average over |h|^2, dB
-    rician_k_db : float          Rician only: line of sight over diffuse power, dB
+    esn0_db : float              nominal Es/N0, the average over |h|^2, dB; with its trajectory in -100..100
+    rician_k_db : float          Rician only: line of sight over diffuse power, dB, in -100..100
     fading_correlation : float   between the gains of neighbouring slots, in [0, 1)
     trajectory : str             change of the nominal Es/N0: "constant", "blockwise", "gauss-markov", or a JSON object
                                  such as {"kind": "blockwise", "levels_db": [0, -6], "block_slots": 20}
@@ -46,7 +46,7 @@ class loopback_channel(pdu_block):
 
     Metadata
     --------
-    Reads slot; adds channel_gain, n0 and esn0_db (received, |h|^2 / n0).
+    Reads slot, up to 2^22; adds channel_gain, n0 and esn0_db (received, |h|^2 / n0).
     """
 
     dtype = np.complex64
@@ -58,7 +58,7 @@ class loopback_channel(pdu_block):
         self._channel = Channel(config, seed)
 
     def set_esn0_db(self, esn0_db):
-        """Nominal Es/N0 from the next PDU on, dB."""
+        """Nominal Es/N0 from the next PDU on, dB; ValueError outside the range."""
         self._channel = Channel(replace(self._channel.config, esn0_db=esn0_db), self._channel.seed)
 
     def process(self, metadata, payload):

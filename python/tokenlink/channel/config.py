@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tokenlink.channel.fading import FADING_MODELS, diffuse_gain, rician_gain
-from tokenlink.channel.noise import apply, n0_from_esn0_db
+from tokenlink.channel.markov import gauss_markov
+from tokenlink.channel.noise import ESN0_RANGE_DB, apply, n0_from_esn0_db
 from tokenlink.channel.trajectory import SnrTrajectory
 
 _TRAJECTORY_STREAM, _FADING_STREAM, _NOISE_STREAM = range(3)
@@ -20,8 +21,9 @@ class ChannelConfig:
     Parameters
     ----------
     model : str                  one of FADING_MODELS
-    esn0_db : float              nominal Es/N0, the average over |h|^2, dB
-    rician_k_db : float          Rician only: line of sight over diffuse power, dB
+    esn0_db : float              nominal Es/N0, the average over |h|^2, dB; with any offset of the trajectory in
+                                 -100..100
+    rician_k_db : float          Rician only: line of sight over diffuse power, dB, in -100..100
     fading_correlation : float   correlation of the diffuse gain between neighbouring slots, in [0, 1); 0: independent
     trajectory : SnrTrajectory   change of the nominal Es/N0 over the slots
 
@@ -39,9 +41,16 @@ class ChannelConfig:
     def __post_init__(self):
         if self.model not in FADING_MODELS:
             raise ValueError(f"model is {self.model!r}, expected one of {', '.join(FADING_MODELS)}")
+        low, high = ESN0_RANGE_DB
         for name in ("esn0_db", "rician_k_db"):
-            if not np.isfinite(getattr(self, name)):
-                raise ValueError(f"{name} is {getattr(self, name)}, expected a finite number of dB")
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected {low:g} to {high:g} dB")
+        lowest, highest = (self.esn0_db + offset for offset in self.trajectory.bounds_db)
+        if not low <= lowest <= highest <= high:
+            raise ValueError(
+                f"esn0_db is {self.esn0_db}, and {lowest:g} to {highest:g} dB with its trajectory, "
+                f"expected {low:g} to {high:g} dB"
+            )
         if not 0.0 <= self.fading_correlation < 1.0:
             raise ValueError(f"fading_correlation is {self.fading_correlation}, expected 0 <= correlation < 1")
 
@@ -76,7 +85,7 @@ class Channel:
         self.config = config
         self.seed = int(seed)
         self._esn0_db = np.zeros(0)
-        self._gains = []
+        self._gains = np.zeros(0, complex)
 
     def draw(self, slot):
         """State of ``slot`` (int >= 0) as a ChannelState; slots may be asked for in any order."""
@@ -97,7 +106,7 @@ class Channel:
 
     def _nominal_esn0_db(self, slot):
         if slot >= len(self._esn0_db):
-            n_slots = (slot // _CHUNK_SLOTS + 1) * _CHUNK_SLOTS
+            n_slots = _grown(len(self._esn0_db), slot)
             rng = np.random.default_rng((self.seed, _TRAJECTORY_STREAM))
             self._esn0_db = self.config.esn0_db + self.config.trajectory.offsets_db(n_slots, rng)
         return float(self._esn0_db[slot])
@@ -111,13 +120,15 @@ class Channel:
     def _diffuse(self, slot):
         correlation = self.config.fading_correlation
         if correlation == 0.0:
-            return self._fresh_gain(slot)
-        while len(self._gains) <= slot:
-            fresh = self._fresh_gain(len(self._gains))
-            if self._gains:
-                fresh = correlation * self._gains[-1] + np.sqrt(1.0 - correlation**2) * fresh
-            self._gains.append(complex(fresh))
-        return self._gains[slot]
+            return complex(diffuse_gain(np.random.default_rng((self.seed, _FADING_STREAM, slot))))
+        if slot >= len(self._gains):
+            # One generator for all slots: a far slot costs a pass over arrays, not one generator for each before it.
+            rng = np.random.default_rng((self.seed, _FADING_STREAM))
+            parts = rng.standard_normal((_grown(len(self._gains), slot), 2)) * np.sqrt(0.5)
+            self._gains = gauss_markov(parts.view(complex)[:, 0], correlation)
+        return complex(self._gains[slot])
 
-    def _fresh_gain(self, slot):
-        return complex(diffuse_gain(np.random.default_rng((self.seed, _FADING_STREAM, slot))))
+
+def _grown(n_slots, slot):
+    """Length that holds the slot; doubled, so that a run that asks for one slot after the other costs O(1) each."""
+    return max(2 * n_slots, (slot // _CHUNK_SLOTS + 1) * _CHUNK_SLOTS)

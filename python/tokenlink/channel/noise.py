@@ -3,13 +3,15 @@
 
 import numpy as np
 
+ESN0_RANGE_DB = (-100.0, 100.0)
+
 
 def n0_from_esn0_db(esn0_db):
     """Total complex noise variance of symbols with mean energy 1.
 
     Parameters
     ----------
-    esn0_db : float   Es/N0 per data symbol, dB, finite
+    esn0_db : float   Es/N0 per data symbol, dB, in ESN0_RANGE_DB
 
     Returns
     -------
@@ -17,10 +19,11 @@ def n0_from_esn0_db(esn0_db):
 
     Raises
     ------
-    ValueError   esn0_db is not finite
+    ValueError   esn0_db out of range
     """
-    if not np.isfinite(esn0_db):
-        raise ValueError(f"esn0_db is {esn0_db}, expected a finite number of dB")
+    low, high = ESN0_RANGE_DB
+    if not low <= esn0_db <= high:
+        raise ValueError(f"esn0_db is {esn0_db}, expected {low:g} to {high:g} dB")
     return float(10.0 ** (-esn0_db / 10.0))
 
 

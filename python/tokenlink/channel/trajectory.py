@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tokenlink.channel.markov import gauss_markov
+
 TRAJECTORY_KINDS = ("constant", "blockwise", "gauss-markov")
 
 
@@ -51,6 +53,15 @@ class SnrTrajectory:
         if not self.min_db <= self.max_db:
             raise ValueError(f"min_db is {self.min_db}, expected <= max_db, which is {self.max_db}")
 
+    @property
+    def bounds_db(self):
+        """Lowest and highest offset that can come, dB."""
+        if self.kind == "constant":
+            return 0.0, 0.0
+        if self.kind == "blockwise":
+            return min(self.levels_db), max(self.levels_db)
+        return float(self.min_db), float(self.max_db)
+
     def offsets_db(self, n_slots, rng):
         """Offsets of slots 0 to n_slots - 1 from the nominal Es/N0; a longer run begins with a shorter one.
 
@@ -77,11 +88,5 @@ class SnrTrajectory:
             if self.shuffle:
                 pick = (rng.random(n_blocks) * len(self.levels_db)).astype(int)
             return np.asarray(self.levels_db)[pick][block]
-        innovation = rng.standard_normal(n_slots) * self.std_db
-        walk = np.empty(n_slots)
-        level = 0.0
-        for slot in range(n_slots):
-            weight = 1.0 if slot == 0 else np.sqrt(1.0 - self.correlation**2)
-            level = self.correlation * level + weight * innovation[slot]
-            walk[slot] = level
+        walk = gauss_markov(rng.standard_normal(n_slots) * self.std_db, self.correlation)
         return np.clip(walk, self.min_db, self.max_db)

@@ -146,7 +146,25 @@ def test_noise_of_a_slot_is_repeatable_and_differs_between_slots():
     assert not np.array_equal(first, channel.transmit(symbols, 4)[0])
 
 
-@pytest.mark.parametrize("esn0_db", [-20.0, 40.0])
+def test_gauss_markov_follows_its_recursion():
+    rho = 0.7
+    walk = SnrTrajectory("gauss-markov", std_db=2, correlation=rho).offsets_db(50, np.random.default_rng(15))
+    white = 2 * np.random.default_rng(15).standard_normal(50)
+    expected = white[:1].tolist()
+    for each in white[1:]:
+        expected.append(rho * expected[-1] + np.sqrt(1 - rho**2) * each)
+    assert np.array_equal(walk, expected)
+
+
+@pytest.mark.parametrize("model", ["awgn", "rayleigh"])
+def test_a_far_slot_changes_nothing_before_it(model):
+    config = ChannelConfig(model, fading_correlation=0.9, trajectory=SnrTrajectory("gauss-markov"))
+    straight, jumping = Channel(config, seed=16), Channel(config, seed=16)
+    jumping.draw(500_000)
+    assert [straight.draw(slot) for slot in range(600)] == [jumping.draw(slot) for slot in range(600)]
+
+
+@pytest.mark.parametrize("esn0_db", [-20.0, 40.0, -100.0, 100.0])
 def test_extreme_esn0_is_kept(esn0_db):
     state = Channel(ChannelConfig("awgn", esn0_db=esn0_db), seed=0).draw(0)
     assert state.received_esn0_db == pytest.approx(esn0_db)
@@ -157,6 +175,7 @@ def test_extreme_esn0_is_kept(esn0_db):
     [
         lambda: ChannelConfig("nakagami"),
         lambda: ChannelConfig(esn0_db=float("nan")),
+        lambda: ChannelConfig(rician_k_db=float("inf")),
         lambda: ChannelConfig(fading_correlation=1.0),
         lambda: SnrTrajectory("sawtooth"),
         lambda: SnrTrajectory(block_slots=0),
@@ -174,3 +193,31 @@ def test_extreme_esn0_is_kept(esn0_db):
 def test_values_out_of_range_are_refused_by_name(make):
     with pytest.raises(ValueError, match=" is "):
         make()
+
+
+@pytest.mark.parametrize("field", ["esn0_db", "rician_k_db"])
+@pytest.mark.parametrize("value", [4000.0, -4000.0, 100.1, -100.1])
+def test_decibels_beyond_the_range_are_refused(field, value):
+    with pytest.raises(ValueError, match=f"^{field} is {value}, expected -100 to 100 dB$"):
+        ChannelConfig(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("esn0_db", "trajectory"),
+    [
+        (99.0, SnrTrajectory("blockwise", levels_db=(0, 2))),
+        (-99.0, SnrTrajectory("blockwise", levels_db=(0, -2))),
+        (41.0, SnrTrajectory("gauss-markov")),
+        (0.0, SnrTrajectory("gauss-markov", max_db=float("inf"))),
+        (-41.0, SnrTrajectory("gauss-markov")),
+    ],
+)
+def test_nominal_and_trajectory_stay_in_the_range_together(esn0_db, trajectory):
+    with pytest.raises(ValueError, match=f"^esn0_db is {esn0_db}, and .* with its trajectory, expected -100 to 100 dB"):
+        ChannelConfig(esn0_db=esn0_db, trajectory=trajectory)
+    assert ChannelConfig(esn0_db=40.0, trajectory=SnrTrajectory("gauss-markov")).esn0_db == 40.0
+
+
+def test_noise_variance_of_an_impossible_ratio_is_refused():
+    with pytest.raises(ValueError, match="esn0_db is -4000.0, expected -100 to 100 dB"):
+        n0_from_esn0_db(-4000.0)
