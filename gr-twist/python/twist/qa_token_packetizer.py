@@ -10,6 +10,7 @@ from gnuradio.twist._pmt import new_metadata, pack, read_count, to_array
 from gnuradio.twist._testing import TABLE, after_bad_ones, pdu, random_tokens, running, wait_until
 
 from tokenlink.link.twist import packetize
+from tokenlink.wire import NO_MODE
 
 NO_BYTES = np.zeros(0, np.uint8)
 END = pack(end_metadata(), NO_BYTES)
@@ -72,6 +73,21 @@ def test_lock_step_passes_over_a_lost_command():
             graph.post(frame(slot))
         graph.post(command(2, 0), "mode")
         assert modes_of(graph.wait_for(3)) == [(0, 2), (1, 2), (2, 0)]
+
+
+def test_lock_step_goes_on_without_a_command_when_told_so():
+    with running(twist.token_packetizer(lock_step=True, hold_slots=1, fallback_mode="med")) as graph:
+        graph.post(command(0, 2), "mode")
+        for slot in range(5):
+            graph.post(frame(slot))
+        assert modes_of(graph.wait_for(1)) == [(0, 2)]
+        for n_sent, slot in enumerate((1, 2), start=2):
+            graph.post(command(slot, NO_MODE), "mode")
+            graph.wait_for(n_sent)
+        assert wait_until(lambda: graph.block.counts().get("no_command") == 2)
+        assert len(graph.sink.received) == 3
+        graph.post(command(3, 0), "mode")
+        assert modes_of(graph.wait_for(4)) == [(0, 2), (1, 2), (2, 1), (3, 0)]
 
 
 @pytest.mark.parametrize("how", ["command", "timeout", "reason"])

@@ -10,6 +10,7 @@ import pmt
 
 from tokenlink.link.schedule import ModeSchedule
 from tokenlink.link.twist import packetize
+from tokenlink.wire import NO_MODE
 
 from . import _keys as keys
 from ._block import guarded, is_end, pdu_block
@@ -23,8 +24,9 @@ class token_packetizer(pdu_block):
     """Information bits of every group of a token grid, and the mode its slot is sent in.
 
     A mode holds for a whole slot. With ``lock_step`` a frame waits for the command of its slot; it stops waiting when
-    a command for a later slot shows that its own was lost. Without, it takes the newest command of its slot or an
-    earlier one. A command lasts ``hold_slots`` slots beyond its own, then the fallback mode is used.
+    a command for a later slot shows that its own was lost, or when mode_id NO_MODE of ``tokenlink.wire`` says so.
+    Without, it takes the newest command of its slot or an earlier one. A command lasts ``hold_slots`` slots beyond
+    its own, then the fallback mode is used.
 
     Parameters
     ----------
@@ -89,15 +91,22 @@ class token_packetizer(pdu_block):
     def _on_mode(self, pdu):
         metadata, _ = unpack(pdu)
         slot, mode_id = read_count(metadata, keys.SLOT), read_count(metadata, keys.MODE_ID)
+        if mode_id == NO_MODE:
+            self._schedule.begin(slot)
+            self.count("no_command")
+        else:
+            self._command(slot, mode_id)
+        self._send_decided()
+        if self._ended is not None and not self._pending:
+            pdu_block._on_pdus(self, self._ended)
+
+    def _command(self, slot, mode_id):
         if mode_id >= len(self._table.modes):
             raise PduError("unknown_mode", f"mode_id is {mode_id}, must be in 0..{len(self._table.modes) - 1}")
         taken = self._schedule.command(slot, mode_id)
         if taken == "refused":
             raise PduError("too_many_commands", "commands wait for slots that do not come")
         self.count("commands" if taken == "accepted" else "late_commands")
-        self._send_decided()
-        if self._ended is not None and not self._pending:
-            pdu_block._on_pdus(self, self._ended)
 
     def _send_decided(self, force=False):
         """Send waiting frames, oldest first, as far as their mode is decided."""

@@ -33,7 +33,11 @@ class ModeSchedule:
         """Forget all commands: a new run begins."""
         self._waiting, self._late = {}, {}
         self._latest = None
-        self._last_slot = None
+        self._last_slot = self._begun = None
+
+    def begin(self, slot):
+        """Let a slot begin though it has no command: the sender says that none will come."""
+        self._begun = slot
 
     def command(self, slot, mode_id):
         """Take note of a command.
@@ -50,16 +54,19 @@ class ModeSchedule:
         return "late" if late else "accepted"
 
     def decided(self, slot):
-        """True when the command of the slot, or one of a later slot, is known: waiting longer would bring nothing."""
+        """True when the command of the slot, or one of a later slot, is known, or the slot begins without: waiting
+        longer would bring nothing."""
         if self._goes_back(slot):
             return any(late >= slot for late in self._late)
+        if self._begun is not None and self._begun >= slot:
+            return True
         return any(waiting >= slot for waiting in self._waiting) or (
             self._latest is not None and self._latest[0] >= slot)
 
     def mode_of(self, slot):
         """Mode of a slot and how it came about: (mode_id, "commanded" | "held" | "fallback")."""
         if self._goes_back(slot):
-            self._waiting, self._latest = self._late, None
+            self._waiting, self._latest, self._begun = self._late, None, None
         self._late, self._last_slot = {}, slot
         for each in sorted(waiting for waiting in self._waiting if waiting <= slot):
             self._latest = (each, self._waiting.pop(each))

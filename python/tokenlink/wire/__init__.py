@@ -16,6 +16,7 @@ from tokenlink.wire.errors import (
 )
 from tokenlink.wire.messages import (
     MESSAGE_TYPES,
+    NO_MODE,
     SCHEMA_VERSION,
     Bye,
     Hello,
@@ -32,6 +33,7 @@ from tokenlink.wire.sequence import SequenceTracker
 __all__ = [
     "MAX_MESSAGE_BYTES",
     "MESSAGE_TYPES",
+    "NO_MODE",
     "SCHEMA_VERSION",
     "AddressRefused",
     "Bye",

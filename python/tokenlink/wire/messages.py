@@ -12,6 +12,7 @@ from tokenlink.wire.errors import InvalidField, WrongDtype, WrongShape
 SCHEMA_VERSION = 1
 MAX_COUNT = 2**63 - 1
 MAX_MODE_ID = 2**31 - 1
+NO_MODE = MAX_MODE_ID  # of no table: the word for a slot whose command is lost
 
 
 def _array(dtype, size, low=None, high=None):
@@ -85,7 +86,8 @@ class LinkReport(Message):
 
 @dataclass(frozen=True, eq=False)
 class ModeCommand(Message):
-    """Mode of slot ``slot``, twin to radio."""
+    """Mode of slot ``slot``, twin to radio. With NO_MODE it only lets the slot begin: a radio in lock step waits no
+    longer, and holds or falls back as if nothing had come."""
 
     mode_id: int = _scalar("int", 0, MAX_MODE_ID)
 

@@ -46,6 +46,18 @@ def test_order_of_arrival_does_not_matter_before_the_slot():
     assert [schedule.mode_of(slot) for slot in (3, 4, 5)] == [(0, "commanded"), (0, "held"), (1, "commanded")]
 
 
+def test_slot_may_begin_without_a_command():
+    schedule = ModeSchedule(FALLBACK, hold_slots=1)
+    schedule.command(0, 2)
+    assert schedule.mode_of(0) == (2, "commanded") and not schedule.decided(1)
+    schedule.begin(1)
+    assert schedule.decided(1) and not schedule.decided(2)
+    assert schedule.mode_of(1) == (2, "held")
+    schedule.begin(2)
+    assert schedule.mode_of(2) == (FALLBACK, "fallback")
+    assert not schedule.decided(0)  # a new run
+
+
 def test_old_commands_do_not_decide_a_new_run():
     schedule = ModeSchedule(FALLBACK, hold_slots=5)
     schedule.command(5, 2)
