@@ -128,8 +128,8 @@ def load_mode_table(path: str | Path | None = None) -> ModeTable:
         text = (resources.files("tokenlink.link") / "tables" / DEFAULT_TABLE).read_text() if path is None else (
             Path(path).read_text())
         raw = yaml.safe_load(text)
-    except (OSError, yaml.YAMLError) as error:
-        raise ModeTableError(f"mode table {path}: {error}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ModeTableError(f"mode table {path or DEFAULT_TABLE}: {error}") from error
     return parse_mode_table(raw)
 
 
@@ -138,13 +138,16 @@ def parse_mode_table(raw: dict) -> ModeTable:
     _require(isinstance(raw, dict), "document", type(raw).__name__, "a mapping")
     known = {"schema", "provenance", "vocab_size", "grid", "group_map", "nominal_budget", "modulation",
              "max_iterations", "llr_scale", "modes"}
-    _require(not set(raw) - known, "field", sorted(set(raw) - known), f"among {sorted(known)}")
+    unknown = sorted(map(str, set(raw) - known))
+    _require(not unknown, "field", unknown, f"among {sorted(known)}")
     missing = sorted(known - {"provenance"} - set(raw))
     _require(not missing, "missing field", missing, "present")
-    _require(raw["schema"] == SCHEMA_VERSION, "schema", raw["schema"], str(SCHEMA_VERSION))
+    _require(_is_int(raw["schema"]) and raw["schema"] == SCHEMA_VERSION, "schema", raw["schema"], str(SCHEMA_VERSION))
     for field, low in (("vocab_size", 2), ("nominal_budget", 1), ("max_iterations", 1)):
         _require(_is_int(raw[field]) and raw[field] >= low, field, raw[field], f"an integer >= {low}")
-    _require(raw["modulation"] in BITS_PER_SYMBOL, "modulation", raw["modulation"], f"one of {list(BITS_PER_SYMBOL)}")
+    modulation = raw["modulation"]
+    legal = f"one of {list(BITS_PER_SYMBOL)}"
+    _require(isinstance(modulation, str) and modulation in BITS_PER_SYMBOL, "modulation", modulation, legal)
     grid = raw["grid"]
     _require(isinstance(grid, list) and len(grid) == 2 and all(_is_int(v) and v > 0 for v in grid), "grid", grid,
              "two positive integers, rows and cols")
@@ -169,7 +172,7 @@ def parse_mode_table(raw: dict) -> ModeTable:
 def _parse_group_map(rows, grid) -> np.ndarray:
     """Rows of digits, one digit a token position."""
     shaped = isinstance(rows, list) and len(rows) == grid[0] and all(
-        isinstance(row, str) and row.isdigit() and len(row) == grid[1] for row in rows)
+        isinstance(row, str) and row.isascii() and row.isdigit() and len(row) == grid[1] for row in rows)
     _require(shaped, "group_map", rows, f"{grid[0]} strings of {grid[1]} digits, quoted")
     flat = np.array([int(digit) for row in rows for digit in row])
     _require(len(np.unique(flat)) == flat.max() + 1, "group_map", sorted(set(flat.tolist())),
@@ -191,7 +194,7 @@ def _parse_mode(index: int, row: dict, n_groups: int) -> Mode:
     where = f"modes[{index}]"
     _require(isinstance(row, dict), where, row, "a mapping")
     fields = {"name", "budget", "code_rates", "thresholds"}
-    _require(set(row) == fields, f"{where} fields", sorted(row), str(sorted(fields)))
+    _require(set(row) == fields, f"{where} fields", sorted(map(str, row)), str(sorted(fields)))
     _require(isinstance(row["name"], str) and row["name"], f"{where}.name", row["name"], "a name")
     _require(_is_int(row["budget"]) and row["budget"] > 0, f"{where}.budget", row["budget"], "an integer > 0")
     for field in ("code_rates", "thresholds"):
@@ -206,7 +209,7 @@ def _parse_mode(index: int, row: dict, n_groups: int) -> Mode:
 def _parse_rate(text, field: str) -> Fraction:
     try:
         rate = Fraction(text)
-    except (TypeError, ValueError, ZeroDivisionError):
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         rate = Fraction(0)
     _require(Fraction(1, 5) <= rate <= Fraction(8, 9), field, text, "a code rate such as 1/2, in [1/5, 8/9]")
     return rate

@@ -56,6 +56,12 @@ def broken(path, value):
     (("llr_scale", 20), {"1/2": 0.8, "2/3": 0.8}, "without 5/6.*every code rate of mode low"),
     (("max_iterations",), 7, "7 among them"),
     (("surprise",), 1, "surprise"),
+    ((1,), 1, r"field is \['1'\]"),
+    (("schema",), True, "schema is True"),
+    (("modulation",), ["16qam"], "modulation is"),
+    (("group_map", 0), "²" * 32, "group_map"),
+    (("modes", 0, "code_rates", 0), float("inf"), "code_rates is inf"),
+    (("modes", 0, 3), 1, r"modes\[0\] fields"),
 ])
 def test_mistakes_are_named(path, value, match):
     with pytest.raises(ModeTableError, match=match):
@@ -67,6 +73,9 @@ def test_missing_field_and_missing_file_are_named(tmp_path):
         parse_mode_table({k: v for k, v in DEFAULT.items() if k != "modes"})
     with pytest.raises(ModeTableError, match="nowhere"):
         load_mode_table(tmp_path / "nowhere.yaml")
+    (tmp_path / "picture.yaml").write_bytes(b"\x89PNG\xff\xfe")
+    with pytest.raises(ModeTableError, match="picture.yaml"):
+        load_mode_table(tmp_path / "picture.yaml")
 
 
 def test_unknown_mode_is_named():
