@@ -1,21 +1,51 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the qa files share: run a block between messages and a collector, and read what came out."""
 
+import tempfile
 import time
+from functools import lru_cache
+from types import SimpleNamespace
 
 import numpy as np
 import pmt
-from gnuradio import gr
+from gnuradio import gr, gr_unittest
 
 from tokenlink.link.modes import load_mode_table
+from tokenlink.link.twist import decode_groups, demap_groups, encode_groups, map_groups, packetize
 
 from . import _keys as keys
-from ._block import PDUS, guarded, message_block
-from ._pmt import new_metadata, pack, unpack
+from ._block import PDUS, end_metadata, guarded, message_block
+from ._pmt import new_metadata, pack, to_array, unpack
 
 TABLE = load_mode_table()
 TIMEOUT_S = 20.0
-KNOWN = {keys.SLOT: 4, keys.SEQ: 4, keys.MODE_ID: 1, keys.CHANNEL_GAIN: 0.6 - 0.8j, keys.N0: 0.1, keys.ESN0_DB: 10.0}
+MODE = TABLE.mode(1)
+RECV_S = 10.0
+NO_BYTES = np.zeros(0, np.uint8)
+KNOWN = {keys.SLOT: 4, keys.SEQ: 4, keys.MODE_ID: MODE.mode_id, keys.CHANNEL_GAIN: 0.6 - 0.8j, keys.N0: 0.1,
+         keys.ESN0_DB: 10.0}
+
+
+class block_test(gr_unittest.TestCase):
+    """Base of the tests of a block."""
+
+    def address(self, name="socket"):
+        """A ZMQ address in a folder that goes with the test."""
+        if not hasattr(self, "_folder"):
+            self._folder = tempfile.TemporaryDirectory()
+            self.addCleanup(self._folder.cleanup)
+        return f"ipc://{self._folder.name}/{name}"
+
+    def assert_equal(self, payload, expected):
+        """The payload (PMT vector) holds exactly the expected array."""
+        np.testing.assert_array_equal(to_array(payload, expected.dtype), expected)
+
+    def assert_refused(self, make, error=ValueError, **messages):
+        """For each keyword argument of a block, a list of (value, regular expression that its error matches)."""
+        for name, cases in messages.items():
+            for value, message in cases:
+                with self.subTest(name, value=value), self.assertRaisesRegex(error, message):
+                    make(**{name: value})
 
 
 class collector(message_block):
@@ -103,3 +133,63 @@ def after_bad_ones(block, bad, good, out=PDUS):
 def random_tokens(seed=1):
     """Token ids of one frame, int32 [n_tokens]."""
     return np.random.default_rng(seed).integers(0, TABLE.vocab_size, TABLE.n_tokens).astype(np.int32)
+
+
+@lru_cache(maxsize=1)
+def stages():
+    """One frame at every stage of the chain, as the library makes it, without noise.
+
+    Returns
+    -------
+    info, coded, llr, app : list of arrays, one a group
+    symbols, received : complex64 [n_symbols]
+    iterations, parity_ok : arrays [n_groups]
+    """
+    info = packetize(random_tokens(), TABLE)
+    coded = encode_groups(info, MODE, TABLE)
+    symbols = map_groups(coded, TABLE)
+    received = (symbols * np.complex64(KNOWN[keys.CHANNEL_GAIN])).astype(np.complex64)
+    llr = demap_groups(received, KNOWN[keys.CHANNEL_GAIN], KNOWN[keys.N0], MODE, TABLE)
+    app, iterations, parity_ok = decode_groups(llr, MODE, TABLE)
+    return SimpleNamespace(info=info, coded=coded, symbols=symbols, received=received, llr=llr, app=app,
+                           iterations=iterations, parity_ok=parity_ok)
+
+
+def not_finite(payload):
+    """PDUs whose payload holds NaN or infinity, each with its cause."""
+    broken = []
+    for value in (np.nan, np.inf):
+        copy = payload.copy()
+        copy[3] = value
+        broken.append(("not_finite", pdu(copy)))
+    return broken
+
+
+def bad_for_all(payload):
+    """Malformed PDUs that every block with a mode must drop, each with its cause."""
+    other = np.zeros(payload.size, np.float32 if payload.dtype != np.float32 else np.complex64)
+    return [
+        ("missing_metadata", pdu(payload, without=(keys.MODE_ID,))),
+        ("unknown_mode", pdu(payload, mode_id=99)),
+        ("wrong_metadata", pdu(payload, mode_id=-1)),
+        ("wrong_metadata", pdu(payload, mode_id="high")),
+        ("wrong_dtype", pdu(other)),
+        ("wrong_length", pdu(payload[:-1])),
+        ("wrong_length", pdu(payload[:0])),
+    ]
+
+
+CONFIDENCE = np.linspace(0, 1, TABLE.n_tokens).astype(np.float32)
+DECIDED = {keys.CONFIDENCE: CONFIDENCE, keys.ERASED: CONFIDENCE < 0.5, keys.ITERATIONS: np.array([3, 4], np.int32),
+           keys.PARITY_OK: np.array([True, False]), keys.TIMINGS: {"qam_mapper": 0.25}, keys.SOURCE_TIME_S: 0.0}
+
+
+def decided(without=(), **changes):
+    """PDU as it leaves the confidence gate."""
+    values = {key: value for key, value in (DECIDED | changes).items() if key not in without}
+    return pdu(random_tokens(), without, **values)
+
+
+def end(reason=""):
+    """The PDU that ends a run."""
+    return pack(end_metadata(reason), NO_BYTES)

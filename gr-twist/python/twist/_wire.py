@@ -2,6 +2,7 @@
 """Blocks with a socket: a thread that receives, a socket that sends."""
 
 import threading
+import weakref
 
 from tokenlink.wire import Bye, WireError
 from tokenlink.wire.sockets import PullSocket, PushSocket
@@ -18,6 +19,12 @@ def _check_queue(queue_messages, timeout_s=0.0):
         raise ValueError(f"queue_messages is {queue_messages}, must be >= 1")
     if not timeout_s >= 0:
         raise ValueError(f"timeout_s is {timeout_s}, must be >= 0")
+
+
+def wire_counts(socket):
+    """Counters of a socket that another thread may be using, with the prefix wire_."""
+    # dict() copies in one step; a loop over the counter itself may meet a cause that is new.
+    return {f"wire_{cause}": n for cause, n in dict(socket.counts).items()}
 
 
 class receiving_block(message_block):
@@ -41,7 +48,7 @@ class receiving_block(message_block):
 
     def counts(self):
         """Counters of the block, and of its socket with the prefix wire_."""
-        return {**message_block.counts(self), **{f"wire_{cause}": n for cause, n in self._socket.counts.items()}}
+        return {**message_block.counts(self), **wire_counts(self._socket)}
 
     def start(self):
         """Called by the scheduler: start receiving."""
@@ -52,9 +59,13 @@ class receiving_block(message_block):
         self._thread.start()
         return True
 
+    def wake(self):
+        """Called when the block stops, in another thread; ends whatever ``receive`` waits for."""
+
     def stop(self):
         """Called by the scheduler: stop receiving, print the counters."""
         self._stopping.set()
+        self.wake()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
         return message_block.stop(self)
@@ -74,18 +85,25 @@ class receiving_block(message_block):
 
 
 class sending_block(pdu_block):
-    """Base of blocks that send messages to a socket, last a Bye; an empty address sends nothing."""
+    """Base of blocks that send messages to a socket; an empty address sends nothing.
+
+    Last comes a Bye; of blocks in one process that send to one address, only the last to end says it.
+    """
+
+    _senders = weakref.WeakSet()
+    _senders_lock = threading.Lock()
 
     def __init__(self, name, address, bind, queue_messages, timeout_s):
         pdu_block.__init__(self, name)
         _check_queue(queue_messages, timeout_s)
         self._timeout_s = timeout_s
         self._last_slot = 0
-        self._said_bye = False
         self._socket = None
         if address:
             self._socket = PushSocket(address, bind=bind, queue_messages=queue_messages, timeout_s=timeout_s)
             self.address = self._socket.address
+            with self._senders_lock:
+                self._senders.add(self)
 
     def send(self, message):
         """Send, count what did not leave."""
@@ -104,8 +122,11 @@ class sending_block(pdu_block):
         self._say_bye(read_text(metadata, keys.REASON))
 
     def _say_bye(self, reason):
-        if not self._said_bye:
-            self._said_bye = True
+        with self._senders_lock:
+            first_time = self in self._senders
+            self._senders.discard(self)
+            others = any(each.address == self.address for each in self._senders) if first_time else True
+        if not others:
             self.send(Bye(self._last_slot, 0, "radio", reason, {"counts": all_counts()}))
 
     def stop(self):

@@ -9,12 +9,12 @@ from tokenlink.wire import LinkReport
 
 from . import _keys as keys
 from ._block import all_counts
-from ._pmt import has_entry, read_array, read_complex, read_count, read_dict, read_float
+from ._pmt import PduError, has_entry, read_array, read_complex, read_count, read_dict, read_float
 from ._wire import sending_block
 
 
 class link_monitor(sending_block):
-    """Reports the state of the link, passes the PDU on.
+    """Reports the state of the link; the PDU is passed on even when no report can be made of it.
 
     ``drops`` of the report holds ``counts``, the counters of every block since the start; ``timings_s``, the seconds
     this frame spent in each block; and ``in_flowgraph_s``, the time since the token source had it. At the end of a run
@@ -42,12 +42,20 @@ class link_monitor(sending_block):
         sending_block.__init__(self, "link_monitor", address, bind, queue_messages, timeout_s)
 
     def process(self, metadata, payload):
-        slot = read_count(metadata, keys.SLOT)
+        try:
+            self._report(metadata)
+        except PduError as err:
+            self.drop(err.cause, f"report: {err}")
+        except Exception as err:  # whoever watches the link must not break it
+            self.drop("internal_error", f"report: {err}")
+        return {}, payload
+
+    def _report(self, metadata):
         drops = {"counts": all_counts(), "timings_s": read_dict(metadata, keys.TIMINGS)}
         if has_entry(metadata, keys.SOURCE_TIME_S):
             drops["in_flowgraph_s"] = time.monotonic() - read_float(metadata, keys.SOURCE_TIME_S)
         self.send(LinkReport(
-            slot, 0, read_float(metadata, keys.ESN0_DB), read_complex(metadata, keys.CHANNEL_GAIN),
-            read_float(metadata, keys.N0), read_array(metadata, keys.ITERATIONS, np.int32),
+            read_count(metadata, keys.SLOT), 0, read_float(metadata, keys.ESN0_DB),
+            read_complex(metadata, keys.CHANNEL_GAIN), read_float(metadata, keys.N0),
+            read_array(metadata, keys.ITERATIONS, np.int32),
             read_array(metadata, keys.PARITY_OK, np.uint8) != 0, drops))
-        return {}, payload

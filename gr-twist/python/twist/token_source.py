@@ -28,7 +28,8 @@ class token_source(receiving_block):
     bind : bool            listen on the address; else connect to it
     queue_messages : int   bound of the socket's queue, >= 1
     max_in_flight : int    frames inside the flowgraph; 0: no limit; else connect ``delivered``
-    stall_timeout_s : float   wait that long for a delivery before the next frame goes all the same, s
+    stall_timeout_s : float   wait that long for a delivery before the next frame goes all the same, s; the end of the
+                              run does not wait
 
     Ports
     -----
@@ -43,12 +44,12 @@ class token_source(receiving_block):
 
     def __init__(self, address="tcp://127.0.0.1:5555", bind=True, queue_messages=64, max_in_flight=0,
                  stall_timeout_s=1.0):
-        receiving_block.__init__(self, "token_source", address, bind, queue_messages,
-                                 {DELIVERED: self._on_delivered}, (PDUS,))
         if max_in_flight < 0:
             raise ValueError(f"max_in_flight is {max_in_flight}, must be >= 0")
         if not stall_timeout_s >= 0:
             raise ValueError(f"stall_timeout_s is {stall_timeout_s}, must be >= 0")
+        receiving_block.__init__(self, "token_source", address, bind, queue_messages,
+                                 {DELIVERED: self._on_delivered}, (PDUS,))
         self._max_in_flight, self._stall_timeout_s = max_in_flight, stall_timeout_s
         self._room = threading.Condition()
         self._in_flight = set()
@@ -57,6 +58,11 @@ class token_source(receiving_block):
     def end(self, reason=""):
         """End the run: frames already inside go through the chain, then all blocks finish. From any thread."""
         self._end_reason = reason
+        self.wake()
+
+    def wake(self):
+        with self._room:
+            self._room.notify_all()
 
     def receive(self, message):
         if isinstance(message, TokenFrame):
@@ -76,10 +82,13 @@ class token_source(receiving_block):
 
     def _wait_for_room(self, seq):
         with self._room:
-            if not self._room.wait_for(lambda: len(self._in_flight) < self._max_in_flight, self._stall_timeout_s):
+            if not self._room.wait_for(self._need_not_wait, self._stall_timeout_s):
                 self.count("stalled")
                 self._in_flight.clear()
             self._in_flight.add(seq)
+
+    def _need_not_wait(self):
+        return len(self._in_flight) < self._max_in_flight or self._stopping.is_set() or self._end_reason is not None
 
     @guarded
     def _on_delivered(self, pdu):
