@@ -130,7 +130,8 @@ def test_lost_mode_commands_are_held_and_then_fall_back(program, tmp_path):
     # In lock step a lost command is noticed when a later one comes; here those of slots 1 to 4 are lost.
     commands = [2, None, None, None, None, 0]
     estimates, _, byes, code, output = run(
-        program, tmp_path, random_frames(6), commands, esn0_db=40, channel_model="awgn", hold_slots=2)
+        program, tmp_path, random_frames(6), commands, esn0_db=40, channel_model="awgn", hold_slots=2,
+        fallback_mode="med")
     assert code == 0, output
     assert [estimate.mode_id for estimate in estimates] == [2, 2, 2, 1, 1, 0]
     counts = byes[0].info["counts"]["token_packetizer0"]

@@ -19,6 +19,9 @@ PARITY_OK = "parity_ok"  # u8vector 0/1 [n_groups], all checks hold
 CONFIDENCE = "confidence"  # f32vector [n_tokens], in [0, 1]
 ERASED = "erased"  # u8vector 0/1 [n_tokens], 1 = not trusted
 
+# The PDU that says that another run of mode commands begins.
+START = "start"  # bool
+
 # The PDU that ends a run.
 END = "end"  # bool
 REASON = "reason"  # str, empty when all went well

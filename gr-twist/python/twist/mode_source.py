@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from tokenlink.wire import Bye, ModeCommand
+from tokenlink.wire import Bye, Hello, ModeCommand
 
 from . import _keys as keys
 from ._block import guarded, is_end
@@ -29,7 +29,7 @@ class mode_source(receiving_block):
 
     Metadata
     --------
-    Sets slot, seq and mode_id.
+    Sets slot, seq and mode_id; start in the PDU that a Hello becomes.
     """
 
     def __init__(self, address="tcp://127.0.0.1:5557", bind=True, queue_messages=64):
@@ -41,6 +41,8 @@ class mode_source(receiving_block):
             self.count("passed")
             entries = {keys.SLOT: message.slot, keys.SEQ: message.seq, keys.MODE_ID: message.mode_id}
             self.publish(new_metadata(entries), np.zeros(0, np.uint8), MODE)
+        elif isinstance(message, Hello):
+            self.publish(new_metadata({keys.START: True}), np.zeros(0, np.uint8), MODE)
         elif isinstance(message, Bye):
             self.count("bye")
 

@@ -3,10 +3,10 @@
 
 from gnuradio import gr_unittest, twist
 from gnuradio.twist import _keys as keys
-from gnuradio.twist._pmt import read_count
+from gnuradio.twist._pmt import has_entry, read_count
 from gnuradio.twist._testing import block_test, end, random_tokens, running
 
-from tokenlink.wire import ModeCommand, TokenFrame
+from tokenlink.wire import Hello, ModeCommand, TokenFrame
 from tokenlink.wire.errors import AddressRefused
 from tokenlink.wire.sockets import PushSocket
 
@@ -15,10 +15,12 @@ class qa_mode_source(block_test):
     def test_commands_become_metadata(self):
         with running(twist.mode_source(self.address()), "mode") as graph, PushSocket(self.address()) as twin:
             twin.send(TokenFrame(0, 0, random_tokens()))
+            twin.send(Hello(0, 0, "twin"))
             twin.send(ModeCommand(5, 0, 2))
-            meta, _ = graph.wait_for(1)[0]
+            (start, _), (meta, _) = graph.wait_for(2)
             graph.post(end(), "delivered")
             graph.top.wait()
+        self.assertTrue(has_entry(start, keys.START))
         self.assertEqual((read_count(meta, keys.SLOT), read_count(meta, keys.MODE_ID)), (5, 2))
 
     def test_wrong_parameters_are_refused(self):

@@ -15,9 +15,20 @@ from tokenlink.wire import NO_MODE
 from . import _keys as keys
 from ._block import guarded, is_end, pdu_block
 from ._layout import load
-from ._pmt import PduError, read_count, read_text, unpack
+from ._pmt import PduError, has_entry, read_count, read_text, unpack
 
 MODE = "mode"
+
+
+def _mode_id(table, name):
+    """Number of a mode of this name or number, of the last mode for an empty name."""
+    for mode in table.modes:
+        if name in (mode.name, str(mode.mode_id)):
+            return mode.mode_id
+    if name:
+        names = ", ".join(mode.name for mode in table.modes)
+        raise ValueError(f"fallback_mode is {name!r}, must be {names}, 0..{len(table.modes) - 1}, or empty")
+    return table.modes[-1].mode_id
 
 
 class token_packetizer(pdu_block):
@@ -26,14 +37,15 @@ class token_packetizer(pdu_block):
     A mode holds for a whole slot. With ``lock_step`` a frame waits for the command of its slot; it stops waiting when
     a command for a later slot shows that its own was lost, or when mode_id NO_MODE of ``tokenlink.wire`` says so.
     Without, it takes the newest command of its slot or an earlier one. A command lasts ``hold_slots`` slots beyond
-    its own, then the fallback mode is used.
+    its own, then the fallback mode is used. When the slot goes back or the commands start anew, a run begins, and
+    commands of the one before are forgotten.
 
     Parameters
     ----------
     mode_table : str           path of the YAML mode table; empty: the one that ships
     lock_step : bool           wait for the command of each slot
     hold_slots : int           >= 0
-    fallback_mode : str        name of a mode of the table
+    fallback_mode : str        name or mode_id of a mode of the table; empty: its last one, the best protected
     max_pending : int          frames that may wait for a command, >= 1; more are dropped
     end_timeout_s : float      how long waiting frames may hold up the end of a run, then they go with a held mode, s;
                                an end with a reason, such as a signal, does not wait
@@ -41,7 +53,7 @@ class token_packetizer(pdu_block):
     Ports
     -----
     pdus in : int32 [n_tokens]      token_ids in raster order
-    mode in : any                   metadata slot and mode_id; the payload is ignored
+    mode in : any                   metadata slot and mode_id, or start; the payload is ignored
     pdus out : uint8 0/1 [sum k_g]  information bits, groups one after the other
 
     Metadata
@@ -51,7 +63,7 @@ class token_packetizer(pdu_block):
 
     dtype = np.int32
 
-    def __init__(self, mode_table="", lock_step=False, hold_slots=5, fallback_mode="med", max_pending=256,
+    def __init__(self, mode_table="", lock_step=False, hold_slots=5, fallback_mode="", max_pending=256,
                  end_timeout_s=5.0):
         pdu_block.__init__(self, "token_packetizer", inputs={MODE: self._on_mode})
         if max_pending < 1:
@@ -59,7 +71,7 @@ class token_packetizer(pdu_block):
         if not end_timeout_s >= 0:
             raise ValueError(f"end_timeout_s is {end_timeout_s}, must be >= 0")
         self._table = load(mode_table)
-        self._schedule = ModeSchedule(self._table.mode_named(fallback_mode).mode_id, hold_slots)
+        self._schedule = ModeSchedule(_mode_id(self._table, fallback_mode), hold_slots)
         self._lock_step, self._max_pending, self._end_timeout_s = bool(lock_step), max_pending, end_timeout_s
         self._pending = deque()
         self._ended = None
@@ -90,6 +102,9 @@ class token_packetizer(pdu_block):
     @guarded
     def _on_mode(self, pdu):
         metadata, _ = unpack(pdu)
+        if has_entry(metadata, keys.START):
+            self._schedule.restart()
+            return
         slot, mode_id = read_count(metadata, keys.SLOT), read_count(metadata, keys.MODE_ID)
         if mode_id == NO_MODE:
             self._schedule.begin(slot)

@@ -33,11 +33,14 @@ class ModeSchedule:
         """Forget all commands: a new run begins."""
         self._waiting, self._late = {}, {}
         self._latest = None
-        self._last_slot = self._begun = None
+        self._last_slot = self._begun = self._begun_late = None
 
     def begin(self, slot):
         """Let a slot begin though it has no command: the sender says that none will come."""
-        self._begun = slot
+        if self._goes_back(slot):
+            self._begun_late = slot
+        else:
+            self._begun = slot
 
     def command(self, slot, mode_id):
         """Take note of a command.
@@ -57,7 +60,8 @@ class ModeSchedule:
         """True when the command of the slot, or one of a later slot, is known, or the slot begins without: waiting
         longer would bring nothing."""
         if self._goes_back(slot):
-            return any(late >= slot for late in self._late)
+            return any(late >= slot for late in self._late) or (
+                self._begun_late is not None and self._begun_late >= slot)
         if self._begun is not None and self._begun >= slot:
             return True
         return any(waiting >= slot for waiting in self._waiting) or (
@@ -66,8 +70,8 @@ class ModeSchedule:
     def mode_of(self, slot):
         """Mode of a slot and how it came about: (mode_id, "commanded" | "held" | "fallback")."""
         if self._goes_back(slot):
-            self._waiting, self._latest, self._begun = self._late, None, None
-        self._late, self._last_slot = {}, slot
+            self._waiting, self._latest, self._begun = self._late, None, self._begun_late
+        self._late, self._begun_late, self._last_slot = {}, None, slot
         for each in sorted(waiting for waiting in self._waiting if waiting <= slot):
             self._latest = (each, self._waiting.pop(each))
         if self._latest is None or slot - self._latest[0] > self._hold_slots:

@@ -104,6 +104,16 @@ def test_decided_when_a_later_command_shows_that_its_own_was_lost():
     assert schedule.decided(2) and not schedule.decided(3)
 
 
+def test_first_slot_of_a_new_run_may_begin_without_a_command():
+    schedule = ModeSchedule(FALLBACK, hold_slots=5)
+    schedule.begin(9)
+    assert schedule.decided(9) and schedule.mode_of(9) == (FALLBACK, "fallback")
+    assert not schedule.decided(0), "what the old run said does not count"
+    schedule.begin(0)
+    assert schedule.decided(0) and schedule.mode_of(0) == (FALLBACK, "fallback")
+    assert not schedule.decided(1)
+
+
 def test_waiting_commands_are_bounded():
     schedule = ModeSchedule(FALLBACK, hold_slots=0)
     assert all(schedule.command(slot, 0) == "accepted" for slot in range(ModeSchedule.MAX_WAITING))
