@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Small models without training, pictures, and a run over them, for all tests of the loop."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from tokenlink.channel import ChannelConfig, SnrTrajectory
+from tokenlink.nodes import runner
 from tokenlink.nodes.config import RunConfig
 
 N_PICTURES = 6
@@ -40,6 +44,14 @@ def make_artifacts():
 @pytest.fixture(scope="session")
 def artifacts(tmp_path_factory):
     return save_models(tmp_path_factory.mktemp("artifacts"))
+
+
+@pytest.fixture
+def faulty_camera(monkeypatch):
+    """Runs get the camera of `faulty_camera.py`."""
+    search = [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, search)))
+    monkeypatch.setitem(runner.NODES, "camera", "faulty_camera")
 
 
 @pytest.fixture

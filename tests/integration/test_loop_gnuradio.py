@@ -3,11 +3,16 @@
 
 import shutil
 from dataclasses import replace
+from importlib import resources
 
 import pytest
+import yaml
 
 pytest.importorskip("torch")
 
+from tokenlink.control import ControlConfig  # noqa: E402
+from tokenlink.link.modes import load_mode_table  # noqa: E402
+from tokenlink.nodes.config import Addresses, FeedbackConfig, NodeConfig  # noqa: E402
 from tokenlink.nodes.flowgraph import compile_flowgraph, flowgraph_command  # noqa: E402
 from tokenlink.nodes.process import NodeError  # noqa: E402
 from tokenlink.nodes.runner import run_loop  # noqa: E402
@@ -18,12 +23,31 @@ needs_flowgraph = pytest.mark.skipif(
 
 
 @needs_flowgraph
-def test_flowgraph_and_simulator_give_the_same_records(config, tmp_path):
-    radio = run_loop(replace(config, radio="gnuradio"), tmp_path / "radio")
-    simulated = run_loop(config, tmp_path / "simulator")
+def test_flowgraph_and_simulator_give_the_same_records_whatever_gets_lost(config, faulty_camera, tmp_path):
+    table = two_modes(tmp_path)
+    control = ControlConfig(high_mode=1, fallback_mode=1, hold_slots=1)
+    faults = replace(config, mode_table=str(table), control=control, feedback=FeedbackConfig(lost_slots=(2, 3, 4)))
+    radio = run_loop(replace(faults, radio="gnuradio"), tmp_path / "radio")
+    simulated = run_loop(faults, tmp_path / "simulator")
     files = [(result.folder.path / "records.jsonl").read_bytes() for result in (radio, simulated)]
     assert files[0] == files[1]
-    assert radio.info["radio"]["token_source0"]["passed"] == radio.summary["n_frames"]
+    counts = radio.info["radio"]
+    assert counts["token_source0"]["passed"] == radio.summary["n_frames"] == 6
+    # Slot 2 had its command, but a frame no radio can send. Commands of 3 to 5 got lost: 3 is held, 4 and 5 fall back.
+    records = simulated.folder.read_lines("records.jsonl")
+    assert [record["missed"] for record in records] == [False] * 2 + [True] + [False] * 3
+    assert [record["mode"] for record in records[4:]] == ["high"] * 2 and simulated.summary["n_missed"] == 1
+    assert counts["token_packetizer0"]["refused"] == 1 and counts["token_packetizer0"]["no_command"] == 3
+    assert counts["token_packetizer0"]["held"] == 1 and counts["token_packetizer0"]["fallback"] == 2
+
+
+def two_modes(folder):
+    """The table that ships without its mode low: med is 0, high is 1."""
+    raw = yaml.safe_load((resources.files("tokenlink.link") / "tables" / "twist_default.yaml").read_text())
+    raw["modes"] = raw["modes"][1:]
+    path = folder / "two_modes.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    return path
 
 
 @needs_flowgraph
@@ -45,8 +69,11 @@ def test_missing_flowgraph_is_refused_by_name(tmp_path):
 
 
 def test_negative_values_reach_the_flowgraph_as_one_word(config, tmp_path):
-    from tokenlink.nodes.config import Addresses, NodeConfig
-
     low = replace(config, channel=replace(config.channel, esn0_db=-20.0))
-    command = flowgraph_command("x.py", NodeConfig(low, Addresses.in_folder(tmp_path)))
-    assert "--esn0-db=-20.0" in command
+    command = flowgraph_command("x.py", NodeConfig(low, Addresses.in_folder(tmp_path)), load_mode_table())
+    assert {"--esn0-db=-20.0", "--hold-slots=5", "--fallback-mode=high"} <= set(command)
+
+
+def test_a_static_policy_falls_back_to_its_own_mode(config, tmp_path):
+    static = NodeConfig(replace(config, policy="static-low"), Addresses.in_folder(tmp_path))
+    assert "--fallback-mode=low" in flowgraph_command("x.py", static, load_mode_table())

@@ -7,7 +7,6 @@ import json
 import time
 from dataclasses import asdict
 from pathlib import Path
-from threading import Thread
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -43,10 +42,8 @@ def run_and_show(config, out, json_file=None, report=True):
         task = progress.add_task("starting the nodes", total=config.n_frames)
 
         def on_frame(record):
-            if record["slot"] == 0 and report:
-                Thread(target=_import_models, daemon=True).start()
-            esn0_db = record["channel"]["esn0_db"]
-            progress.update(task, advance=1, description=f"Es/N0 {esn0_db:5.1f} dB  mode {record['mode']:<4}")
+            now = f"Es/N0 {record['channel']['esn0_db']:5.1f} dB  mode {record['mode']:<4}"
+            progress.update(task, advance=1, description="nothing came through" if record["missed"] else now)
 
         try:
             result = run_loop(config, out, on_frame)
@@ -69,11 +66,6 @@ def run_and_show(config, out, json_file=None, report=True):
         content = {"config": asdict(config), "metrics": result.summary, "timing": result.timing, "run": result.info}
         Path(json_file).write_text(json.dumps(content | {"run_folder": str(out)}, indent=2) + "\n")
     return result
-
-
-def _import_models():
-    """Import what the report needs while the loop runs; it takes seconds."""
-    import tokenlink.models.artifact  # noqa: F401
 
 
 def result_table(result):

@@ -9,7 +9,7 @@ LOW, MED, HIGH = "low", "med", "high"
 
 @dataclass(frozen=True)
 class ControlConfig:
-    """Weights, thresholds and mode numbers of all policies.
+    """Weights, thresholds and mode numbers of all policies. Its defaults are those of every run.
 
     Parameters
     ----------
@@ -18,8 +18,8 @@ class ControlConfig:
     quality_low, quality_high : float      Channel-Adaptive: quality below which the mode is high, from which it is low
     low_mode, med_mode, high_mode : int    mode_id of the three budgets
     first_mode : int                       mode of the first slot, before any report
-    fallback_mode : int                    mode while feedback stays lost
-    hold_slots : int                       slots without a report during which the last mode is held, >= 0
+    fallback_mode : int                    mode while feedback stays lost, at the transmitter as in the policy
+    hold_slots : int                       slots without feedback during which the last mode is held, >= 0
 
     Raises
     ------
@@ -46,6 +46,8 @@ class ControlConfig:
             value = getattr(self, entry.name)
             if not math.isfinite(value):
                 raise ValueError(f"{entry.name} is {value}, expected a finite number")
+            if entry.type is int and value != int(value):
+                raise ValueError(f"{entry.name} is {value}, expected a whole number")
             if value < 0 and not entry.name.startswith("theta"):
                 raise ValueError(f"{entry.name} is {value}, expected >= 0")
         for low, high in (("theta_low", "theta_high"), ("quality_low", "quality_high")):
@@ -71,6 +73,11 @@ class _FeedbackPolicy:
 
     def __init__(self, config=None):
         self.config = config or ControlConfig()
+
+    @property
+    def fallback_mode(self):
+        """mode_id for the transmitter to use when feedback stays lost."""
+        return self.config.fallback_mode
 
     def initial_state(self):
         """State before the first slot; its mode is the first slot's mode."""
@@ -146,6 +153,11 @@ class StaticPolicy(_FeedbackPolicy):
         if level not in (LOW, MED, HIGH):
             raise ValueError(f"level is {level!r}, expected low, med or high")
         self.level = level
+
+    @property
+    def fallback_mode(self):
+        """The fixed mode: feedback has no say in it."""
+        return self.config.mode_of(self.level)
 
     def initial_state(self):
         """State before the first slot; its mode is the fixed mode."""

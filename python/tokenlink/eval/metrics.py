@@ -159,7 +159,8 @@ def summarize(records, arrays):
 
     Returns
     -------
-    dict   F1 parts, tsmr, auer, erasure_rate, cost (eq. 49), mode_shares, n_frames, n_labelled
+    dict   F1 parts, tsmr, auer, erasure_rate, cost (eq. 49), mode_shares, n_frames, n_missed, n_labelled; a missed
+           frame counts as erased as a whole, and neither in cost nor in mode_shares
     """
     f1 = traffic_f1([r["truth"] for r in records], [r["predicted"] for r in records])
     return f1 | {
@@ -167,8 +168,9 @@ def summarize(records, arrays):
         "auer": auer(arrays["decided"], arrays["erased"], arrays["tokens"]),
         "erasure_rate": erasure_rate(arrays["erased"]),
         "cost": _mean(r["cost"] for r in records),
-        "mode_shares": mode_shares([r["mode"] for r in records]),
+        "mode_shares": mode_shares([r["mode"] for r in records if not r["missed"]]),
         "n_frames": len(records),
+        "n_missed": sum(r["missed"] for r in records),
         "n_labelled": sum(r["truth"] is not None for r in records),
     }
 

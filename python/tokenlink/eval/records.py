@@ -103,13 +103,18 @@ class Recorder:
 
     def _add(self, slot, part, message):
         self._parts.setdefault(slot, {})[part] = message
-        while len(self._parts.get(len(self.records), ())) == 3:
+        while _is_whole(self._parts.get(len(self.records), {})):
             self._write(self._parts.pop(len(self.records)))
 
     def _write(self, parts):
-        truth, estimate, twin = parts["truth"], parts["estimate"], parts["twin"]
+        truth, estimate, twin = parts["truth"], parts.get("estimate"), parts["twin"]
         record = frame_record(truth, estimate, twin, self.table)
-        values = (truth.token_ids, estimate.token_ids, estimate.confidence, estimate.erased, twin.token_ids)
+        if estimate is None:
+            nothing = np.zeros(self.table.n_tokens)
+            received = nothing, nothing, nothing == 0
+        else:
+            received = estimate.token_ids, estimate.confidence, estimate.erased
+        values = (truth.token_ids, *received, twin.token_ids)
         for (name, dtype), value in zip(ARRAYS.items(), values, strict=True):
             self._arrays[name].append(np.asarray(value, dtype))
         times = latency_record(truth, twin)
@@ -119,6 +124,11 @@ class Recorder:
         self._times.write(json.dumps(times) + "\n")
         self._lines.flush()
         self._times.flush()
+
+    @property
+    def n_missed(self):
+        """Slots so far of which nothing came through."""
+        return sum(record["missed"] for record in self.records)
 
     @property
     def arrays(self):
@@ -137,12 +147,19 @@ class Recorder:
         return summary
 
     def timing(self):
-        """Latency percentiles and frames per second of the run so far."""
+        """Latencies and frames per second of the run so far. The first slot, in which processes warm up, is apart."""
         decided = [row["decided_at_s"] for row in self.latencies]
         return {
-            "latency_s": metrics.latency_table(self.latencies),
+            "first_slot_s": self.latencies[0]["loop_s"] if self.latencies else None,
+            "latency_s": metrics.latency_table(self.latencies[1:]),
             "frames_per_s": metrics.frames_per_s(decided),
         }
+
+
+def _is_whole(parts):
+    if "truth" not in parts or "twin" not in parts:
+        return False
+    return "estimate" in parts or parts["twin"].record["missed"]
 
 
 def frame_record(truth, estimate, twin, table):
@@ -150,33 +167,44 @@ def frame_record(truth, estimate, twin, table):
 
     Parameters
     ----------
-    truth, twin : StateReport   of camera and twin
-    estimate : TokenEstimate
+    truth, twin : StateReport         of camera and twin
+    estimate : TokenEstimate or None  None: nothing came through; what only the receiver knows is None then
     table : ModeTable
 
     Returns
     -------
-    dict   u, d, gamma, risk as in DESIGN section 3; risk and next mode belong to the decision for the next slot
+    dict   u, d, risk as in (23), (24), (25) of the TWIST paper, gamma the quality of the channel in [0, 1]; risk and
+           next mode belong to the decision for the next slot
     """
-    mode = table.mode(estimate.mode_id)
-    accepted = ~np.asarray(estimate.erased)
-    wrong = accepted & (estimate.token_ids != truth.token_ids)
-    gain = complex(estimate.channel_gain)
     own = {key: value for key, value in twin.record.items() if key not in ("timing", "link")}
     link = {key: twin.record["link"][key] for key in ("iterations", "parity_ok")}
     known = {key: value for key, value in truth.record.items() if key != "timing"}
-    return own | known | link | {
-        "slot": estimate.slot,
+    mismatch = float((twin.token_ids != truth.token_ids).mean())
+    received = _nothing(table) if estimate is None else _received(estimate, truth, table)
+    return own | known | link | {"slot": twin.slot, "mismatch": mismatch} | received
+
+
+def _received(estimate, truth, table):
+    mode = table.mode(estimate.mode_id)
+    accepted = ~np.asarray(estimate.erased)
+    wrong = estimate.token_ids != truth.token_ids
+    gain = complex(estimate.channel_gain)
+    return {
         "mode_id": estimate.mode_id,
         "mode": mode.name,
         "cost": table.relative_cost(mode),
         "channel": {"esn0_db": estimate.esn0_db, "gain": [gain.real, gain.imag], "n0": estimate.n0},
         "n_erased": int((~accepted).sum()),
-        "n_wrong_accepted": int(wrong.sum()),
-        "n_wrong_before_gate": int((estimate.token_ids != truth.token_ids).sum()),
-        "mismatch": float((twin.token_ids != truth.token_ids).mean()),
+        "n_wrong_accepted": int((accepted & wrong).sum()),
+        "n_wrong_before_gate": int(wrong.sum()),
         "confidence": float(np.mean(estimate.confidence, dtype=np.float64)),
     }
+
+
+def _nothing(table):
+    unknown = ("mode_id", "mode", "cost", "n_wrong_before_gate", "confidence")
+    channel = {"esn0_db": None, "gain": None, "n0": None}
+    return dict.fromkeys(unknown) | {"channel": channel, "n_erased": table.n_tokens, "n_wrong_accepted": 0}
 
 
 def latency_record(truth, twin):
@@ -186,8 +214,9 @@ def latency_record(truth, twin):
     """
     camera, own = truth.record["timing"], twin.record["timing"]
     stages = {name: camera.get(name, own.get(name)) for name in metrics.STAGES}
-    stages["radio_s"] = own["received_at_s"] - camera["sent_at_s"]
-    stages["loop_s"] = own["decided_at_s"] - camera["sent_at_s"]
+    if not twin.record["missed"]:
+        stages["radio_s"] = own["received_at_s"] - camera["sent_at_s"]
+        stages["loop_s"] = own["decided_at_s"] - camera["sent_at_s"]
     radio = twin.record["link"]["drops"]
     blocks = {f"{name}_s": value for name, value in radio.get("timings_s", {}).items()}
     end = {"decided_at_s": own["decided_at_s"], "counts": radio.get("counts", {})}

@@ -42,7 +42,7 @@ def write_report(path, max_frames=MAX_FRAMES):
     page = Template((resources.files("tokenlink.eval") / "report.html").read_text())
     shown = chosen_slots(len(records), max_frames)
     text = page.substitute(
-        title=escape(f"Closed loop: {config['policy']} policy, {config['channel']['model']} channel"),
+        title=escape(_title(config)),
         subtitle=_subtitle(config, info),
         cards="".join(_card(*row) for row in rows if row[0] in CARDS),
         rows="".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td><td>{escape(c)}</td></tr>" for a, b, c in rows),
@@ -104,17 +104,21 @@ def _frames(folder, records, arrays, shown, config, table):
 def _facts(record, table):
     risk = "-" if record["risk"] is None else f"{record['risk']:.2f}"
     return [
-        ["frame", record["name"]],
-        ["mode", f"{record['mode']} ({table.mode(record['mode_id']).budget} channel uses)"],
-        ["Es/N0", f"{record['channel']['esn0_db']:.1f} dB"],
-        ["LDPC iterations", " ".join(map(str, record["iterations"]))],
-        ["groups decoded", f"{sum(record['parity_ok'])} of {len(record['parity_ok'])}"],
+        ["frame", record["name"] + (" (missed: nothing came through)" if record["missed"] else "")],
+        ["mode", _known(record["mode_id"], lambda m: f"{record['mode']} ({table.mode(m).budget} channel uses)")],
+        ["Es/N0", _known(record["channel"]["esn0_db"], lambda esn0_db: f"{esn0_db:.1f} dB")],
+        ["LDPC iterations", _known(record["iterations"], lambda counts: " ".join(map(str, counts)))],
+        ["groups decoded", _known(record["parity_ok"], lambda ok: f"{sum(ok)} of {len(ok)}")],
         ["erased", f"{record['n_erased']} of {table.n_tokens}"],
         ["accepted and wrong", str(record["n_wrong_accepted"])],
         ["twin differs from truth", f"{100 * record['mismatch']:.1f} %"],
         ["drift", f"{record['d']:.2f}"],
-        ["risk", risk + (" (report lost)" if record["feedback_lost"] else "")],
+        ["risk", risk + (" (feedback lost)" if record["feedback_lost"] else "")],
     ]
+
+
+def _known(value, text):
+    return "-" if value is None else text(value)
 
 
 def _state(state):
@@ -148,6 +152,10 @@ def _strips(records):
         for title, source in (("true", "truth"), ("twin", "predicted")):
             values = [None if record[source] is None else record[source][key] for record in records]
             strips.append((f"{key}, {title}", key, values))
+    for key, title in (("missed", "missed"), ("feedback_lost", "feedback lost")):
+        values = [record[key] for record in records]
+        if any(values):
+            strips.append((title, "fault", values))
     return strips
 
 
@@ -155,14 +163,22 @@ def _card(name, value, meaning):
     return f"<div class=card><b>{escape(value)}</b><span>{escape(name)}</span><i>{escape(meaning)}</i></div>"
 
 
+def _title(config):
+    over = "running flowgraph" if config["radio"] == "running" else f"{config['channel']['model']} channel"
+    return f"Closed loop: {config['policy']} policy, {over}"
+
+
 def _subtitle(config, info):
     channel = config["channel"]
     origin = info.get("nodes", {}).get("camera", {}).get("origin", "")
+    over = f"{channel['model']} channel, {channel['esn0_db']:g} dB nominal Es/N0, {channel['trajectory']['kind']}"
     parts = [
         f"source {config['source']}" + (f" ({origin})" if origin else ""),
-        f"{channel['model']} channel, {channel['esn0_db']:g} dB nominal Es/N0, {channel['trajectory']['kind']}",
+        "channel as set in the running flowgraph" if config["radio"] == "running" else over,
         f"policy {config['policy']}",
         f"radio {config['radio']}",
         f"seed {config['seed']}",
     ]
+    if info["status"] != "complete":
+        parts.append(info["status"])
     return " · ".join(escape(part) for part in parts)

@@ -34,6 +34,8 @@ def summary_rows(summary, timing, info):
         ("modes", _shares(summary["mode_shares"]), "share of frames"),
         ("frames", str(summary["n_frames"]), f"{info.get('camera', {}).get('n_skipped', 0)} unreadable skipped"),
         ("frames/s", _number(timing["frames_per_s"], 1), "steady state, lock step"),
+        ("missed", str(summary["n_missed"]), "slots of which nothing came through"),
+        ("first slot", f"{_ms(timing['first_slot_s'])} ms", "start-up, not in the latencies below"),
         ("wall time", f"{timing['wall_s']:.1f} s", "start, run and stop"),
     ]
     for stage, values in timing["latency_s"].items():

@@ -12,6 +12,7 @@ PLOT = WIDTH - LEFT - RIGHT
 STATE_COLOURS = {
     "car": ("#e6e9ef", "#3a6ea5"),
     "vru": ("#e6e9ef", "#b5542d"),
+    "fault": ("#e6e9ef", "#c8344a"),
     "density": ("#dfe8dc", "#93b98a", "#3f7a4a"),
 }
 

@@ -55,34 +55,49 @@ def main(config):
         PushSocket(at.tokens) as radio,
         PushSocket(at.camera_records) as recorder,
     ):
-        recorder.send(Hello(0, 0, "camera", {"origin": getattr(source, "origin", ""), "torch": torch.__version__}))
+        recorder.deliver(Hello(0, 0, "camera", {"origin": getattr(source, "origin", ""), "torch": torch.__version__}))
+        may_send, token_ids = Words(words), None
         begin_s = time.monotonic()
         for slot, frame in enumerate(islice(source, run.n_frames)):
             opened_s = time.monotonic()
-            token_ids = encode_image(tokenizer, frame.image)
+            token_ids = encode_image(tokenizer, frame.image, token_ids)
             ready_s = time.monotonic()
             if config.frames_folder:
                 picture = Path(config.frames_folder) / f"{slot:06d}.jpg"
                 Image.fromarray(frame.image).save(picture, quality=JPEG_QUALITY)
-            wait_for_word(words, slot)
+            may_send.wait(slot)
             sent_s = time.monotonic()
-            radio.send(TokenFrame(slot, 0, token_ids))
+            radio.deliver(TokenFrame(slot, 0, token_ids))
             timing = {"source_s": opened_s - begin_s, "tokenize_s": ready_s - opened_s, "sent_at_s": sent_s}
-            recorder.send(StateReport(slot, 0, token_ids, {**truth_record(frame), "timing": timing}))
+            recorder.deliver(StateReport(slot, 0, token_ids, {**truth_record(frame), "timing": timing}))
             n_sent += 1
             begin_s = time.monotonic()
         n_skipped = int(getattr(source, "n_skipped", 0))
         if n_sent == 0:
             raise NodeError(f"{run.source} gave no readable frame ({n_skipped} were skipped)")
-        recorder.send(Bye(n_sent, 0, "camera", "", {"n_frames": n_sent, "n_skipped": n_skipped}))
+        recorder.deliver(Bye(n_sent, 0, "camera", "", {"n_frames": n_sent, "n_skipped": n_skipped}))
 
 
-def wait_for_word(words, slot):
-    """Return once the twin has let this slot begin."""
-    while True:
-        message = words.recv(IDLE_S)
-        if isinstance(message, ModeCommand) and message.slot >= slot:
-            return
+class Words:
+    """The twin's words, each of which lets a slot begin, and with it the slots before, should their words be lost.
+
+    Waiting needs no deadline: the twin gives up on a slot and goes on, and the runner ends a run without a twin.
+
+    Parameters
+    ----------
+    socket : PullSocket
+    """
+
+    def __init__(self, socket):
+        self._socket = socket
+        self._latest = -1
+
+    def wait(self, slot):
+        """Return once this slot may begin."""
+        while self._latest < slot:
+            message = self._socket.recv(IDLE_S)
+            if isinstance(message, ModeCommand):
+                self._latest = max(self._latest, message.slot)
 
 
 if __name__ == "__main__":

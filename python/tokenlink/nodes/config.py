@@ -11,18 +11,18 @@ from pathlib import Path
 from tokenlink.channel import ChannelConfig, SnrTrajectory
 from tokenlink.control import POLICIES, ControlConfig
 
-RADIOS = ("gnuradio", "simulator")
+RADIOS = ("gnuradio", "simulator", "running")
 COMPLETIONS = ("model", "copy")
 
 
 @dataclass(frozen=True)
 class FeedbackConfig:
-    """How reports on a slot get lost on their way back.
+    """How feedback gets lost on its way from the twin to the transmitter, which then holds its mode or falls back.
 
     Parameters
     ----------
-    loss_probability : float   each report, independently, in [0, 1]
-    lost_slots : tuple of int  slots whose report is lost in any case
+    loss_probability : float   that of each slot, independently, in [0, 1]
+    lost_slots : tuple of int  slots whose feedback, the command for the slot after, is lost in any case
 
     Raises
     ------
@@ -55,8 +55,12 @@ class RunConfig:
     completion : str        "model", or "copy": erased tokens are those of the previous state
     mode_table : str or None      YAML file; None: the table that ships
     artifacts : str or None       folder of the weights; None: the weights that ship
-    radio : str             "gnuradio": the flowgraph, "simulator": the same functions without GNU Radio
-    startup_timeout_s, stall_timeout_s : float   longest wait for the first frame, and for each one after it
+    radio : str             "gnuradio": the flowgraph, "simulator": the same functions without GNU Radio,
+                            "running": a flowgraph somebody else has started, see RUNNING_RADIO
+    flowgraph : str or None       .grc file that "gnuradio" runs; None: the one that ships
+    startup_timeout_s : float     longest wait for the first frame
+    slot_timeout_s : float        longest wait for each one after it; then its slot counts as missed and the next begins
+    stall_timeout_s : float       a run in which nothing comes through for that long is stopped
 
     Raises
     ------
@@ -75,7 +79,9 @@ class RunConfig:
     mode_table: str | None = None
     artifacts: str | None = None
     radio: str = "gnuradio"
+    flowgraph: str | None = None
     startup_timeout_s: float = 120.0
+    slot_timeout_s: float = 5.0
     stall_timeout_s: float = 60.0
 
     def __post_init__(self):
@@ -87,9 +93,19 @@ class RunConfig:
         for name, legal in (("policy", POLICIES), ("radio", RADIOS), ("completion", COMPLETIONS)):
             if getattr(self, name) not in legal:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(legal)}")
-        for name in ("startup_timeout_s", "stall_timeout_s"):
+        if self.flowgraph is not None and self.radio != "gnuradio":
+            raise ValueError(f"flowgraph is {self.flowgraph!r}, expected none with radio {self.radio}")
+        for name in ("startup_timeout_s", "slot_timeout_s", "stall_timeout_s"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise ValueError(f"{name} is {getattr(self, name)}, expected > 0")
+
+
+# What the shipped flowgraphs use where nobody says otherwise; the radio binds tokens and mode, the twin estimates.
+RUNNING_RADIO = {
+    "tokens": "tcp://127.0.0.1:5555",
+    "mode": "tcp://127.0.0.1:5557",
+    "estimates": "tcp://127.0.0.1:5556",
+}
 
 
 @dataclass(frozen=True)
@@ -112,9 +128,12 @@ class Addresses:
     twin_records: str
 
     @classmethod
-    def in_folder(cls, folder):
-        """Sockets of the file system in ``folder``; its path must be short, the kernel allows about 100 characters."""
-        return cls(**{entry.name: f"ipc://{folder}/{entry.name}" for entry in fields(cls)})
+    def in_folder(cls, folder, radio=None):
+        """Sockets of the file system in ``folder``; its path must be short, the kernel allows about 100 characters.
+
+        ``radio``, such as RUNNING_RADIO, names addresses that are somewhere else.
+        """
+        return cls(**{entry.name: f"ipc://{folder}/{entry.name}" for entry in fields(cls)} | (radio or {}))
 
 
 @dataclass(frozen=True)
@@ -134,6 +153,26 @@ class NodeConfig:
         """Read what ``save`` wrote."""
         raw = json.loads(Path(path).read_text())
         return cls(run_config_from_dict(raw["run"]), Addresses(**raw["addresses"]), raw["frames_folder"])
+
+
+def check_modes(control, table):
+    """Refuse mode numbers that the mode table does not have.
+
+    Parameters
+    ----------
+    control : ControlConfig
+    table : ModeTable
+
+    Raises
+    ------
+    ValueError   names the field, its value and the legal range
+    """
+    names = ", ".join(f"{mode.mode_id} {mode.name}" for mode in table.modes)
+    for entry in fields(control):
+        value = getattr(control, entry.name)
+        if entry.name.endswith("_mode") and value not in range(len(table.modes)):
+            legal = f"0 to {len(table.modes) - 1}: the mode table has {names}"
+            raise ValueError(f"{entry.name} is {value}, expected {legal}")
 
 
 def run_config_from_dict(raw):

@@ -13,6 +13,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from tokenlink.control import make_policy
 from tokenlink.nodes.process import NodeError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -75,8 +76,8 @@ def _compile(flowgraph, folder):
     return program
 
 
-def flowgraph_command(program, config):
-    """Command line of the compiled loopback flowgraph for a NodeConfig."""
+def flowgraph_command(program, config, table):
+    """Command line of the compiled loopback flowgraph for a NodeConfig and its ModeTable."""
     run, at = config.run, config.addresses
     options = {
         "tokens-address": at.tokens,
@@ -89,5 +90,7 @@ def flowgraph_command(program, config):
         "fading-correlation": run.channel.fading_correlation,
         "trajectory": json.dumps(asdict(run.channel.trajectory)),
         "seed": run.seed,
+        "hold-slots": run.control.hold_slots,
+        "fallback-mode": table.mode(make_policy(run.policy, run.control).fallback_mode).name,
     }
     return [sys.executable, str(program), *(f"--{name}={value}" for name, value in options.items())]

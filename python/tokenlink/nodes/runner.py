@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import os
 import platform
+import socket
 import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -17,13 +19,19 @@ import tokenlink
 from tokenlink.eval.records import Recorder, RunFolder
 from tokenlink.link.modes import load_mode_table
 from tokenlink.nodes.children import Child, stop_all
-from tokenlink.nodes.config import Addresses, NodeConfig
-from tokenlink.nodes.flowgraph import OUT_OF_TREE, compile_flowgraph, flowgraph_command
+from tokenlink.nodes.config import RUNNING_RADIO, Addresses, NodeConfig, check_modes
+from tokenlink.nodes.flowgraph import FLOWGRAPH, OUT_OF_TREE, compile_flowgraph, flowgraph_command
 from tokenlink.nodes.process import NodeError
 from tokenlink.wire import Bye, Hello, StateReport, TokenEstimate
 from tokenlink.wire.sockets import PullSocket
 
 POLL_S = 0.02
+CONNECT_S = 0.5
+NODES = {
+    "camera": "tokenlink.nodes.camera",
+    "twin": "tokenlink.nodes.twin",
+    "simulator": "tokenlink.nodes.sim_radio",
+}
 LIBRARY = Path(tokenlink.__file__).resolve().parents[1]
 
 
@@ -47,7 +55,7 @@ def run_loop(config, out, on_frame=None, on_start=None):
     Parameters
     ----------
     config : RunConfig
-    out : Path            run folder, created
+    out : Path            run folder, created; an existing one must be empty
     on_frame : callable   called with the record of every slot
     on_start : callable   called with the list of Child processes once all are started
 
@@ -59,16 +67,22 @@ def run_loop(config, out, on_frame=None, on_start=None):
     ------
     RunError         a process ended, nothing happened for too long, or the flowgraph cannot be compiled
     ModeTableError   the mode table cannot be used
+    ValueError       the mode table lacks a mode the controller may choose, or the run folder is not empty
     """
     table = load_mode_table(config.mode_table)
+    check_modes(config.control, table)
+    if Path(out).is_dir() and any(Path(out).iterdir()):
+        raise ValueError(f"the run folder {out} is not empty: name another one with --out")
     folder = RunFolder(out)
     folder.write_json("config.json", asdict(config))
     recorder = Recorder(folder, table)
     begin_s = time.monotonic()
     info = {"status": "running", "versions": versions(), "nodes": {}}
+    run = None
     with tempfile.TemporaryDirectory(prefix="twist-") as sockets:
-        run = _Run(config, NodeConfig(config, Addresses.in_folder(sockets), str(folder.frames)), folder, recorder, info)
         try:
+            at = Addresses.in_folder(sockets, RUNNING_RADIO if config.radio == "running" else None)
+            run = _Run(NodeConfig(config, at, str(folder.frames)), table, folder, recorder, info)
             run.start(on_start)
             run.serve(on_frame)
             info["status"] = "complete"
@@ -76,9 +90,10 @@ def run_loop(config, out, on_frame=None, on_start=None):
             info["status"] = f"stopped: {str(error) or type(error).__name__}"
             raise
         finally:
-            run.stop()
+            if run is not None:
+                run.stop()
             summary = recorder.close()
-            info["radio"] = recorder.latencies[-1]["counts"] if recorder.latencies else {}
+            info["radio"] = next((row["counts"] for row in reversed(recorder.latencies) if row["counts"]), {})
             timing = recorder.timing() | {"wall_s": time.monotonic() - begin_s}
             folder.write_json("timing.json", timing)
             folder.write_json("run.json", info)
@@ -88,9 +103,10 @@ def run_loop(config, out, on_frame=None, on_start=None):
 class _Run:
     """Processes and sockets of one run."""
 
-    def __init__(self, config, node_config, folder, recorder, info):
-        self.config = config
+    def __init__(self, node_config, table, folder, recorder, info):
+        self.config = node_config.run
         self.node_config = node_config
+        self.table = table
         self.folder = folder
         self.recorder = recorder
         self.info = info
@@ -102,18 +118,25 @@ class _Run:
     def start(self, on_start):
         path = self.folder.path / "nodes.json"
         self.node_config.save(path)
-        self._launch("camera", [sys.executable, "-m", "tokenlink.nodes.camera", str(path)])
-        self._launch("twin", [sys.executable, "-m", "tokenlink.nodes.twin", str(path)])
+        if self.config.radio == "running":
+            at = self.node_config.addresses
+            wait_for_radio((at.tokens, at.mode), self.config.startup_timeout_s)
+        self._launch("camera", self._node("camera", path))
+        self._launch("twin", self._node("twin", path))
         if self.config.radio == "simulator":
-            self._launch("radio", [sys.executable, "-m", "tokenlink.nodes.sim_radio", str(path)])
-        else:
+            self._launch("radio", self._node("simulator", path))
+        elif self.config.radio == "gnuradio":
             try:
-                program = compile_flowgraph()
+                program = compile_flowgraph(self.config.flowgraph or FLOWGRAPH)
             except NodeError as error:
                 raise RunError(str(error)) from None
-            self._launch("radio", flowgraph_command(program, self.node_config))
+            self._launch("radio", flowgraph_command(program, self.node_config, self.table))
         if on_start:
             on_start(self.children)
+
+    @staticmethod
+    def _node(name, path):
+        return [sys.executable, "-m", NODES[name], str(path)]
 
     def _launch(self, name, command):
         search = os.pathsep.join(filter(None, [str(LIBRARY), str(OUT_OF_TREE), os.environ.get("PYTHONPATH")]))
@@ -131,7 +154,8 @@ class _Run:
             while (message := self.camera.recv(0.0)) is not None:
                 self._take_camera(message)
             for record in records[n_seen:]:
-                moved_s = time.monotonic()
+                if not record["missed"] or record["slot"] == 0:
+                    moved_s = time.monotonic()
                 if on_frame:
                     on_frame(record)
             n_seen = len(records)
@@ -162,9 +186,11 @@ class _Run:
                 continue
             end = f"the {child.name} process {child.obituary()}; the others were stopped"
             raise RunError(f"{end}, {self._kept(n_seen)}")
-        limit_s = self.config.stall_timeout_s if n_seen else self.config.startup_timeout_s
+        # The twin gives up on the first slot after the start-up time; it may then still go on with the next one.
+        limit_s = self.config.stall_timeout_s if n_seen else self.config.startup_timeout_s + self.config.slot_timeout_s
         if still_s > limit_s:
-            raise RunError(f"nothing came through for {limit_s:.0f} s in slot {n_seen}; {self._kept(n_seen)}")
+            missed = f", {self.recorder.n_missed} slots were missed" if self.recorder.n_missed else ""
+            raise RunError(f"nothing came through for {limit_s:.0f} s in slot {n_seen}{missed}; {self._kept(n_seen)}")
 
     def _kept(self, n_seen):
         return f"{n_seen} recorded frames are kept in {self.folder.path}"
@@ -173,6 +199,27 @@ class _Run:
         stop_all(self.children)
         self.camera.close()
         self.twin.close()
+
+
+def wait_for_radio(addresses, timeout_s):
+    """Return once somebody listens at these TCP addresses.
+
+    Raises
+    ------
+    RunError   nobody did within ``timeout_s``
+    """
+    deadline_s = time.monotonic() + timeout_s
+    for address in addresses:
+        at = urlsplit(address)
+        while True:
+            try:
+                socket.create_connection((at.hostname, at.port), CONNECT_S).close()
+                break
+            except OSError:
+                if time.monotonic() > deadline_s:
+                    hint = "start flowgraphs/loopback.grc or another one with these addresses"
+                    raise RunError(f"no radio listens at {address} after {timeout_s:.0f} s: {hint}") from None
+                time.sleep(CONNECT_S)
 
 
 def versions():

@@ -3,17 +3,22 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from tokenlink.channel import Channel
+from tokenlink.control import make_policy
 from tokenlink.link.gate import gate
 from tokenlink.link.modes import load_mode_table
+from tokenlink.link.schedule import ModeSchedule
 from tokenlink.link.twist import decode_frame, encode_frame
 from tokenlink.nodes.process import run_node
-from tokenlink.wire import LinkReport, ModeCommand, TokenEstimate, TokenFrame
+from tokenlink.wire import NO_MODE, LinkReport, ModeCommand, TokenEstimate, TokenFrame
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
 IDLE_S = 1.0
+_log = logging.getLogger(__name__)
 
 
 class SimulatedLink:
@@ -50,24 +55,50 @@ class SimulatedLink:
         return estimate, LinkReport(iterations=decision.iterations, parity_ok=decision.parity_ok, **link)
 
 
+class LockStep:
+    """Mode of each frame, as the packetizer of the flowgraph finds it in lock step.
+
+    Parameters
+    ----------
+    socket : PullSocket       ModeCommands of the twin
+    schedule : ModeSchedule
+    """
+
+    def __init__(self, socket, schedule):
+        self._socket = socket
+        self._schedule = schedule
+
+    def mode_of(self, slot):
+        """Wait until the mode of a slot is decided; its mode_id."""
+        while not self._schedule.decided(slot):
+            message = self._socket.recv(IDLE_S)
+            if isinstance(message, ModeCommand):
+                if message.mode_id == NO_MODE:
+                    self._schedule.begin(message.slot)
+                else:
+                    self._schedule.command(message.slot, message.mode_id)
+        return self._schedule.mode_of(slot)[0]
+
+
 def main(config):
-    """Serve until stopped: a frame leaves once the mode of its slot is known."""
-    table = load_mode_table(config.run.mode_table)
-    link = SimulatedLink(Channel(config.run.channel, config.run.seed), table)
-    at = config.addresses
+    """Serve until stopped: a frame leaves once the mode of its slot is decided; what cannot be sent is dropped."""
+    run, at = config.run, config.addresses
+    table = load_mode_table(run.mode_table)
+    link = SimulatedLink(Channel(run.channel, run.seed), table)
+    schedule = ModeSchedule(make_policy(run.policy, run.control).fallback_mode, run.control.hold_slots)
     with PullSocket(at.tokens) as tokens, PullSocket(at.mode) as modes, PushSocket(at.estimates) as out:
+        lock_step = LockStep(modes, schedule)
         while True:
-            frame = _next(tokens, TokenFrame, 0)
-            command = _next(modes, ModeCommand, frame.slot)
-            for message in link.transfer(frame, command.mode_id):
-                out.send(message)
-
-
-def _next(socket, message_type, first_slot):
-    while True:
-        message = socket.recv(IDLE_S)
-        if isinstance(message, message_type) and message.slot >= first_slot:
-            return message
+            frame = tokens.recv(IDLE_S)
+            if isinstance(frame, TokenFrame):
+                mode_id = lock_step.mode_of(frame.slot)
+                try:
+                    messages = link.transfer(frame, mode_id)
+                except ValueError as error:
+                    _log.warning("dropped slot %d: %s", frame.slot, error)
+                    continue
+                for message in messages:
+                    out.deliver(message)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import numpy as np
 from tokenlink.control import Report, channel_quality, make_policy
 from tokenlink.link.modes import load_mode_table
 from tokenlink.nodes.process import NodeError, Stopped, run_node
-from tokenlink.wire import Bye, Hello, LinkReport, ModeCommand, StateReport, TokenEstimate
+from tokenlink.wire import NO_MODE, Bye, Hello, LinkReport, ModeCommand, StateReport, TokenEstimate
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
 IDLE_S = 1.0
@@ -25,7 +25,7 @@ class TwinModels:
     Attributes
     ----------
     complete : (token_ids int32 [n_tokens], erased bool, confidence float32, previous int32 or None) -> int32 [n_tokens]
-    read : token_ids int32 [n_tokens] -> dict of car and vru (bool, with probabilities p_car, p_vru) and density (0..2)
+    read : token_ids int32 [n_tokens] -> dict of car and vru (bool) and density (0..2)
     """
 
     complete: callable
@@ -39,9 +39,11 @@ class Twin:
     ----------
     models : TwinModels
     run : RunConfig
+    n_tokens : int        tokens of a frame
     """
 
-    def __init__(self, models, run):
+    def __init__(self, models, run, n_tokens):
+        self.n_tokens = n_tokens
         self.models = models
         self.run = run
         self.policy = make_policy(run.policy, run.control)
@@ -63,37 +65,46 @@ class Twin:
         -----
         TWIST paper: completion (11, 12), head (13, 14), u (23), d (24) with d_1 = 0, controller (25, 26).
         """
+        quality = channel_quality(estimate.esn0_db)
+        return self._take(estimate.slot, estimate.token_ids, np.asarray(estimate.erased), estimate.confidence, quality)
+
+    def miss(self, slot):
+        """A slot of which nothing came: every token is erased, and nothing is known of the channel.
+
+        Result as for ``step``; the policy gets no report.
+        """
+        nothing = np.zeros(self.n_tokens, np.int32)
+        return self._take(slot, nothing, np.ones(nothing.size, bool), nothing.astype(np.float32), None)
+
+    def _take(self, slot, token_ids, erased, confidence, quality):
         begin_s = time.monotonic()
-        previous, erased = self.state, np.asarray(estimate.erased)
-        state = self.models.complete(estimate.token_ids, erased, estimate.confidence, previous)
-        state = np.where(erased, state, estimate.token_ids).astype(np.int32)
+        previous = self.state
+        state = self.models.complete(token_ids, erased, confidence, previous)
+        self.state = np.where(erased, state, token_ids).astype(np.int32)
         completed_s = time.monotonic()
-        predicted = self.models.read(state)
+        predicted = self.models.read(self.state)
         read_s = time.monotonic()
-        report = Report(
-            estimate.slot,
-            erased_fraction=float(erased.mean()),
-            drift=0.0 if previous is None else float((state != previous).mean()),
-            channel_quality=channel_quality(estimate.esn0_db),
-            priority=int(estimate.slot in self.run.urgent_slots),
-        )
-        lost = self._feedback_lost(estimate.slot)
-        self.control, mode_id = self.policy.step(self.control, None if lost else report)
-        self.state = state
+        u = float(erased.mean())
+        d = 0.0 if previous is None else float((self.state != previous).mean())
+        priority = int(slot in self.run.urgent_slots)
+        report = None if quality is None else Report(slot, u, d, quality, priority)
+        self.control, mode_id = self.policy.step(self.control, report)
         record = {
-            "u": report.erased_fraction,
-            "d": report.drift,
-            "gamma": report.channel_quality,
-            "priority": report.priority,
+            "missed": report is None,
+            "u": u,
+            "d": d,
+            "gamma": quality,
+            "priority": priority,
             "risk": self.control.risk,
-            "feedback_lost": lost,
+            "feedback_lost": self.feedback_lost(slot),
             "next_mode_id": mode_id,
             "predicted": predicted,
         }
         timing = {"complete_s": completed_s - begin_s, "head_s": read_s - completed_s}
         return record, timing | {"control_s": time.monotonic() - read_s}
 
-    def _feedback_lost(self, slot):
+    def feedback_lost(self, slot):
+        """Whether the feedback on a slot, the command for the slot after it, is lost on its way to the transmitter."""
         feedback = self.run.feedback
         draw = np.random.default_rng((self.run.seed, _FEEDBACK_STREAM, slot)).random()
         return bool(slot in feedback.lost_slots or draw < feedback.loss_probability)
@@ -105,12 +116,13 @@ def load_models(run, table):
 
     from tokenlink.models import artifact
     from tokenlink.models.completion import complete
+    from tokenlink.models.head import read_state
 
     root = run.artifacts or artifact.DEFAULT_DIR
     names = ("tokenizer", "completion", "head")
-    tokenizer, completion, head = (artifact.load(name, root, table.vocab_size) for name in names)
-    if completion.config.n_tokens != table.n_tokens:
-        raise NodeError(f"completion is for {completion.config.n_tokens} tokens, the mode table has {table.n_tokens}")
+    tokenizer, completion, head = models = [artifact.load(name, root, table.vocab_size) for name in names]
+    check_models({name: model.config for name, model in zip(names, models, strict=True)}, table)
+    check_origin(root)
 
     def batch(values):
         return None if values is None else torch.from_numpy(np.array(values))[None]
@@ -122,19 +134,45 @@ def load_models(run, table):
             return np.where(erased, 0 if previous is None else previous, token_ids)
         return complete(completion, batch(token_ids), batch(erased), batch(confidence), batch(previous))[0][0].numpy()
 
-    @torch.no_grad()
     def read(token_ids):
-        logits = head(tokenizer.embed(batch(token_ids)))
-        presence = torch.sigmoid(torch.cat([logits.car, logits.vru])).tolist()
-        return {
-            "car": presence[0] > 0.5,
-            "vru": presence[1] > 0.5,
-            "density": int(logits.density.argmax()),
-            "p_car": round(presence[0], 6),
-            "p_vru": round(presence[1], 6),
-        }
+        state = read_state(head, tokenizer.embed(batch(token_ids)))
+        return {"car": bool(state["car"]), "vru": bool(state["vru"]), "density": int(state["density"])}
 
     return TwinModels(fill, read)
+
+
+def check_models(configs, table):
+    """Refuse models that do not fit the mode table or each other.
+
+    Parameters
+    ----------
+    configs : dict      configurations of tokenizer, completion and head, by name
+    table : ModeTable
+
+    Raises
+    ------
+    NodeError   names the model, what it is made for, and what is there
+    """
+    grid = tuple(table.grid)
+    grids = {name: (configs[name].rows, configs[name].cols) for name in ("completion", "head")}
+    for name, made_for in {"tokenizer": tuple(configs["tokenizer"].grid), **grids}.items():
+        if made_for != grid:
+            raise NodeError(f"{name} is made for a grid of {made_for}, the mode table has {grid}")
+    width, expected = configs["tokenizer"].dim_coarse, configs["head"].dim_embedding
+    if width != expected:
+        raise NodeError(f"head is made for embeddings of {expected} numbers, those of the tokenizer have {width}")
+
+
+def check_origin(root):
+    """Refuse a completion model or a head that names another tokenizer than the one beside it; NodeError."""
+    from tokenlink.models import artifact
+
+    beside = artifact.read_manifest(root)["tokenizer"]["weights.safetensors"]["sha256"]
+    same = {beside, artifact.read_description("tokenizer", root).get("codes_sha256")}
+    for name in ("completion", "head"):
+        trained_on = artifact.read_description(name, root).get("tokenizer_sha256")
+        if trained_on is not None and trained_on not in same:
+            raise NodeError(f"{name} was trained on the tokens of another tokenizer, {trained_on[:12]}: train it again")
 
 
 def main(config):
@@ -143,45 +181,60 @@ def main(config):
 
     torch.set_num_threads(1)
     run, at = config.run, config.addresses
-    twin = Twin(load_models(run, load_mode_table(run.mode_table)), run)
+    table = load_mode_table(run.mode_table)
+    twin = Twin(load_models(run, table), run, table.n_tokens)
     with (
         PullSocket(at.estimates) as radio,
         PushSocket(at.mode) as modes,
         PushSocket(at.camera) as camera,
         PushSocket(at.twin_records) as recorder,
     ):
-        recorder.send(Hello(0, 0, "twin", {"torch": torch.__version__}))
+        recorder.deliver(Hello(0, 0, "twin", {"torch": torch.__version__}))
         slot = 0
         try:
             while True:
-                command = ModeCommand(slot, 0, twin.control.mode_id)
-                modes.send(command)
-                camera.send(command)
-                estimate, link = receive_slot(radio, slot)
+                lost = slot > 0 and twin.feedback_lost(slot - 1)
+                modes.deliver(ModeCommand(slot, 0, NO_MODE if lost else twin.control.mode_id))
+                camera.deliver(ModeCommand(slot, 0, twin.control.mode_id))
+                estimate, link = receive_slot(radio, slot, run.slot_timeout_s if slot else run.startup_timeout_s)
                 received_s = time.monotonic()
-                record, timing = twin.step(estimate)
+                record, timing = twin.miss(slot) if estimate is None else twin.step(estimate)
                 record["link"] = link_record(link)
                 record["timing"] = timing | {"received_at_s": received_s, "decided_at_s": time.monotonic()}
-                recorder.send(estimate)
-                recorder.send(StateReport(slot, 0, twin.state, record))
+                if estimate is not None:
+                    recorder.deliver(estimate)
+                recorder.deliver(StateReport(slot, 0, twin.state, record))
                 slot += 1
         except Stopped:
             recorder.send(Bye(slot, 0, "twin"))
             raise
 
 
-def receive_slot(radio, slot):
-    """TokenEstimate and LinkReport of a slot, in whichever order they come; older ones are passed over."""
-    got = {}
-    while len(got) < 2:
-        message = radio.recv(IDLE_S)
+def receive_slot(radio, slot, timeout_s):
+    """What the radio says of a slot, in whichever order it comes; what belongs to an older slot is passed over.
+
+    Parameters
+    ----------
+    radio : PullSocket
+    slot : int
+    timeout_s : float   wait that long
+
+    Returns
+    -------
+    (TokenEstimate or None, LinkReport or None)   None: did not come in time
+    """
+    got, deadline_s = {}, time.monotonic() + timeout_s
+    while len(got) < 2 and (left_s := deadline_s - time.monotonic()) > 0:
+        message = radio.recv(min(IDLE_S, left_s))
         if isinstance(message, TokenEstimate | LinkReport) and message.slot == slot:
             got[type(message)] = message
-    return got[TokenEstimate], got[LinkReport]
+    return got.get(TokenEstimate), got.get(LinkReport)
 
 
 def link_record(link):
-    """A LinkReport as plain values."""
+    """A LinkReport as plain values; those of one that did not come are None."""
+    if link is None:
+        return {"iterations": None, "parity_ok": None, "drops": {}}
     return {
         "iterations": link.iterations.tolist(),
         "parity_ok": link.parity_ok.tolist(),

@@ -26,7 +26,8 @@ def messages(slot, truth=STATE):
     state[:8] += 1
     erased = np.zeros(N, bool)
     erased[5:15] = True
-    own = {"u": 10 / N, "d": 0.1, "gamma": 0.5, "priority": 0, "risk": 0.4, "feedback_lost": False, "next_mode_id": 2}
+    own = {"u": 10 / N, "d": 0.1, "gamma": 0.5, "priority": 0, "risk": 0.4, "next_mode_id": 2}
+    own |= {"missed": False, "feedback_lost": False}
     link = {"iterations": [1, 2, 3, 4], "parity_ok": [True] * 4, "drops": {"counts": {"x": 1}, "timings_s": {"x": 0.1}}}
     timing = {"received_at_s": 2.0, "decided_at_s": 2.5, "complete_s": 0.1, "head_s": 0.1, "control_s": 0.1}
     camera = {"name": "a", "truth": truth, "timing": {"source_s": 0.1, "tokenize_s": 0.2, "sent_at_s": 1.5}}
@@ -68,6 +69,43 @@ def test_records_hold_no_times(recorder):
     assert "_s\"" not in text and "counts" not in text
     times = recorder.folder.read_lines("latency.jsonl")[0]
     assert times["radio_s"] == 0.5 and times["loop_s"] == 1.0 and times["tokenize_s"] == 0.2 and times["x_s"] == 0.1
+
+
+def test_a_missed_slot_is_recorded_without_figures_nobody_measured(recorder):
+    for slot in range(3):
+        truth, estimate, twin = messages(slot)
+        if slot == 1:
+            twin.record.update(missed=True, gamma=None, risk=None, u=1.0)
+            twin.record["link"] = {"iterations": None, "parity_ok": None, "drops": {}}
+        else:
+            recorder.add_estimate(estimate)
+        recorder.add_state(twin)
+        recorder.add_truth(truth)
+    row = recorder.records[1]
+    assert row["channel"] == {"esn0_db": None, "gain": None, "n0": None}
+    assert row["mode"] is row["cost"] is row["gamma"] is row["iterations"] is row["n_wrong_before_gate"] is None
+    assert (row["slot"], row["missed"], row["n_erased"], row["mismatch"]) == (1, True, N, 8 / N)
+    assert recorder.latencies[1]["radio_s"] is None and recorder.n_missed == 1
+    summary = recorder.close()
+    assert (summary["n_frames"], summary["n_missed"], summary["mode_shares"]) == (3, 1, {"med": 1.0})
+    assert summary["cost"] == recorder.records[0]["cost"] and summary["auer"] == 5 / (N - 10)
+    assert summary["erasure_rate"] == (N + 20) / (3 * N)
+    arrays = recorder.folder.read_arrays()
+    assert arrays["erased"][1].all() and not arrays["confidence"][1].any()
+    config = {"control": {"theta_low": 0.3, "theta_high": 0.7}}
+    assert dict(report._facts(row, TABLE))["mode"] == "-" and len(report._traces(recorder.records, config, TABLE)) == 7
+    assert report._strips(recorder.records)[-1] == ("missed", "fault", [False, True, False])
+
+
+def test_the_first_slot_is_apart_from_the_latencies(recorder):
+    for slot in range(2):
+        truth, estimate, twin = messages(slot)
+        truth.record["timing"]["sent_at_s"] -= 60.0 * (slot == 0)
+        recorder.add_truth(truth)
+        recorder.add_estimate(estimate)
+        recorder.add_state(twin)
+    timing = recorder.timing()
+    assert timing["first_slot_s"] == 61.0 and timing["latency_s"]["loop_s"]["p99"] == 1.0
 
 
 def test_a_line_cut_short_is_left_out(tmp_path):

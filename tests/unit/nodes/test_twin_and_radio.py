@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Twin and simulated radio as plain objects, with functions in place of the learned models."""
 
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from tokenlink.channel import Channel, ChannelConfig
 from tokenlink.control import ControlConfig
 from tokenlink.link.modes import load_mode_table
-from tokenlink.nodes.config import FeedbackConfig, RunConfig
-from tokenlink.nodes.sim_radio import SimulatedLink
-from tokenlink.nodes.twin import Twin, TwinModels
-from tokenlink.wire import TokenEstimate, TokenFrame, decode, encode
+from tokenlink.link.schedule import ModeSchedule
+from tokenlink.nodes.camera import Words
+from tokenlink.nodes.config import FeedbackConfig, RunConfig, check_modes
+from tokenlink.nodes.process import NodeError
+from tokenlink.nodes.sim_radio import LockStep, SimulatedLink
+from tokenlink.nodes.twin import Twin, TwinModels, check_models, receive_slot
+from tokenlink.wire import NO_MODE, LinkReport, ModeCommand, TokenEstimate, TokenFrame, decode, encode
 
 TABLE = load_mode_table()
 
@@ -29,7 +36,7 @@ def estimate(slot, token_ids, erased, esn0_db=20.0):
 
 
 def test_accepted_tokens_stay_and_statistics_follow_the_equations():
-    twin = Twin(filler(7), RunConfig("x"))
+    twin = Twin(filler(7), RunConfig("x"), 4)
     record, _ = twin.step(estimate(0, [1, 2, 3, 4], [0, 0, 1, 1]))
     assert twin.state.tolist() == [1, 2, 7, 7]
     assert (record["u"], record["d"], record["gamma"]) == (0.5, 0.0, 1.0)
@@ -40,18 +47,72 @@ def test_accepted_tokens_stay_and_statistics_follow_the_equations():
     assert record["next_mode_id"] == 2
 
 
-def test_lost_feedback_is_held_and_then_falls_back():
-    control = ControlConfig(hold_slots=2, fallback_mode=2, first_mode=1)
-    twin = Twin(filler(0), RunConfig("x", control=control, feedback=FeedbackConfig(lost_slots=range(2, 7))))
+def test_lost_feedback_leaves_the_policy_alone():
+    twin = Twin(filler(0), RunConfig("x", feedback=FeedbackConfig(lost_slots=range(2, 7))), 4)
     records = [twin.step(estimate(slot, [1, 1, 1, 1], [0, 0, 0, 0]))[0] for slot in range(8)]
     assert [r["feedback_lost"] for r in records] == [False] * 2 + [True] * 5 + [False]
-    assert [r["next_mode_id"] for r in records] == [0, 0, 0, 0, 2, 2, 2, 0]
-    assert [r["risk"] is None for r in records] == [False] * 2 + [True] * 5 + [False]
+    assert [r["next_mode_id"] for r in records] == [0] * 8
+
+
+def test_missed_slots_erase_all_and_are_held_and_then_fall_back():
+    control = ControlConfig(hold_slots=2, fallback_mode=2, first_mode=1)
+    twin = Twin(filler(7), RunConfig("x", control=control), 4)
+    records = [twin.step(estimate(0, [1, 1, 1, 1], [0, 0, 0, 0]))[0]]
+    records += [twin.miss(slot)[0] for slot in range(1, 5)]
+    assert twin.state.tolist() == [7] * 4
+    assert [r["missed"] for r in records] == [False] + [True] * 4
+    figures = [(r["u"], r["d"], r["gamma"], r["risk"]) for r in records[1:3]]
+    assert figures == [(1.0, 1.0, None, None), (1.0, 0.0, None, None)]
+    assert [r["next_mode_id"] for r in records] == [0, 0, 0, 2, 2]
+
+
+def test_the_first_slot_may_be_missed():
+    record, _ = Twin(filler(7), RunConfig("x"), 4).miss(0)
+    assert (record["d"], record["next_mode_id"]) == (0.0, ControlConfig().first_mode)
+
+
+class Wire:
+    """A PullSocket that holds these messages, and then nothing."""
+
+    def __init__(self, *messages):
+        self.messages = list(messages)
+
+    def recv(self, timeout_s):
+        return self.messages.pop(0) if self.messages else time.sleep(timeout_s)
+
+
+def test_a_slot_is_given_up_after_its_time():
+    one, other = estimate(3, [1], [0]), estimate(2, [1], [0])
+    link = LinkReport(3, 0, 1.0, 1j, 0.1, np.ones(1, np.int32), np.ones(1, bool))
+    assert receive_slot(Wire(other, link, one), 3, 1.0) == (one, link)
+    begin_s = time.monotonic()
+    assert receive_slot(Wire(other, one), 3, 0.1) == (one, None)
+    assert receive_slot(Wire(link, other), 3, 0.1) == (None, link)
+    assert 0.2 <= time.monotonic() - begin_s < 2.0
+
+
+def test_camera_catches_up_after_a_lost_word():
+    words = Words(Wire(ModeCommand(0, 0, 1), ModeCommand(2, 0, 1)))
+    for slot in range(3):
+        words.wait(slot)
+
+
+def test_simulator_holds_and_falls_back_as_the_packetizer_does():
+    commands = [ModeCommand(0, 0, 0), *(ModeCommand(slot, 0, NO_MODE) for slot in (1, 2, 3)), ModeCommand(5, 0, 1)]
+    lock_step = LockStep(Wire(*commands), ModeSchedule(2, hold_slots=1))
+    assert [lock_step.mode_of(slot) for slot in range(6)] == [0, 0, 2, 2, 2, 1]
+
+
+@pytest.mark.parametrize("field", ["low_mode", "med_mode", "high_mode", "first_mode", "fallback_mode"])
+def test_modes_the_table_lacks_are_refused_by_name(field):
+    check_modes(ControlConfig(), TABLE)
+    with pytest.raises(ValueError, match=f"{field} is 3, expected 0 to 2: the mode table has 0 low, 1 med, 2 high"):
+        check_modes(replace(ControlConfig(), **{field: 3}), TABLE)
 
 
 def test_random_losses_depend_on_seed_and_slot_alone():
     def losses(seed, slots):
-        twin = Twin(filler(0), RunConfig("x", seed=seed, feedback=FeedbackConfig(0.3)))
+        twin = Twin(filler(0), RunConfig("x", seed=seed, feedback=FeedbackConfig(0.3)), 1)
         return [twin.step(estimate(slot, [1], [0]))[0]["feedback_lost"] for slot in slots]
 
     every = losses(1, range(400))
@@ -60,7 +121,7 @@ def test_random_losses_depend_on_seed_and_slot_alone():
 
 
 def test_urgent_slots_have_priority():
-    twin = Twin(filler(0), RunConfig("x", urgent_slots=(1,)))
+    twin = Twin(filler(0), RunConfig("x", urgent_slots=(1,)), 1)
     records = [twin.step(estimate(slot, [1], [0]))[0] for slot in range(2)]
     assert [r["priority"] for r in records] == [0, 1]
     assert records[1]["next_mode_id"] > records[0]["next_mode_id"]
@@ -78,12 +139,35 @@ def test_link_at_extreme_channels_gives_valid_messages(esn0_db, erased):
 
 
 @pytest.mark.parametrize(
+    "name, change, message",
+    [
+        ("tokenizer", {"grid": (8, 16)}, r"tokenizer is made for a grid of \(8, 16\), the mode table has \(8, 32\)"),
+        ("completion", {"rows": 32, "cols": 8}, r"completion is made for a grid of \(32, 8\)"),
+        ("head", {"cols": 31}, r"head is made for a grid of \(8, 31\)"),
+        ("head", {"dim_embedding": 5}, "head is made for embeddings of 5 numbers, those of the tokenizer have 16"),
+    ],
+)
+def test_models_that_do_not_fit_are_refused(name, change, message):
+    configs = {
+        "tokenizer": {"grid": (8, 32), "dim_coarse": 16},
+        "completion": {"rows": 8, "cols": 32},
+        "head": {"rows": 8, "cols": 32, "dim_embedding": 16},
+    }
+    check_models({key: SimpleNamespace(**value) for key, value in configs.items()}, TABLE)
+    configs[name] |= change
+    with pytest.raises(NodeError, match=message):
+        check_models({key: SimpleNamespace(**value) for key, value in configs.items()}, TABLE)
+
+
+@pytest.mark.parametrize(
     "changes, message",
     [
         ({"n_frames": 0}, "n_frames is 0"),
         ({"seed": -1}, "seed is -1"),
         ({"policy": "best"}, "policy is 'best'"),
         ({"radio": "usrp"}, "radio is 'usrp'"),
+        ({"slot_timeout_s": 0.0}, "slot_timeout_s is 0.0"),
+        ({"radio": "simulator", "flowgraph": "x.grc"}, "flowgraph is 'x.grc'"),
         ({"stall_timeout_s": float("nan")}, "stall_timeout_s is nan"),
     ],
 )
