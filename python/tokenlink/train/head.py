@@ -33,7 +33,9 @@ class HeadTraining:
     spoiled_share : float
         Share of frames of which some tokens are replaced by those of the frame before or by random ones.
     averaging : float
-        Decay of the running mean of the weights, which is what comes out.
+        Decay of the running mean of the weights; the mean that was best on the validation data comes out.
+    watch_every : int
+        Steps from one look at the validation data to the next.
     seed, threads : int
         Seed of everything random, and threads of torch.
     """
@@ -42,9 +44,10 @@ class HeadTraining:
     minutes: float = 8.0
     steps: int = 0
     batch: int = 32
-    peak_rate: float = 1e-3
-    spoiled_share: float = 0.5
-    averaging: float = 0.998
+    peak_rate: float = 4e-4
+    spoiled_share: float = 0.7
+    averaging: float = 0.995
+    watch_every: int = 200
     seed: int = 2
     threads: int = 1
 
@@ -117,7 +120,7 @@ def calibration(logits: np.ndarray, labels: np.ndarray, shrink: float = 0.5) -> 
 def train(
     settings: HeadTraining, start: TrafficHead, embeddings: torch.Tensor, tokens: list[TokenSet], validation: TokenSet
 ) -> tuple[TrafficHead, Run]:
-    """Train until the budget is spent, then calibrate.
+    """Train until the budget is spent, then take the mean that was best on the validation data and calibrate it.
 
     Parameters
     ----------
@@ -131,10 +134,10 @@ def train(
         Training data, and data for calibration.
     """
     set_up(settings.seed, settings.threads)
-    head, mean = start, copy.deepcopy(start)
-    optimizer = torch.optim.AdamW(head.parameters(), lr=settings.peak_rate, weight_decay=0.03)
+    head, mean, best = start, copy.deepcopy(start), copy.deepcopy(start)
+    optimizer = torch.optim.AdamW(head.parameters(), lr=settings.peak_rate, weight_decay=0.1)
     budget = Budget(settings.steps, settings.minutes, settings.peak_rate)
-    run = Run(settings.work, budget, {"head": head, "mean": mean, "optimizer": optimizer})
+    run = Run(settings.work, budget, {"head": head, "mean": mean, "best": best, "optimizer": optimizer})
     run.resume()
     rng = np.random.default_rng([settings.seed, run.step])
     weights = [_weights(part.labels) for part in tokens]
@@ -159,11 +162,16 @@ def train(
         if run.step % 200 == 0:
             run.log(progress=run.progress, loss=total / 200)
             total = 0.0
-        if run.step % 1000 == 0:
+        if run.step % settings.watch_every == 0:
             said = said_states(head_logits(mean, embeddings, validation.token_ids))
-            run.log(validation=traffic_scores(validation.labels, said))
+            scores = traffic_scores(validation.labels, said)
+            run.log(validation=scores)
+            if scores["f1_avg"] > run.extra.get("best", 0.0):
+                run.extra["best"] = scores["f1_avg"]
+                best.load_state_dict(mean.state_dict())
         run.save(every_s=60)
     run.save()
+    mean = best if "best" in run.extra else mean
     mean.calibration.zero_()
     offsets = calibration(head_logits(mean, embeddings, validation.token_ids), validation.labels)
     mean.calibration.copy_(torch.from_numpy(offsets))

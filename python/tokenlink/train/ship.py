@@ -43,6 +43,7 @@ def tokenizer_metrics(model: Tokenizer, frames: Path, n_pictures: int = 300) -> 
     store = FrameStore(frames, prefix=TRACKS)
     indices = spread_indices(store, n_pictures)
     scores = {**evaluate(model, None, store, indices), **flicker_of(model, store)}
+    scores["without_holding"] = flicker_of(model, store, margin=-1.0)
     return {**measured_on(store.names, len(indices)), **scores}
 
 
@@ -62,10 +63,17 @@ def head_metrics(model: TrafficHead, embeddings: torch.Tensor, tokens: TokenSet)
 
 
 def completion_metrics(
-    model: Completion, tokens: TokenSet, head: TrafficHead | None = None, embeddings: torch.Tensor | None = None
+    model: Completion,
+    tokens: TokenSet,
+    head: TrafficHead | None = None,
+    embeddings: torch.Tensor | None = None,
+    limit: int = 150,
 ) -> dict:
-    """Restored share at several losses against copying and context alone; traffic scores after completion."""
-    tokens = tokens.only(TRACKS)
+    """Restored share at several losses against copying and context alone; traffic scores after completion.
+
+    Every sequence is run from its start for at most `limit` frames.
+    """
+    tokens = tokens.only(TRACKS).beginnings(limit)
     metrics = measured_on(tokens.names, len(tokens))
     for rate in (0.1, 0.3, 0.6):
         metrics[f"restored_at_{rate}"] = restoration(model, tokens, rate, EVALUATION_SEED)

@@ -18,6 +18,7 @@ from tokenlink.train.frames import Batch, FrameStore, count_files, read_pictures
 from tokenlink.train.run import Budget, Run, set_up
 from tokenlink.train.scores import flicker, traffic_scores
 from tokenlink.train.team import Team
+from tokenlink.train.tokens import tokenize_span
 
 
 @dataclass(frozen=True)
@@ -114,17 +115,6 @@ def jitter(image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 
 @torch.no_grad()
-def tokenize(model: Tokenizer, store: FrameStore, indices: np.ndarray | None = None) -> np.ndarray:
-    """Tokens of frames, int16 [n, rows, cols], in full precision."""
-    model.eval()
-    indices = np.arange(len(store)) if indices is None else indices
-    parts = []
-    for start in range(0, len(indices), 16):
-        parts.append(model.encode(store.batch(indices[start : start + 16]).image).numpy().astype(np.int16))
-    return np.concatenate(parts)
-
-
-@torch.no_grad()
 def evaluate(model: Tokenizer, head: TrafficHead | None, store: FrameStore, indices: np.ndarray) -> dict:
     """PSNR, L1 error, codebook use and, with a head, traffic scores on the given frames."""
     model.eval()
@@ -152,13 +142,13 @@ def spread_indices(store: FrameStore, n: int) -> np.ndarray:
     return np.unique(np.linspace(0, len(store) - 1, min(n, len(store))).astype(int))
 
 
-def flicker_of(model: Tokenizer, store: FrameStore, n_per_file: int = 120) -> dict:
+def flicker_of(model: Tokenizer, store: FrameStore, margin: float | None = None, n_per_file: int = 120) -> dict:
     """Token changes from frame to frame over the first frames of every file, see `scores.flicker`."""
     parts = []
     for first, last in store.spans:
-        indices = np.arange(first, min(last, first + n_per_file))
-        images = np.stack([store.image(int(i)) for i in indices])
-        parts.append((len(indices) - 1, flicker(images, tokenize(model, store, indices))))
+        last = min(last, first + n_per_file)
+        images = np.stack([store.image(i) for i in range(first, last)])
+        parts.append((last - first - 1, flicker(images, tokenize_span(model, store, first, last, margin=margin))))
     still = sum(part["unchanged_patches"] for _, part in parts)
     changed = sum(part["flicker"] * part["unchanged_patches"] for _, part in parts if part["unchanged_patches"])
     weight = sum(n for n, _ in parts)

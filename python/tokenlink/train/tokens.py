@@ -53,8 +53,15 @@ class TokenSet:
     def only(self, prefix: str) -> "TokenSet":
         """The sequences whose name begins so."""
         kept = [i for i, name in enumerate(self.names) if name.startswith(prefix)]
-        chosen = np.concatenate([np.arange(*self.spans[i]) for i in kept])
-        ends = np.cumsum([0, *(self.spans[i][1] - self.spans[i][0] for i in kept)]).tolist()
+        return self._some(kept, [self.spans[i] for i in kept])
+
+    def beginnings(self, limit: int) -> "TokenSet":
+        """At most so many first frames of every sequence."""
+        return self._some(range(len(self.names)), [(a, min(b, a + limit)) for a, b in self.spans])
+
+    def _some(self, kept, spans) -> "TokenSet":
+        chosen = np.concatenate([np.arange(*span) for span in spans])
+        ends = np.cumsum([0, *(last - first for first, last in spans)]).tolist()
         return TokenSet(
             self.token_ids[chosen],
             self.labels[chosen],
@@ -90,7 +97,7 @@ def tokenize_folder(
         path = cache / f"{name}{'' if altered_seed is None else f'_altered{altered_seed}'}.npy"
         if not path.exists() or len(np.load(path, mmap_mode="r")) < last - first:
             tint = None if altered_seed is None else np.random.default_rng([altered_seed, number])
-            np.save(path, _tokenize(model, store, first, last, tint))
+            np.save(path, tokenize_span(model, store, first, last, tint))
         parts.append(np.load(path)[: last - first])
     if altered_seed is not None:
         cells, counts = cells[..., ::-1], counts[..., ::-1]
@@ -98,7 +105,20 @@ def tokenize_folder(
     return TokenSet(tokens, store.labels, cells, counts, store.spans, store.names)
 
 
-def _tokenize(model, store, first, last, tint):
+@torch.no_grad()
+def tokenize_span(
+    model: Tokenizer,
+    store: FrameStore,
+    first: int,
+    last: int,
+    tint: np.random.Generator | None = None,
+    margin: float | None = None,
+) -> np.ndarray:
+    """Tokens int16 [n, rows, cols] of the frames from first to before last, in order of time.
+
+    With `tint`, of mirrored pictures in other light; `margin` is the model's own if left out.
+    """
+    margin = model.config.hold_margin if margin is None else margin
     gain = np.ones((1, 1, 1, 3)) if tint is None else tint.uniform(0.8, 1.2) * tint.uniform(0.95, 1.05, (1, 1, 1, 3))
     parts, ids = [], None
     for start in range(first, last, 16):
@@ -108,7 +128,7 @@ def _tokenize(model, store, first, last, tint):
         image = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float().div_(255)
         similarities = model.similarities(image.contiguous(memory_format=torch.channels_last))
         for one in similarities:
-            ids = hold(one, ids, model.config.hold_margin) if parts else one.argmax(-1)
+            ids = hold(one, ids, margin) if parts else one.argmax(-1)
             parts.append(ids.numpy().astype(np.int16))
     return np.stack(parts)
 
