@@ -50,6 +50,12 @@ def test_there_is_a_description_for_every_block():
     assert {f"twist_{name}.block.yml" for name in BLOCKS} == {path.name for path in DESCRIPTIONS}
 
 
+@pytest.mark.parametrize("name", BLOCKS)
+def test_there_are_tests_for_every_block(name):
+    text = (ROOT / "gr-twist" / "python" / "twist" / f"qa_{name}.py").read_text()
+    assert f"class qa_{name}(block_test)" in text and f"gr_unittest.run(qa_{name})" in text
+
+
 def test_id_file_and_layout(description):
     assert description["file"] == f"{description['id']}.block.yml"
     assert description["category"].startswith("[TWIST]/")
