@@ -80,7 +80,7 @@ def _package(name):
 def _torch():
     found = _package("torch")
     pinned = re.search(r'^torch_version="(.*)"', (ROOT / "twist").read_text(), re.MULTILINE)
-    if found.status == OK and pinned and found.detail != pinned[1]:
+    if found.status == OK and pinned and found.detail.split("+")[0] != pinned[1]:
         return Finding("torch", NOTE, f"{found.detail}, set-up asks for {pinned[1]}", SET_UP)
     return found
 
@@ -137,10 +137,9 @@ def _grc():
         return Finding("GRC", WRONG, "grcc is not on PATH", FETCH)
     if not described:
         return Finding("GRC", WRONG, f"no block descriptions in {folder}", "use a whole checkout of the project")
-    if str(folder) not in os.environ.get("GRC_BLOCKS_PATH", ""):
-        hint = f"to open flowgraphs in GRC: export GRC_BLOCKS_PATH={folder}"
-        return Finding("GRC", NOTE, f"{described} blocks, GRC_BLOCKS_PATH not set", hint)
-    return Finding("GRC", OK, f"{described} blocks on GRC_BLOCKS_PATH")
+    if shutil.which("gnuradio-companion") is None:
+        return Finding("GRC", NOTE, f"{described} blocks, but gnuradio-companion is not on PATH", FETCH)
+    return Finding("GRC", OK, f"{described} blocks; ./twist grc opens flowgraphs with them")
 
 
 def _cpu():

@@ -9,6 +9,8 @@ from typing import Annotated, Optional
 import typer
 
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
+OptionalInt, OptionalFloat = Optional[int], Optional[float]  # noqa: UP007, UP045
+RADIO = "gnuradio; simulator: the same link without GNU Radio; running: a flowgraph you have started, from GRC or not."
 SOURCES = "Folder of pictures, kitti-tracking:FOLDER/0004, kitti-raw:FOLDER, rendered:FOLDER/0004, invented:SEED."
 
 
@@ -25,15 +27,18 @@ def loopback(
     policy: Annotated[
         str, typer.Option(help="twist, channel-adaptive, static-low, static-med or static-high.")
     ] = "twist",
-    feedback_loss: Annotated[float, typer.Option(help="Probability that a report is lost.")] = 0.0,
-    lost_slots: Annotated[str, typer.Option(help="Slots whose report is lost, such as 10-19,30.")] = "",
-    hold_slots: Annotated[int, typer.Option(help="Slots without feedback that keep their mode.")] = 5,
-    fallback_mode: Annotated[int, typer.Option(help="mode_id once feedback stays lost.")] = 2,
+    feedback_loss: Annotated[float, typer.Option(help="Probability that a slot's feedback is lost.")] = 0.0,
+    lost_slots: Annotated[str, typer.Option(help="Slots whose feedback is lost, such as 10-19,30.")] = "",
+    hold_slots: Annotated[OptionalInt, typer.Option(help="Slots without feedback that keep their mode.")] = None,
+    fallback_mode: Annotated[OptionalInt, typer.Option(help="mode_id once feedback stays lost.")] = None,
+    level_modes: Annotated[str, typer.Option(help="mode_id of the low, med and high budget, such as 0,1,2.")] = "",
     urgent_slots: Annotated[str, typer.Option(help="Slots of priority 1, such as 40-59.")] = "",
     completion: Annotated[str, typer.Option(help="model, or copy: holes take the previous state.")] = "model",
     frames: Annotated[int, typer.Option(help="Frames at most.")] = 120,
     seed: Annotated[int, typer.Option(help="Channel, noise and feedback losses.")] = 1,
-    radio: Annotated[str, typer.Option(help="gnuradio, or simulator: the same link without GNU Radio.")] = "gnuradio",
+    radio: Annotated[str, typer.Option(help=RADIO)] = "gnuradio",
+    flowgraph: Annotated[OptionalPath, typer.Option(help="A .grc file instead of the one that ships.")] = None,
+    slot_timeout: Annotated[OptionalFloat, typer.Option(help="Give a slot up after that many seconds.")] = None,
     mode_table: Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")] = None,
     artifacts: Annotated[OptionalPath, typer.Option(help="Folder of other weights.")] = None,
     out: Annotated[OptionalPath, typer.Option(help="Run folder; default: a new one under runs/.")] = None,
@@ -49,36 +54,71 @@ def loopback(
     from tokenlink.control import ControlConfig
     from tokenlink.nodes.config import FeedbackConfig, RunConfig
 
-    levels = tuple(float(level) for level in levels_db.split(","))
-    walk = SnrTrajectory(trajectory, levels, block_slots, std_db=walk_std_db)
+    walk = SnrTrajectory(trajectory, parse_levels(levels_db), block_slots, std_db=walk_std_db)
+    control = _given(hold_slots=hold_slots, fallback_mode=fallback_mode) | parse_modes(level_modes)
     config = RunConfig(
         source=frames_from,
         n_frames=frames,
         seed=seed,
         channel=ChannelConfig(channel, snr_db, rician_k_db, fading_correlation, walk),
         policy=policy,
-        control=ControlConfig(hold_slots=hold_slots, fallback_mode=fallback_mode),
-        feedback=FeedbackConfig(feedback_loss, parse_slots(lost_slots)),
-        urgent_slots=parse_slots(urgent_slots),
+        control=ControlConfig(**control),
+        feedback=FeedbackConfig(feedback_loss, parse_slots(lost_slots, "--lost-slots")),
+        urgent_slots=parse_slots(urgent_slots, "--urgent-slots"),
         completion=completion,
         mode_table=str(mode_table) if mode_table else None,
         artifacts=str(artifacts) if artifacts else None,
         radio=radio,
+        flowgraph=str(flowgraph) if flowgraph else None,
+        **_given(slot_timeout_s=slot_timeout),
     )
     run_and_show(config, out or new_run_folder("loopback"), json, report)
 
 
-def parse_slots(text):
-    """Slots of a list such as "10-19,30": tuple of int.
+def _given(**values):
+    """Those that are not None: the defaults of all others are where the values are used."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def parse_levels(text):
+    """Levels of ``--levels-db``, such as "0,-6,3": tuple of float; ValueError for anything else."""
+    try:
+        return tuple(float(level) for level in text.split(","))
+    except ValueError:
+        raise ValueError(f"--levels-db is {text!r}, expected numbers of dB such as 0,-6,3.5") from None
+
+
+def parse_modes(text):
+    """Mode numbers of ``--level-modes``: dict of fields of ControlConfig, empty for no text.
 
     Raises
     ------
-    ValueError   anything else
+    ValueError   no three whole numbers
+    """
+    parts = text.split(",") if text else []
+    if parts and not (len(parts) == 3 and all(part.strip().isdigit() for part in parts)):
+        raise ValueError(f"--level-modes is {text!r}, expected three mode numbers such as 0,1,2")
+    modes = dict(zip(("low_mode", "med_mode", "high_mode"), map(int, parts), strict=False))
+    return modes | ({"first_mode": modes["med_mode"]} if modes else {})
+
+
+def parse_slots(text, option):
+    """Slots of a list such as "10-19,30": tuple of int.
+
+    Parameters
+    ----------
+    text : str
+    option : str   where it comes from, for the error
+
+    Raises
+    ------
+    ValueError   anything else, or a range that goes down
     """
     slots = []
     for part in filter(None, text.split(",")):
-        first, _, last = part.partition("-")
-        if not first.strip().isdigit() or (last and not last.strip().isdigit()):
-            raise ValueError(f"slots are {text!r}, expected a list such as 10-19,30")
-        slots += range(int(first), int(last or first) + 1)
+        first, dash, last = (word.strip() for word in part.partition("-"))
+        ends = (first, last) if dash else (first, first)
+        if not all(end.isdigit() for end in ends) or int(ends[1]) < int(ends[0]):
+            raise ValueError(f"{option} is {text!r}, expected slots and rising ranges such as 10-19,30")
+        slots += range(int(ends[0]), int(ends[1]) + 1)
     return tuple(slots)

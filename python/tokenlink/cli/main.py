@@ -36,9 +36,13 @@ PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 @app.command(context_settings=PASS_ON | {"help_option_names": []})
 def render(context: typer.Context) -> None:
-    """Render labelled frames into a folder, for training. Example: ./twist render --help"""
+    """Render labelled frames into a folder, for training. Example: ./twist render --out frames --invented 2"""
     from tokenlink.data.render_cache import main
 
+    asked = {word.partition("=")[0] for word in context.args}
+    if not asked & {"--sequences", "--invented", "--help", "-h"}:
+        print("twist: nothing to render: give --sequences or --invented, see ./twist render --help", file=sys.stderr)
+        raise typer.Exit(2)
     main(context.args)
 
 

@@ -12,12 +12,19 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def new_run_folder(name):
-    """Path of a fresh folder under runs/."""
-    return ROOT / "runs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+    """A fresh folder under runs/, made at once so that two runs of the same second do not share one."""
+    stem, number = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}", 1
+    while True:
+        folder = ROOT / "runs" / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
 
 
 def run_and_show(config, out, json_file=None, report=True):
-    """Run the loop with a progress bar, print the table, write report and JSON.
+    """Run the loop with a progress bar, print the table, write report and JSON. A run that fails gets its report too.
 
     Parameters
     ----------
@@ -33,10 +40,10 @@ def run_and_show(config, out, json_file=None, report=True):
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from tokenlink.nodes.runner import run_loop
+    from tokenlink.cli.errors import sentence_of
+    from tokenlink.nodes.runner import RunError, run_loop
 
     console = Console()
-    stopped = f"stopped; what was recorded is kept in {out}"
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("starting the nodes", total=config.n_frames)
@@ -47,25 +54,40 @@ def run_and_show(config, out, json_file=None, report=True):
 
         try:
             result = run_loop(config, out, on_frame)
-        except KeyboardInterrupt:
-            progress.console.print(stopped, soft_wrap=True, highlight=False)
+        except (KeyboardInterrupt, RunError):
+            progress.stop()
+            console.print(f"stopped; what was recorded is kept in {out}", soft_wrap=True, highlight=False)
+            if report and has_frames(out):
+                try:
+                    show_report(console, out)
+                except Exception as error:  # the cause of the stop matters more
+                    console.print(f"no report: {sentence_of(error)}", soft_wrap=True, highlight=False)
             raise
         n_frames = result.summary["n_frames"]
         progress.update(task, total=n_frames, completed=n_frames, description="all frames through")
-    page = None
-    if report:
-        from tokenlink.eval.report import write_report
-
-        with console.status("writing the report"):
-            page = write_report(out)
     console.print(result_table(result))
     console.print(f"run folder  {out}", soft_wrap=True, highlight=False)
-    if page:
-        console.print(f"report      {page}", soft_wrap=True, highlight=False)
+    if report:
+        show_report(console, out)
     if json_file:
         content = {"config": asdict(config), "metrics": result.summary, "timing": result.timing, "run": result.info}
         Path(json_file).write_text(json.dumps(content | {"run_folder": str(out)}, indent=2) + "\n")
     return result
+
+
+def has_frames(out):
+    """Whether a run folder, even of a run that failed, holds a record."""
+    records = Path(out) / "records.jsonl"
+    return records.is_file() and records.stat().st_size > 0
+
+
+def show_report(console, out):
+    """Write the report of a run folder and print its path."""
+    with console.status("writing the report"):
+        from tokenlink.eval.report import write_report
+
+        page = write_report(out)
+    console.print(f"report      {page}", soft_wrap=True, highlight=False)
 
 
 def result_table(result):

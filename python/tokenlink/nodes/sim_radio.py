@@ -72,11 +72,10 @@ class LockStep:
         """Wait until the mode of a slot is decided; its mode_id."""
         while not self._schedule.decided(slot):
             message = self._socket.recv(IDLE_S)
-            if isinstance(message, ModeCommand):
-                if message.mode_id == NO_MODE:
-                    self._schedule.begin(message.slot)
-                else:
-                    self._schedule.command(message.slot, message.mode_id)
+            if isinstance(message, ModeCommand) and message.mode_id == NO_MODE:
+                self._schedule.begin(message.slot)
+            elif isinstance(message, ModeCommand):
+                self._schedule.command(message.slot, message.mode_id)
         return self._schedule.mode_of(slot)[0]
 
 

@@ -190,6 +190,7 @@ def main(config):
         PushSocket(at.twin_records) as recorder,
     ):
         recorder.deliver(Hello(0, 0, "twin", {"torch": torch.__version__}))
+        modes.deliver(Hello(0, 0, "twin"))  # a radio that has served another run forgets its commands
         slot = 0
         try:
             while True:

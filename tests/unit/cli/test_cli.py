@@ -2,16 +2,18 @@
 """Command line: help with an example, fast start, and errors of one sentence."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
-from tokenlink.cli import doctor
+from tokenlink.cli import doctor, run
 from tokenlink.cli.errors import sentence_of
-from tokenlink.cli.loopback import parse_slots
+from tokenlink.cli.loopback import parse_modes, parse_slots
 from tokenlink.cli.main import app
 
 PYTHON = Path(__file__).resolve().parents[3] / "python"
@@ -25,10 +27,32 @@ def twist(*arguments):
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
 
 
-@pytest.mark.parametrize("command", ["demo", "loopback", "doctor", "test"])
+def all_commands(group, names=()):
+    """Names of all commands, those of groups behind the group's."""
+    for name, command in group.commands.items():
+        yield (*names, name)
+        if hasattr(command, "commands"):
+            yield from all_commands(command, (*names, name))
+
+
+COMMANDS = [" ".join(names) for names in all_commands(get_command(app))]
+
+
+def test_these_are_all_commands():
+    expected = {"demo", "loopback", "doctor", "grc", "render", "test", "train", "train tokenizer", "train head"}
+    assert expected <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_help_shows_an_example(command):
-    result = CliRunner().invoke(app, [command, "--help"])
-    assert result.exit_code == 0 and f"Example: ./twist {command}" in " ".join(result.output.split())
+    result = CliRunner().invoke(app, [*command.split(), "--help"])
+    shown = " ".join(result.output.split())
+    assert result.exit_code == 0 and re.search(f"[Ee]xample: ./twist {command}", shown)
+
+
+def test_render_without_anything_to_render_says_so(tmp_path):
+    result = CliRunner().invoke(app, ["render", "--out", str(tmp_path)])
+    assert result.exit_code == 2 and "give --sequences or --invented" in result.output
 
 
 def test_start_imports_nothing_heavy():
@@ -43,7 +67,13 @@ def test_start_imports_nothing_heavy():
     [
         (["--policy", "best"], "policy is 'best', expected one of twist"),
         (["--channel", "vacuum"], "model is 'vacuum'"),
-        (["--lost-slots", "3-x"], "slots are '3-x'"),
+        (["--lost-slots", "3-x"], "--lost-slots is '3-x', expected slots and rising ranges such as 10-19,30"),
+        (["--urgent-slots", "9-3"], "--urgent-slots is '9-3', expected slots and rising ranges"),
+        (["--levels-db", "a,b"], "--levels-db is 'a,b', expected numbers of dB such as 0,-6,3.5"),
+        (["--level-modes", "0,1"], "--level-modes is '0,1', expected three mode numbers such as 0,1,2"),
+        (["--level-modes", "0,1,7"], "high_mode is 7, expected 0 to 2: the mode table has 0 low, 1 med, 2 high"),
+        (["--fallback-mode", "3"], "fallback_mode is 3, expected 0 to 2"),
+        (["--radio", "simulator", "--flowgraph", "x.grc"], "flowgraph is 'x.grc', expected none with radio simulator"),
         (["--mode-table", "nowhere.yaml"], "nowhere.yaml"),
         (["--frames", "0"], "n_frames is 0"),
     ],
@@ -66,10 +96,33 @@ def test_unexpected_errors_name_their_type():
 
 
 def test_slot_lists():
-    assert parse_slots("") == () and parse_slots("1,4-6") == (1, 4, 5, 6)
-    for wrong in ("a", "-3", "4-b"):
-        with pytest.raises(ValueError, match="expected a list"):
-            parse_slots(wrong)
+    assert parse_slots("", "--x") == () and parse_slots("1,4-6, 9", "--x") == (1, 4, 5, 6, 9)
+    for wrong in ("a", "-3", "4-b", "4-", "9-3"):
+        with pytest.raises(ValueError, match=f"--x is '{wrong}', expected slots"):
+            parse_slots(wrong, "--x")
+
+
+def test_two_modes_can_serve_three_levels():
+    assert parse_modes("") == {}
+    assert parse_modes("0,1,1") == {"low_mode": 0, "med_mode": 1, "high_mode": 1, "first_mode": 1}
+
+
+def test_run_folders_are_fresh_and_a_used_one_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setattr(run.time, "strftime", lambda form: "now")
+    folders = [run.new_run_folder("demo") for _ in range(3)]
+    assert [folder.name for folder in folders] == ["now-demo", "now-demo-2", "now-demo-3"]
+    (folders[0] / "notes").touch()
+    done = twist("loopback", "--frames-from", tmp_path, "--out", folders[0])
+    assert done.returncode == 1 and f"the run folder {folders[0]} is not empty: name another" in done.stderr
+    assert [path.name for path in folders[0].iterdir()] == ["notes"]
+
+
+def test_doctor_takes_a_local_version_of_torch(monkeypatch):
+    pinned = re.search(r'^torch_version="(.*)"', (doctor.ROOT / "twist").read_text(), re.MULTILINE)[1]
+    for found, status in ((pinned, doctor.OK), (f"{pinned}+cpu", doctor.OK), ("0.1+cpu", doctor.NOTE)):
+        monkeypatch.setattr(doctor, "version", lambda name, found=found: found)
+        assert doctor._torch().status == status
 
 
 def test_doctor_names_a_remedy_for_what_is_wrong(monkeypatch, tmp_path):
