@@ -39,7 +39,7 @@ class CompletionTraining:
     steps: int = 0
     batch: int = 16
     peak_rate: float = 1.2e-3
-    own_share: float = 0.3
+    own_share: float = 0.15
     seed: int = 3
     threads: int = 1
 
