@@ -77,7 +77,7 @@ def head(
     train_sets, validation, test = _token_sets(model, cache, work, altered=True)
     embeddings = ship.code_embeddings(model)
     start = load_task_head(work / "tokenizer", model.config)
-    result, run = train(HeadTraining(work / "head", minutes), start, embeddings, train_sets, validation)
+    result, run = train(HeadTraining(_of_codes(work / "head", model), minutes), start, embeddings, train_sets, validation)
     command = f"./twist train head --minutes {minutes:g}"
     _write(json, ship.ship_head(result, run, command, model, validation, test, root))
 
@@ -105,7 +105,7 @@ def completion(
     rows, cols = tokenizer_model.config.grid
     model = Completion(CompletionConfig(tokenizer_model.config.vocab_size, rows, cols))
     start_from_codes(model, ship.code_embeddings(tokenizer_model))
-    result, run = train(CompletionTraining(work / "completion", minutes), model, train_sets, validation)
+    result, run = train(CompletionTraining(_of_codes(work / "completion", tokenizer_model), minutes), model, train_sets, validation)
     command = f"./twist train completion --minutes {minutes:g}"
     _write(json, ship.ship_completion(result, run, command, tokenizer_model, head_model, validation, test, root))
 
@@ -131,8 +131,8 @@ def decoder(
     root = out or artifact.DEFAULT_DIR
     model = artifact.load("tokenizer", root)
     before = artifact.read_description("tokenizer", root)
-    tokens = tokenize_folder(model, cache / "train", work / "tokens" / "train")
-    settings = DecoderTraining(cache / "train", work / "decoder", tuple(real or ()), minutes)
+    tokens = tokenize_folder(model, cache / "train", _of_codes(work / "tokens", model) / "train")
+    settings = DecoderTraining(cache / "train", _of_codes(work / "decoder", model), tuple(real or ()), minutes)
     model, run = train(settings, model, tokens)
     command = f"./twist train decoder --minutes {minutes:g}" + _named(real)
     command = f"{before['training_command']} && {command}"
@@ -148,10 +148,17 @@ def _origin(real):
     return [folder.name for folder in real or ()]
 
 
+def _of_codes(folder, tokenizer_model):
+    """The folder for what was made with this tokenizer's tokens; another tokenizer gets another one."""
+    from tokenlink.models.artifact import codes_sha256
+
+    return folder / codes_sha256(tokenizer_model)[:12]
+
+
 def _token_sets(model, cache, work, altered):
     from tokenlink.train.tokens import tokenize_folder
 
-    tokens = work / "tokens"
+    tokens = _of_codes(work / "tokens", model)
     train_sets = [tokenize_folder(model, cache / "train", tokens / "train")]
     if altered:
         train_sets.append(tokenize_folder(model, cache / "train", tokens / "train", altered_seed=1))

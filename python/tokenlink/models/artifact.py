@@ -72,6 +72,16 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def codes_sha256(tokenizer: Tokenizer) -> str:
+    """SHA-256 of all that decides which tokens a picture gets; another decoder leaves it as it is."""
+    digest = hashlib.sha256()
+    for key, value in sorted(tokenizer.state_dict().items()):
+        if not key.startswith("decoder."):
+            digest.update(key.encode())
+            digest.update(value.detach().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def write_json(path: Path, content: dict) -> None:
     """Write JSON so that a reader sees either the old or the new file."""
     temporary = path.with_name(path.name + ".part")
@@ -116,6 +126,7 @@ def save_artifact(
     root = Path(root)
     folder = root / name
     folder.mkdir(parents=True, exist_ok=True)
+    description = description | _token_origin(name, model, root)
     temporary = folder / "weights.safetensors.part"
     save_file({key: value.contiguous().clone() for key, value in model.state_dict().items()}, temporary)
     os.replace(temporary, folder / "weights.safetensors")
@@ -127,6 +138,15 @@ def save_artifact(
     }
     write_json(root / "manifest.json", manifest)
     return folder
+
+
+def _token_origin(name, model, root):
+    """What ties models to the tokens they were trained on: the tokenizer's own mark, or that of the one beside."""
+    if name == "tokenizer":
+        return {"codes_sha256": codes_sha256(model)}
+    beside = Path(root) / "tokenizer" / "config.json"
+    mark = json.loads(beside.read_text()).get("codes_sha256") if beside.is_file() else None
+    return {"tokenizer_sha256": mark} if mark else {}
 
 
 def verify(name: str, root: Path = DEFAULT_DIR) -> None:

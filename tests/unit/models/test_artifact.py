@@ -80,3 +80,18 @@ def test_config_of_another_model(saved):
 def test_check_all_names_the_fault(saved):
     checks = {check.name: check for check in artifact.check_all(saved[0])}
     assert checks["head"].ok and not checks["tokenizer"].ok and "train" in checks["tokenizer"].message
+
+
+def test_models_carry_the_mark_of_their_tokenizer(tmp_path):
+    torch.manual_seed(0)
+    tokenizer = artifact.Tokenizer(artifact.TokenizerConfig(vocab_size=16, height=32, width=32))
+    artifact.save_artifact("tokenizer", tokenizer, {}, {}, tmp_path)
+    artifact.save_artifact("head", TrafficHead(HeadConfig(dim_embedding=16, dim=8, blocks=1)), {}, {}, tmp_path)
+    mark = artifact.read_description("tokenizer", tmp_path)["codes_sha256"]
+    assert artifact.read_description("head", tmp_path)["tokenizer_sha256"] == mark
+    assert artifact.codes_sha256(artifact.load("tokenizer", tmp_path)) == mark
+    with torch.no_grad():
+        next(tokenizer.decoder.parameters()).add_(1)
+        assert artifact.codes_sha256(tokenizer) == mark
+        next(tokenizer.encoder.parameters()).add_(1)
+        assert artifact.codes_sha256(tokenizer) != mark
