@@ -77,7 +77,8 @@ def head(
     train_sets, validation, test = _token_sets(model, cache, work, altered=True)
     embeddings = ship.code_embeddings(model)
     start = load_task_head(work / "tokenizer", model.config)
-    result, run = train(HeadTraining(_of_codes(work / "head", model), minutes), start, embeddings, train_sets, validation)
+    settings = HeadTraining(_of_codes(work / "head", model), minutes)
+    result, run = train(settings, start, embeddings, train_sets, validation)
     command = f"./twist train head --minutes {minutes:g}"
     _write(json, ship.ship_head(result, run, command, model, validation, test, root))
 
@@ -105,7 +106,8 @@ def completion(
     rows, cols = tokenizer_model.config.grid
     model = Completion(CompletionConfig(tokenizer_model.config.vocab_size, rows, cols))
     start_from_codes(model, ship.code_embeddings(tokenizer_model))
-    result, run = train(CompletionTraining(_of_codes(work / "completion", tokenizer_model), minutes), model, train_sets, validation)
+    settings = CompletionTraining(_of_codes(work / "completion", tokenizer_model), minutes)
+    result, run = train(settings, model, train_sets, validation)
     command = f"./twist train completion --minutes {minutes:g}"
     _write(json, ship.ship_completion(result, run, command, tokenizer_model, head_model, validation, test, root))
 
