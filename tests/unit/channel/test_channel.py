@@ -171,27 +171,27 @@ def test_extreme_esn0_is_kept(esn0_db):
 
 
 @pytest.mark.parametrize(
-    "make",
+    ("make", "message"),
     [
-        lambda: ChannelConfig("nakagami"),
-        lambda: ChannelConfig(esn0_db=float("nan")),
-        lambda: ChannelConfig(rician_k_db=float("inf")),
-        lambda: ChannelConfig(fading_correlation=1.0),
-        lambda: SnrTrajectory("sawtooth"),
-        lambda: SnrTrajectory(block_slots=0),
-        lambda: SnrTrajectory(levels_db=()),
-        lambda: SnrTrajectory(std_db=-1),
-        lambda: SnrTrajectory(correlation=1.0),
-        lambda: SnrTrajectory(min_db=1, max_db=0),
-        lambda: Channel(ChannelConfig(), seed=-1),
-        lambda: Channel(ChannelConfig(), seed=0).draw(-1),
-        lambda: block_fading(np.random.default_rng(0), "nakagami"),
-        lambda: awgn(np.ones(2), -1.0, np.random.default_rng(0)),
-        lambda: n0_from_esn0_db(float("inf")),
+        (lambda: ChannelConfig("nakagami"), "model is 'nakagami', expected one of awgn"),
+        (lambda: ChannelConfig(esn0_db=float("nan")), "esn0_db is nan, expected -100 to 100 dB"),
+        (lambda: ChannelConfig(rician_k_db=float("inf")), "rician_k_db is inf, expected -100 to 100 dB"),
+        (lambda: ChannelConfig(fading_correlation=1.0), "fading_correlation is 1.0, expected 0 <= correlation < 1"),
+        (lambda: SnrTrajectory("sawtooth"), "kind is 'sawtooth', expected one of constant"),
+        (lambda: SnrTrajectory(block_slots=0), "block_slots is 0, expected >= 1"),
+        (lambda: SnrTrajectory(levels_db=()), "levels_db is .*, expected at least one finite level"),
+        (lambda: SnrTrajectory(std_db=-1), "std_db is -1, expected a finite number >= 0"),
+        (lambda: SnrTrajectory(correlation=1.0), "^correlation is 1.0, expected 0 <= correlation < 1"),
+        (lambda: SnrTrajectory(min_db=1, max_db=0), "min_db is 1, expected <= max_db"),
+        (lambda: Channel(ChannelConfig(), seed=-1), "seed is -1, expected >= 0"),
+        (lambda: Channel(ChannelConfig(), seed=0).draw(-1), "slot is -1, expected >= 0"),
+        (lambda: block_fading(np.random.default_rng(0), "nakagami"), "model is 'nakagami', expected one of awgn"),
+        (lambda: awgn(np.ones(2), -1.0, np.random.default_rng(0)), "n0 is -1.0, expected a finite number >= 0"),
+        (lambda: n0_from_esn0_db(float("inf")), "esn0_db is inf, expected -100 to 100 dB"),
     ],
 )
-def test_values_out_of_range_are_refused_by_name(make):
-    with pytest.raises(ValueError, match=" is "):
+def test_values_out_of_range_are_refused_by_name(make, message):
+    with pytest.raises(ValueError, match=message):
         make()
 
 
