@@ -3,12 +3,14 @@
 
 import json
 import math
+import multiprocessing
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 
 class CheckpointError(Exception):
@@ -55,7 +57,7 @@ class Budget:
 
 
 class Run:
-    """Clock, log and checkpoint of one training run.
+    """Clock, log, progress bar (on a terminal) and checkpoint of one training run.
 
     Parameters
     ----------
@@ -77,6 +79,9 @@ class Run:
         self._earlier_s = 0.0
         self._started = time.monotonic()
         self._saved = self._started
+        columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
+        self._bar = Progress(*columns, transient=True)
+        self._task = self._bar.add_task(self.folder.name, total=1.0)
 
     @property
     def elapsed_s(self) -> float:
@@ -91,6 +96,7 @@ class Run:
     def set_rate(self, optimizer: torch.optim.Optimizer, progress: float | None = None) -> float:
         """Put the learning rate of this moment into the optimizer and return the share of the budget spent."""
         progress = self.progress if progress is None else progress
+        self._show(progress)
         for group in optimizer.param_groups:
             group["lr"] = self.budget.rate(progress) * group.get("scale", 1.0)
         return progress
@@ -100,12 +106,23 @@ class Run:
         line = json.dumps({"step": self.step, "elapsed_s": round(self.elapsed_s, 1), **_rounded(values)})
         with open(self.folder / "log.jsonl", "a") as stream:
             stream.write(line + "\n")
-        print(line, flush=True)
+        self._bar.console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+    def _show(self, progress):
+        if not self._bar.console.is_terminal or multiprocessing.parent_process() is not None:
+            return
+        if progress >= 1:
+            self._bar.stop()
+        elif not self._bar.live.is_started:
+            self._bar.start()
+        self._bar.update(self._task, completed=progress, description=f"{self.folder.name}, step {self.step}")
 
     def save(self, every_s: float = 0.0) -> None:
         """Write the checkpoint, at most every so many seconds; a reader sees the old or the new one, never half."""
         if time.monotonic() - self._saved < every_s:
             return
+        if every_s == 0:  # the end of the run
+            self._bar.stop()
         self._saved = time.monotonic()
         content = {name: item.state_dict() for name, item in self._state.items()}
         content["run"] = {"step": self.step, "elapsed_s": self.elapsed_s, "extra": self.extra}
