@@ -47,11 +47,16 @@ def artifacts(tmp_path_factory):
 
 
 @pytest.fixture
-def faulty_camera(monkeypatch):
-    """Runs get the camera of `faulty_camera.py`."""
+def faulty_nodes(monkeypatch):
+    """Function that lets runs start modules of this folder as their nodes, such as camera="faulty_camera"."""
     search = [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, search)))
-    monkeypatch.setitem(runner.NODES, "camera", "faulty_camera")
+
+    def use(**modules):
+        for node, module in modules.items():
+            monkeypatch.setitem(runner.NODES, node, module)
+
+    return use
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The closed loop with its real processes over the simulated radio: repeatable, and clear about every fault."""
 
+import json
 import os
 import shutil
 import signal
@@ -9,14 +10,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
 from tokenlink.link.modes import load_mode_table  # noqa: E402
 from tokenlink.models import artifact  # noqa: E402
 from tokenlink.nodes import camera, twin  # noqa: E402
+from tokenlink.nodes.process import NodeError  # noqa: E402
 from tokenlink.nodes.runner import RunError, run_loop  # noqa: E402
 
 N_PICTURES = 6
+needs_flowgraph = pytest.mark.skipif(shutil.which("grcc") is None, reason="GNU Radio is not installed")
 
 
 def test_same_seed_same_records_and_a_bad_picture_is_skipped(config, pictures, tmp_path):
@@ -37,10 +40,12 @@ def test_same_seed_same_records_and_a_bad_picture_is_skipped(config, pictures, t
         assert record["mode_id"] == before["next_mode_id"]
     assert seen[0]["d"] == 0.0 and first.summary["f1_avg"] is None
     assert first.info["status"] == "complete" and first.timing["frames_per_s"] > 0
+    assert len(first.summary["mode_shares"]) > 1, "the policy follows the changing Es/N0"
 
 
-@pytest.mark.parametrize("victim", ["twin", "radio"])
-def test_killed_process_stops_the_run_with_one_sentence_and_keeps_the_records(config, pictures, tmp_path, victim):
+@pytest.mark.parametrize("radio", ["simulator", pytest.param("gnuradio", marks=needs_flowgraph)])
+@pytest.mark.parametrize("victim", ["camera", "twin", "radio"])
+def test_killed_process_stops_the_run_and_keeps_the_records(config, pictures, tmp_path, victim, radio):
     for number in range(N_PICTURES, 200):  # more than can be through before the signal
         shutil.copy(pictures / "000.png", pictures / f"{number:03d}.png")
     children = []
@@ -52,12 +57,13 @@ def test_killed_process_stops_the_run_with_one_sentence_and_keeps_the_records(co
             child.process.wait()
 
     with pytest.raises(RunError, match=f"the {victim} process was killed by SIGKILL; .* frames are kept") as caught:
-        run_loop(replace(config, n_frames=200), tmp_path / "run", kill_at_slot_2, children.extend)
+        run_loop(replace(config, n_frames=200, radio=radio), tmp_path / "run", kill_at_slot_2, children.extend)
     assert "\n" not in str(caught.value)
     assert all(child.exit_code is not None for child in children)
     records = (tmp_path / "run" / "records.jsonl").read_text().splitlines()
     assert len(records) >= 3
     assert (tmp_path / "run" / "arrays.npz").is_file()
+    assert "killed by SIGKILL" in json.loads((tmp_path / "run" / "run.json").read_text())["status"]
 
 
 def damage_truncate(root):
@@ -94,8 +100,10 @@ def test_weights_for_another_codebook_are_refused(config, make_artifacts, tmp_pa
 
 def refuse(config, root, sentence):
     bad = replace(config, artifacts=str(root))
+    if any(part in sentence for part in ("missing", "codes")):  # the tokenizer's: both nodes load it
+        with pytest.raises(artifact.ArtifactError, match=sentence):
+            camera.load_tokenizer(bad, load_mode_table())
     with pytest.raises(artifact.ArtifactError, match=sentence):
-        camera.load_tokenizer(bad, load_mode_table())
         twin.load_models(bad, load_mode_table())
 
 
@@ -105,6 +113,25 @@ def test_bad_weights_stop_the_run_before_the_first_frame(config, make_artifacts,
     with pytest.raises(RunError, match="the twin process .* SHA-256"):
         run_loop(replace(config, artifacts=str(root)), tmp_path / "run")
     assert "Traceback" not in "".join(path.read_text() for path in (tmp_path / "run" / "logs").iterdir())
+
+
+def test_models_of_another_tokenizer_are_refused(config, make_artifacts, tmp_path):
+    root = make_artifacts(tmp_path / "other")
+    run = replace(config, artifacts=str(root))
+    twin.load_models(run, load_mode_table())
+    tokenizer = artifact.load("tokenizer", root)
+    with torch.no_grad():
+        tokenizer.quantizer._codebook.embed.neg_()
+    artifact.save_artifact("tokenizer", tokenizer, {}, {}, root)
+    with pytest.raises(NodeError, match="completion was trained on the tokens of another tokenizer"):
+        twin.load_models(run, load_mode_table())
+
+
+def test_a_radio_that_falls_silent_ends_the_run(config, faulty_nodes, tmp_path):
+    faulty_nodes(simulator="deaf_radio")
+    quick = replace(config, slot_timeout_s=0.6, stall_timeout_s=2.0)
+    with pytest.raises(RunError, match=r"nothing came through for 2 s in slot 4, 3 slots were missed; 4 recorded"):
+        run_loop(quick, tmp_path / "run")
 
 
 def test_source_without_frames_is_refused(config, tmp_path):

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The closed loop through the real flowgraph: same records as without GNU Radio, under TWIST and a static policy."""
 
+import json
+import os
 import shutil
+import subprocess
 from dataclasses import replace
 from importlib import resources
 
@@ -12,10 +15,12 @@ pytest.importorskip("torch")
 
 from tokenlink.control import ControlConfig  # noqa: E402
 from tokenlink.link.modes import load_mode_table  # noqa: E402
-from tokenlink.nodes.config import Addresses, FeedbackConfig, NodeConfig  # noqa: E402
-from tokenlink.nodes.flowgraph import compile_flowgraph, flowgraph_command  # noqa: E402
+from tokenlink.nodes import runner  # noqa: E402
+from tokenlink.nodes.config import RUNNING_RADIO, Addresses, FeedbackConfig, NodeConfig  # noqa: E402
+from tokenlink.nodes.flowgraph import FLOWGRAPH, OUT_OF_TREE, compile_flowgraph, flowgraph_command  # noqa: E402
 from tokenlink.nodes.process import NodeError  # noqa: E402
-from tokenlink.nodes.runner import run_loop  # noqa: E402
+from tokenlink.nodes.runner import RunError, run_loop  # noqa: E402
+from tokenlink.wire.sockets import PullSocket  # noqa: E402
 
 needs_flowgraph = pytest.mark.skipif(
     shutil.which("grcc") is None, reason="GNU Radio is not installed"
@@ -23,7 +28,8 @@ needs_flowgraph = pytest.mark.skipif(
 
 
 @needs_flowgraph
-def test_flowgraph_and_simulator_give_the_same_records_whatever_gets_lost(config, faulty_camera, tmp_path):
+def test_flowgraph_and_simulator_give_the_same_records_whatever_gets_lost(config, faulty_nodes, tmp_path):
+    faulty_nodes(camera="faulty_camera")
     table = two_modes(tmp_path)
     control = ControlConfig(high_mode=1, fallback_mode=1, hold_slots=1)
     faults = replace(config, mode_table=str(table), control=control, feedback=FeedbackConfig(lost_slots=(2, 3, 4)))
@@ -51,9 +57,47 @@ def two_modes(folder):
 
 
 @needs_flowgraph
-def test_static_policy_through_the_flowgraph(config, tmp_path):
-    result = run_loop(replace(config, radio="gnuradio", policy="static-high"), tmp_path / "run")
+def test_static_policy_through_a_flowgraph_of_ones_own(config, tmp_path):
+    own = shutil.copy(FLOWGRAPH, tmp_path)
+    static = replace(config, radio="gnuradio", policy="static-high", flowgraph=str(own))
+    result = run_loop(static, tmp_path / "run")
     assert result.summary["mode_shares"] == {"high": 1.0} and result.summary["cost"] == 1.5
+
+
+def free_addresses():
+    """RUNNING_RADIO at ports that nobody uses."""
+    sockets = {name: PullSocket("tcp://127.0.0.1:*") for name in RUNNING_RADIO}
+    for each in sockets.values():
+        each.close()
+    return {name: each.address for name, each in sockets.items()}
+
+
+@needs_flowgraph
+def test_a_running_flowgraph_serves_one_run_after_the_other(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "RUNNING_RADIO", radio := free_addresses())
+    at = Addresses.in_folder(tmp_path, radio)
+    command = flowgraph_command(compile_flowgraph(), NodeConfig(config, at), load_mode_table())
+    search = os.pathsep.join([str(runner.LIBRARY), str(OUT_OF_TREE)])
+    expected = run_loop(config, tmp_path / "simulator").folder.path / "records.jsonl"
+    with open(tmp_path / "log", "wb") as log:
+        flowgraph = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | {"PYTHONPATH": search}
+        )
+        try:
+            for name in ("first", "second"):
+                run_loop(replace(config, radio="running"), tmp_path / name)
+                assert (tmp_path / name / "records.jsonl").read_bytes() == expected.read_bytes()
+            assert flowgraph.poll() is None
+        finally:
+            flowgraph.terminate()
+            flowgraph.wait(20)
+
+
+def test_no_running_radio_is_said(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "RUNNING_RADIO", radio := free_addresses())
+    with pytest.raises(RunError, match=f"no radio listens at {radio['tokens']} after 1 s: start flowgraphs/"):
+        run_loop(replace(config, radio="running", startup_timeout_s=1.0), tmp_path / "run")
+    assert "no radio listens" in json.loads((tmp_path / "run" / "run.json").read_text())["status"]
 
 
 @needs_flowgraph

@@ -8,6 +8,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from tokenlink.cli.loopback import RADIO
+
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 LEVELS_DB = (0.0, 6.0, -4.0, 3.0, -7.0, 5.0)
 
@@ -16,7 +18,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Channel and noise.")] = 1,
     scene: Annotated[int, typer.Option(help="Seed of the street.")] = 4,
     frames: Annotated[int, typer.Option(help="Frames to send.")] = 120,
-    radio: Annotated[str, typer.Option(help="gnuradio, or simulator: the same link without GNU Radio.")] = "gnuradio",
+    radio: Annotated[str, typer.Option(help=RADIO)] = "gnuradio",
     artifacts: Annotated[OptionalPath, typer.Option(help="Folder of other weights.")] = None,
     out: Annotated[OptionalPath, typer.Option(help="Run folder; default: a new one under runs/.")] = None,
     json: Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.")] = None,

@@ -111,7 +111,7 @@ class _Run:
         self.recorder = recorder
         self.info = info
         self.children = []
-        self.n_expected = None
+        self.n_expected = self.moved_s = None
         at = node_config.addresses
         self.camera, self.twin = PullSocket(at.camera_records), PullSocket(at.twin_records)
 
@@ -146,7 +146,7 @@ class _Run:
     def serve(self, on_frame):
         """Record until the camera has said goodbye and its last frame is through."""
         records, n_seen = self.recorder.records, 0
-        moved_s = time.monotonic()
+        self.moved_s = time.monotonic()
         while self.n_expected is None or len(records) < self.n_expected:
             message = self.twin.recv(POLL_S)
             if message is not None:
@@ -155,11 +155,11 @@ class _Run:
                 self._take_camera(message)
             for record in records[n_seen:]:
                 if not record["missed"] or record["slot"] == 0:
-                    moved_s = time.monotonic()
+                    self.moved_s = time.monotonic()
                 if on_frame:
                     on_frame(record)
             n_seen = len(records)
-            self._check(n_seen, time.monotonic() - moved_s)
+            self._check(n_seen, time.monotonic() - self.moved_s)
 
     def _take_camera(self, message):
         if isinstance(message, StateReport):
@@ -177,6 +177,7 @@ class _Run:
             self.recorder.add_state(message)
         elif isinstance(message, Hello):
             self.info["nodes"]["twin"] = message.info
+            self.moved_s = time.monotonic()  # the twin waits its full time for the first frame from here on
 
     def _check(self, n_seen, still_s):
         """Raise RunError when a process is gone that should not be, or nothing has moved for too long."""

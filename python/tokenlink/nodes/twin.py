@@ -167,11 +167,10 @@ def check_origin(root):
     """Refuse a completion model or a head that names another tokenizer than the one beside it; NodeError."""
     from tokenlink.models import artifact
 
-    beside = artifact.read_manifest(root)["tokenizer"]["weights.safetensors"]["sha256"]
-    same = {beside, artifact.read_description("tokenizer", root).get("codes_sha256")}
+    beside = artifact.read_description("tokenizer", root).get("codes_sha256")
     for name in ("completion", "head"):
         trained_on = artifact.read_description(name, root).get("tokenizer_sha256")
-        if trained_on is not None and trained_on not in same:
+        if None not in (trained_on, beside) and trained_on != beside:
             raise NodeError(f"{name} was trained on the tokens of another tokenizer, {trained_on[:12]}: train it again")
 
 
