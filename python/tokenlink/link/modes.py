@@ -109,7 +109,7 @@ class ModeTable:
         return sum(self.channel_uses(mode, group) for group in range(self.n_groups))
 
     def relative_cost(self, mode: Mode) -> float:
-        """B_m / B_0, the cost of DESIGN equation (49)."""
+        """B_m / B_0, the cost of TWIST paper, eq. (49)."""
         return mode.budget / self.nominal_budget
 
     def token_thresholds(self, mode: Mode) -> np.ndarray:
