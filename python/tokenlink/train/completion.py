@@ -164,7 +164,8 @@ def restoration(
     -------
     dict
         Shares over the frames after the first of each sequence: `model` with its own previous states, `context_only`
-        without any, `copy_previous` of the twin's last state (filled by copying), and `frames`.
+        without any, `copy_previous` of the twin's last state (filled by copying); the first and the last again over
+        the tokens that differ from the frame before (`..._where_changed`); and `frames`.
     """
     group_map, _ = default_group_map()
     n_groups = int(group_map.max()) + 1
@@ -174,7 +175,8 @@ def restoration(
     state = np.full((n_sequences, n_tokens), -1, np.int64)
     copied = state.copy()
     hits = {"model": 0, "context_only": 0, "copy_previous": 0}
-    n_erased, n_frames = 0, 0
+    changed_hits = {"model_where_changed": 0, "copy_where_changed": 0}
+    n_erased, n_changed, n_frames = 0, 0, 0
     draws = [np.random.default_rng([seed, i]) for i in range(n_sequences)]
     for t in range(max(length)):
         live = np.array([i for i in range(n_sequences) if t < length[i]])
@@ -193,4 +195,11 @@ def restoration(
             n_erased, n_frames = n_erased + int(erased.sum()), n_frames + len(live)
             for name, ids in (("model", state[live]), ("context_only", alone.numpy()), ("copy_previous", copied[live])):
                 hits[name] += int(((ids == truth) & erased).sum())
-    return {**{name: n / max(n_erased, 1) for name, n in hits.items()}, "frames": n_frames}
+            before = np.stack([tokens.token_ids[tokens.spans[i][0] + t - 1] for i in live])
+            changed = erased & (before != truth)
+            n_changed += int(changed.sum())
+            for name, ids in zip(changed_hits, (state[live], copied[live]), strict=True):
+                changed_hits[name] += int(((ids == truth) & changed).sum())
+    shares = {name: n / max(n_erased, 1) for name, n in hits.items()}
+    shares.update({name: n / max(n_changed, 1) for name, n in changed_hits.items()})
+    return {**shares, "frames": n_frames}

@@ -82,6 +82,10 @@ def completion_metrics(
     metrics["margin_over_copy_at_0.3"] = at_30["model"] - at_30["copy_previous"]
     if head is not None:
         metrics["traffic_at_0.3"] = _traffic_with_losses(model, tokens, head, embeddings, 0.3)
+        metrics["traffic_at_0.3_copying"] = _traffic_with_losses(None, tokens, head, embeddings, 0.3)
+        metrics["traffic_clean"] = traffic_scores(
+            tokens.labels, said_states(head_logits(head, embeddings, tokens.token_ids))
+        )
     return metrics
 
 
@@ -94,9 +98,12 @@ def _traffic_with_losses(model, tokens, head, embeddings, rate):
         for t in range(first, last):
             truth = filled[t : t + 1].copy()
             erased = rng.random(truth.shape) < rate
-            received = Received(truth, erased, np.where(erased, 0.4, 0.999).astype(np.float32))
-            said, _ = complete(model, *as_tensors(received), torch.from_numpy(state))
-            state = said.numpy().astype(np.int64)
+            if model is None:
+                state = np.where(erased, state.clip(0), truth)
+            else:
+                received = Received(truth, erased, np.where(erased, 0.4, 0.999).astype(np.float32))
+                said, _ = complete(model, *as_tensors(received), torch.from_numpy(state))
+                state = said.numpy().astype(np.int64)
             filled[t] = state[0]
     return traffic_scores(tokens.labels, said_states(head_logits(head, embeddings, filled)))
 
