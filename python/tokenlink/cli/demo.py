@@ -16,7 +16,7 @@ LEVELS_DB = (0.0, 6.0, -4.0, 3.0, -7.0, 5.0)
 
 def demo(
     seed: Annotated[int, typer.Option(help="Channel and noise.")] = 1,
-    scene: Annotated[int, typer.Option(help="Seed of the street.")] = 4,
+    scene: Annotated[int, typer.Option(help="Seed of the street.")] = 12,
     frames: Annotated[int, typer.Option(help="Frames to send.")] = 120,
     radio: Annotated[str, typer.Option(help=RADIO)] = "gnuradio",
     artifacts: Annotated[OptionalPath, typer.Option(help="Folder of other weights.")] = None,

@@ -86,7 +86,7 @@ def _torch():
 
 
 def _python(code, env=None):
-    """Output of a Python program in a process of its own, or None and its last words when it fails."""
+    """Last line a Python program prints in a process of its own, or None and its last words when it fails."""
     command = [sys.executable, "-c", code]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, env=env, check=False)
@@ -95,7 +95,8 @@ def _python(code, env=None):
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         return None, lines[-1] if lines else f"exit code {done.returncode}"
-    return done.stdout.strip(), ""
+    lines = done.stdout.strip().splitlines()  # GNU Radio speaks before them on its first run
+    return lines[-1] if lines else "", ""
 
 
 def _gnuradio():

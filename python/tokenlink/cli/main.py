@@ -39,10 +39,6 @@ def render(context: typer.Context) -> None:
     """Render labelled frames into a folder, for training. Example: ./twist render --out frames --invented 2"""
     from tokenlink.data.render_cache import main
 
-    asked = {word.partition("=")[0] for word in context.args}
-    if not asked & {"--sequences", "--invented", "--help", "-h"}:
-        print("twist: nothing to render: give --sequences or --invented, see ./twist render --help", file=sys.stderr)
-        raise typer.Exit(2)
     main(context.args)
 
 

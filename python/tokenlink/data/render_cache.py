@@ -88,7 +88,10 @@ def write_sequence(source: RenderedFrames, folder: Path, name: str, on_frame=lam
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of the render cache."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not options.sequences and options.invented < 1:
+        parser.error("nothing to render: give --sequences with names, or --invented with a number >= 1")
     from tokenlink.data.render.sequence import RenderConfig
 
     config = RenderConfig(seed=options.seed, mirror=options.mirror, stride=options.stride)
