@@ -52,7 +52,7 @@ def test_every_help_shows_an_example(command):
 
 def test_render_without_anything_to_render_says_so(tmp_path):
     result = CliRunner().invoke(app, ["render", "--out", str(tmp_path)])
-    assert result.exit_code == 2 and "give --sequences or --invented" in result.output
+    assert result.exit_code == 2 and "give --sequences with names, or --invented" in result.output
 
 
 def test_start_imports_nothing_heavy():
