@@ -124,8 +124,9 @@ def _codewords(code, info_bits):
     def check_sum(row, columns):
         total = np.zeros((len(word), z), np.uint8)
         for column in columns:
-            if shifts[row, column] >= 0:
-                total ^= np.roll(word[:, column], -int(shifts[row, column]), axis=1)
+            if (shift := int(shifts[row, column])) >= 0:  # the block rotated by its shift, without np.roll's copies
+                total[:, : z - shift] ^= word[:, column, shift:]
+                total[:, z - shift :] ^= word[:, column, :shift]
         return total
 
     sums = [check_sum(row, range(kb)) for row in range(4)]
