@@ -47,7 +47,7 @@ def loopback(
 ) -> None:
     """Run the loop on frames, channel and policy of your choice.
 
-    Example: ./twist loopback --frames-from kitti-raw:drive_0001 --channel rayleigh --snr-db 15 --policy static-med
+    Example: ./twist loopback --frames-from invented:3 --channel rayleigh --snr-db 15 --policy static-med
     """
     from tokenlink.channel import ChannelConfig, SnrTrajectory
     from tokenlink.cli.run import new_run_folder, run_and_show

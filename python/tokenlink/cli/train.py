@@ -13,8 +13,8 @@ OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time 
 OptionalPaths = Optional[list[Path]]  # noqa: UP007, UP045
 
 app = typer.Typer(
-    help="Train the models on rendered frames; every command continues where it stopped. Example: "
-    "./twist train tokenizer --minutes 45",
+    help="Train the models on frames of ./twist render, in the order tokenizer, head, completion; every command "
+    "continues where it stopped. Example: ./twist train tokenizer --minutes 45",
     no_args_is_help=True,
 )
 
@@ -51,7 +51,7 @@ def tokenizer(
     command = f"./twist train tokenizer --minutes {minutes:g} --processes {processes}"
     command += _named(real)
     root = out or DEFAULT_DIR
-    metrics = ship.ship_tokenizer(model, run, command, cache / "val", cache / "test", root, real_pictures=_origin(real))
+    metrics = ship.ship_tokenizer(model, run, command, cache / "val", cache / "test", root, **_origins(cache, real))
     _write(json, metrics)
 
 
@@ -80,7 +80,7 @@ def head(
     settings = HeadTraining(_of_codes(work / "head", model), minutes)
     result, run = train(settings, start, embeddings, train_sets, validation)
     command = f"./twist train head --minutes {minutes:g}"
-    _write(json, ship.ship_head(result, run, command, model, validation, test, root))
+    _write(json, ship.ship_head(result, run, command, model, validation, test, root, **_origins(cache)))
 
 
 @app.command()
@@ -109,7 +109,10 @@ def completion(
     settings = CompletionTraining(_of_codes(work / "completion", tokenizer_model), minutes)
     result, run = train(settings, model, train_sets, validation)
     command = f"./twist train completion --minutes {minutes:g}"
-    _write(json, ship.ship_completion(result, run, command, tokenizer_model, head_model, validation, test, root))
+    about = _origins(cache)
+    _write(
+        json, ship.ship_completion(result, run, command, tokenizer_model, head_model, validation, test, root, **about)
+    )
 
 
 @app.command()
@@ -138,7 +141,7 @@ def decoder(
     model, run = train(settings, model, tokens)
     command = f"./twist train decoder --minutes {minutes:g}" + _named(real)
     command = f"{before['training_command']} && {command}"
-    metrics = ship.ship_tokenizer(model, run, command, cache / "val", cache / "test", root, real_pictures=_origin(real))
+    metrics = ship.ship_tokenizer(model, run, command, cache / "val", cache / "test", root, **_origins(cache, real))
     _write(json, metrics)
 
 
@@ -146,8 +149,11 @@ def _named(real):
     return "".join(f" --real {folder.name}" for folder in real or ())
 
 
-def _origin(real):
-    return [folder.name for folder in real or ()]
+def _origins(cache, real=()):
+    from tokenlink.train.ship import origin_of
+
+    pictures = {"real_pictures": [folder.name for folder in real]} if real else {}
+    return {"data_origin": origin_of([path.stem for path in sorted((cache / "train").glob("*.npy"))]), **pictures}
 
 
 def _of_codes(folder, tokenizer_model):

@@ -16,8 +16,8 @@ from tokenlink.data.sources import RenderedFrames, invented_scene, rendered_trac
 
 _CELL_PX = 16
 _EXAMPLE = """example:
-  ./twist render --out cache --tracks data/kitti_tracking --sequences 0000 0001 --seed 1
-  ./twist render --out cache --invented 4 --frames 200 --seed 9"""
+  ./twist render --out .cache/frames/train --invented 4 --frames 200 --seed 9
+  ./twist render --out .cache/frames/train --tracks kitti_tracking --sequences 0000 0001 --seed 1"""
 
 
 def cell_map(

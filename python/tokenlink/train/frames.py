@@ -75,7 +75,7 @@ class FrameStore:
             counts.append(centre_counts(boxes, frame, vru, n))
             self._boxes += [boxes[frame == i] for i in range(n)]
         if not self.images:
-            raise FrameStoreError(f"no frames in {folder}: see python -m tokenlink.data.render_cache --help")
+            raise FrameStoreError(f"no frames in {folder}: see ./twist render --help")
         self.labels = np.concatenate(labels).astype(np.int64)
         self.cells = np.concatenate(cells).astype(np.uint8)
         self.counts = np.concatenate(counts)

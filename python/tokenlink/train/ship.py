@@ -20,27 +20,38 @@ from tokenlink.train.tokens import TokenSet, code_embeddings
 
 EVALUATION_SEED = 7
 TRACKS = "tracks_"
+INVENTED = "invented scenes"
 
 
 def describe(command: str, run, **more) -> dict:
-    """Where weights come from: the command, steps and minutes, data origin, and whatever else is given."""
+    """Where weights come from: the command, steps and minutes, and whatever else is given, such as `data_origin`."""
     return {
         "training_command": command,
         "steps": run.step,
         "minutes": round(run.elapsed_s / 60, 1),
-        "data_origin": f"{ORIGIN}, and invented scenes; held-out sequences are whole KITTI tracking sequences",
         **more,
     }
 
 
+def origin_of(names: list[str]) -> str:
+    """Origin of rendered sequences by their names."""
+    from_tracks = [name.startswith(TRACKS) for name in names]
+    return " and ".join([ORIGIN] * any(from_tracks) + [INVENTED] * (not all(from_tracks)))
+
+
+def measured_part(names: list[str]) -> str:
+    """Prefix of the sequences to measure on: those from tracks where there are any, as origins are never mixed."""
+    return TRACKS if any(name.startswith(TRACKS) for name in names) else ""
+
+
 def measured_on(names: list[str], frames: int) -> dict:
     """What a metric was measured on."""
-    return {"origin": ORIGIN, "sequences": names, "frames": frames, "seed": EVALUATION_SEED}
+    return {"origin": origin_of(names), "sequences": names, "frames": frames, "seed": EVALUATION_SEED}
 
 
 def tokenizer_metrics(model: Tokenizer, frames: Path, n_pictures: int = 300) -> dict:
-    """PSNR on some frames, codebook use and flicker on the sequences that were rendered from tracks."""
-    store = FrameStore(frames, prefix=TRACKS)
+    """PSNR on some frames, codebook use and flicker on `measured_part` of the sequences."""
+    store = FrameStore(frames, prefix=measured_part([path.stem for path in frames.glob("*.npy")]))
     indices = spread_indices(store, n_pictures)
     scores = {**evaluate(model, None, store, indices), **flicker_of(model, store)}
     scores["without_holding"] = flicker_of(model, store, margin=-1.0)
@@ -48,8 +59,8 @@ def tokenizer_metrics(model: Tokenizer, frames: Path, n_pictures: int = 300) -> 
 
 
 def head_metrics(model: TrafficHead, embeddings: torch.Tensor, tokens: TokenSet) -> dict:
-    """Traffic scores on clean tokens of the sequences that were rendered from tracks, together and one by one."""
-    tokens = tokens.only(TRACKS)
+    """Traffic scores on clean tokens of `measured_part` of the sequences, together and one by one."""
+    tokens = tokens.only(measured_part(tokens.names))
     said = said_states(head_logits(model, embeddings, tokens.token_ids))
     each = {
         name: traffic_scores(tokens.labels[first:last], said[first:last])
@@ -73,7 +84,7 @@ def completion_metrics(
 
     Every sequence is run from its start for at most `limit` frames.
     """
-    tokens = tokens.only(TRACKS).beginnings(limit)
+    tokens = tokens.only(measured_part(tokens.names)).beginnings(limit)
     metrics = measured_on(tokens.names, len(tokens))
     for rate in (0.1, 0.3, 0.6):
         metrics[f"restored_at_{rate}"] = restoration(model, tokens, rate, EVALUATION_SEED)
