@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 
 from tokenlink.phy.tokens import bits_per_token
@@ -58,19 +59,62 @@ def map_tokens(app_llr: np.ndarray, vocab_size: int) -> tuple[np.ndarray, np.nda
 
     Notes
     -----
-    When the codebook fills all bit patterns the posterior factorises, so that the argmax is the hard decision of each
-    bit and the maximum is the product of the bits' own; otherwise all entries are compared.
+    The posterior factorises over the bits, except that it is normalised over the codebook. Where all bit patterns are
+    entries, the argmax is the hard decision of each bit and the maximum the product of the bits' own. Otherwise a
+    pattern v lies below the size V just when it agrees with V down to some bit where V has a one and v has a zero, and
+    is free after it: at most one family a bit, of which the best member and the total probability are known.
     """
     llr = _checked(app_llr, vocab_size)
+    token_ids = np.empty(len(llr), np.int32)
+    confidence = np.empty(len(llr), np.float32)
+    if vocab_size == 1 << llr.shape[1]:
+        _map_bits(llr, token_ids, confidence)
+    else:
+        _map_below(llr, vocab_size, token_ids, confidence)
+    return token_ids, confidence
+
+
+@numba.njit(cache=True)
+def _map_bits(llr, token_ids, confidence):
+    """Hard decision of each bit, and the product of the probabilities that each is right."""
+    for i in range(llr.shape[0]):
+        token, doubt = 0, 1.0
+        for value in llr[i]:
+            token = (token << 1) | (value < 0)
+            doubt *= 1.0 + np.exp(-abs(value))
+        token_ids[i] = token
+        confidence[i] = 1.0 / doubt
+
+
+@numba.njit(cache=True)
+def _map_below(llr, vocab_size, token_ids, confidence):
+    """Best pattern below vocab_size, and its share of the probability of all patterns below it."""
     n_bits = llr.shape[1]
-    if vocab_size != 1 << n_bits:
-        log_q = log_posterior(llr, vocab_size)
-        token_ids = log_q.argmax(axis=1)
-        return token_ids.astype(np.int32), np.exp(log_q[np.arange(len(log_q)), token_ids])
-    weights = 1 << np.arange(n_bits - 1, -1, -1)
-    token_ids = ((llr < 0) @ weights).astype(np.int32)
-    confidence = np.exp(-np.log1p(np.exp(-np.abs(llr))).sum(axis=1))
-    return token_ids, confidence.astype(np.float32)
+    for i in range(llr.shape[0]):
+        best_score, best_token = -np.inf, 0
+        total = -np.inf  # ln of the probability of all families so far
+        prefix_score, prefix = 0.0, 0  # of the bits in which v agrees with vocab_size
+        for j in range(n_bits):
+            ln_zero, ln_one = -_softplus(-llr[i, j]), -_softplus(llr[i, j])
+            if (vocab_size >> (n_bits - 1 - j)) & 1:
+                token, score = prefix << 1, prefix_score + ln_zero
+                total = np.logaddexp(total, score)
+                for value in llr[i, j + 1 :]:
+                    token = (token << 1) | (value < 0)
+                    score -= _softplus(-abs(value))
+                if score > best_score:
+                    best_score, best_token = score, token
+                prefix, prefix_score = (prefix << 1) | 1, prefix_score + ln_one
+            else:
+                prefix, prefix_score = prefix << 1, prefix_score + ln_zero
+        token_ids[i] = best_token
+        confidence[i] = np.exp(best_score - total)
+
+
+@numba.njit(cache=True)
+def _softplus(value):
+    """ln(1 + exp(value)), so that -_softplus(-llr) is ln P(bit is 0)."""
+    return max(value, 0.0) + np.log1p(np.exp(-abs(value)))
 
 
 def _checked(app_llr, vocab_size: int) -> np.ndarray:

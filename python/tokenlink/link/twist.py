@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The TWIST link: token grid to symbols and back, one LDPC codeword a utility group.
 
-The stages are functions of their own, as each is a GNU Radio block; `encode_frame` and `decode_frame` chain them.
+The stages are functions of their own, as each is a GNU Radio block; they take one frame or any leading axes of frames.
+`encode_frame` and `decode_frame` chain them for one frame, `encode_frames` and `decode_frames` for many at once.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from tokenlink.phy.tokens import bits_per_token, tokens_to_bits
 
 @dataclass(frozen=True)
 class TokenDecision:
-    """What the receiver believes about a frame.
+    """What the receiver believes about a frame, or with a leading axis about each of several.
 
     Attributes
     ----------
-    token_ids : int32 [n_tokens]      MAP estimate, raster order
-    confidence : float32 [n_tokens]   its posterior probability
-    iterations : int32 [n_groups]     LDPC iterations used
-    parity_ok : bool [n_groups]       all parity checks of the group's codeword hold
+    token_ids : int32 [..., n_tokens]      MAP estimate, raster order
+    confidence : float32 [..., n_tokens]   its posterior probability
+    iterations : int32 [..., n_groups]     LDPC iterations used
+    parity_ok : bool [..., n_groups]       all parity checks of the group's codeword hold
     """
 
     token_ids: np.ndarray
@@ -53,30 +54,36 @@ def packetize(token_ids: np.ndarray, table: ModeTable) -> list[np.ndarray]:
 
     Parameters
     ----------
-    token_ids : int32 [n_tokens]   raster order, 0 <= id < vocab_size
+    token_ids : int32 [..., n_tokens]   raster order, 0 <= id < vocab_size
 
     Returns
     -------
-    list of uint8 [k_g]   one array a group, MSB of each token first
+    list of uint8 [..., k_g]   one array a group, MSB of each token first
 
     Raises
     ------
     ValueError   wrong length, or an id outside the codebook
     """
     token_ids = np.asarray(token_ids)
-    if token_ids.shape != (table.n_tokens,):
+    if token_ids.ndim == 0 or token_ids.shape[-1] != table.n_tokens:
         raise ValueError(f"token_ids has shape {token_ids.shape}, must be [{table.n_tokens}]")
-    return [tokens_to_bits(token_ids[positions], table.vocab_size) for positions in table.group_positions]
+    lead = token_ids.shape[:-1]
+    return [tokens_to_bits(token_ids[..., positions], table.vocab_size).reshape(*lead, table.info_bits(group))
+            for group, positions in enumerate(table.group_positions)]
 
 
 def encode_groups(info_bits: list[np.ndarray], mode: Mode, table: ModeTable) -> list[np.ndarray]:
-    """Codeword of every group: uint8 [k_g] -> uint8 [n_g], n_g a whole number of symbols."""
-    return [ldpc.encode(group_code(table, mode, g), bits[None])[0] for g, bits in enumerate(info_bits)]
+    """Codeword of every group: uint8 [..., k_g] -> uint8 [..., n_g], n_g a whole number of symbols."""
+    coded = []
+    for group, bits in enumerate(info_bits):
+        code = group_code(table, mode, group)
+        coded.append(ldpc.encode(code, bits.reshape(-1, bits.shape[-1])).reshape(*bits.shape[:-1], code.n))
+    return coded
 
 
 def map_groups(coded_bits: list[np.ndarray], table: ModeTable) -> np.ndarray:
-    """Symbols of a frame, groups one after the other: list of uint8 [n_g] -> complex64 [n_symbols]."""
-    return np.concatenate([qam.map_bits(bits, table.modulation) for bits in coded_bits])
+    """Symbols of a frame, groups one after the other: list of uint8 [..., n_g] -> complex64 [..., n_symbols]."""
+    return np.concatenate([qam.map_bits(bits, table.modulation) for bits in coded_bits], axis=-1)
 
 
 def demap_groups(symbols: np.ndarray, channel_gain, n0, mode: Mode, table: ModeTable) -> list[np.ndarray]:
@@ -84,13 +91,13 @@ def demap_groups(symbols: np.ndarray, channel_gain, n0, mode: Mode, table: ModeT
 
     Parameters
     ----------
-    symbols : complex64 [n_symbols]   received, not equalised
-    channel_gain : complex or complex64 [n_symbols]
-    n0 : float or float32 [n_symbols]   total noise variance, > 0
+    symbols : complex64 [..., n_symbols]   received, not equalised
+    channel_gain : complex or complex64, broadcast to the symbols
+    n0 : float or float32, broadcast to the symbols   total noise variance, > 0
 
     Returns
     -------
-    list of float32 [n_g]   nat; positive means 0
+    list of float32 [..., n_g]   nat; positive means 0
 
     Raises
     ------
@@ -98,40 +105,101 @@ def demap_groups(symbols: np.ndarray, channel_gain, n0, mode: Mode, table: ModeT
     """
     symbols = np.asarray(symbols)
     counts = [table.channel_uses(mode, g) for g in range(table.n_groups)]
-    if symbols.shape != (sum(counts),):
+    if symbols.ndim == 0 or symbols.shape[-1] != sum(counts):
         raise ValueError(f"symbols has shape {symbols.shape}, must be [{sum(counts)}] in mode {mode.name}")
     if not np.isfinite(symbols).all():
         raise ValueError("symbols holds NaN or infinity, must be finite")
     llr = qam.demap(symbols, n0, table.modulation, channel_gain=channel_gain)
     ends = np.cumsum(counts) * qam.BITS_PER_SYMBOL[table.modulation]
-    return np.split(llr, ends[:-1])
+    return np.split(llr, ends[:-1], axis=-1)
 
 
 def decode_groups(llr: list[np.ndarray], mode: Mode, table: ModeTable):
-    """Soft-output LDPC decoding of every group.
+    """Soft-output LDPC decoding of every group, of float32 [..., n_g] each.
 
     Returns
     -------
-    app_llr : list of float32 [k_g]   a-posteriori, calibrated by the table's `llr_scale`
-    iterations : int32 [n_groups]
-    parity_ok : bool [n_groups]
+    app_llr : list of float32 [..., k_g]   a-posteriori, calibrated by the table's `llr_scale`
+    iterations : int32 [..., n_groups]
+    parity_ok : bool [..., n_groups]
     """
-    results = [ldpc.decode(group_code(table, mode, g), values[None], table.max_iterations)
+    lead = llr[0].shape[:-1]
+    results = [ldpc.decode(group_code(table, mode, g), values.reshape(-1, values.shape[-1]), table.max_iterations)
                for g, values in enumerate(llr)]
-    scale = [table.llr_scale[rate] for rate in mode.code_rates]
-    app_llr = [result.app_llr[0] * np.float32(factor) for result, factor in zip(results, scale, strict=True)]
-    iterations = np.array([result.iterations[0] for result in results], np.int32)
-    return app_llr, iterations, np.array([bool(result.parity_ok[0]) for result in results])
+    app_llr = [(result.app_llr * np.float32(table.llr_scale[rate])).reshape(*lead, -1)
+               for result, rate in zip(results, mode.code_rates, strict=True)]
+    iterations = np.stack([result.iterations for result in results], axis=-1).astype(np.int32)
+    parity_ok = np.stack([result.parity_ok for result in results], axis=-1).astype(bool)
+    return app_llr, iterations.reshape(*lead, -1), parity_ok.reshape(*lead, -1)
 
 
 def decide_tokens(app_llr: list[np.ndarray], table: ModeTable) -> tuple[np.ndarray, np.ndarray]:
-    """MAP token and confidence of every position, raster order: int32 and float32 [n_tokens]."""
-    token_ids = np.empty(table.n_tokens, np.int32)
-    confidence = np.empty(table.n_tokens, np.float32)
+    """MAP token and confidence of every position, raster order: int32 and float32 [..., n_tokens]."""
+    lead = app_llr[0].shape[:-1]
+    token_ids = np.empty((*lead, table.n_tokens), np.int32)
+    confidence = np.empty((*lead, table.n_tokens), np.float32)
     n_bits = bits_per_token(table.vocab_size)
     for positions, values in zip(table.group_positions, app_llr, strict=True):
-        token_ids[positions], confidence[positions] = map_tokens(values.reshape(-1, n_bits), table.vocab_size)
+        ids, sure = map_tokens(values.reshape(-1, n_bits), table.vocab_size)
+        token_ids[..., positions] = ids.reshape(*lead, -1)
+        confidence[..., positions] = sure.reshape(*lead, -1)
     return token_ids, confidence
+
+
+def encode_frames(token_ids: np.ndarray, mode: Mode, table: ModeTable) -> np.ndarray:
+    """Symbols that carry token grids in a mode: int32 [F, n_tokens] -> complex64 [F, n_symbols], mean energy 1.
+
+    Raises
+    ------
+    ValueError   as `packetize`, or another number of axes
+    """
+    token_ids = np.asarray(token_ids)
+    if token_ids.ndim != 2:
+        raise ValueError(f"token_ids has shape {token_ids.shape}, must be [frames, {table.n_tokens}]")
+    if not len(token_ids):
+        return np.zeros((0, table.total_channel_uses(mode)), np.complex64)
+    return map_groups(encode_groups(packetize(token_ids, table), mode, table), table)
+
+
+def decode_frames(symbols: np.ndarray, channel_gain, n0, mode: Mode, table: ModeTable) -> TokenDecision:
+    """Tokens and confidences of many frames sent in one mode; the same to the bit as `decode_frame` on each.
+
+    Parameters
+    ----------
+    symbols : complex64 [F, n_symbols]     received, not equalised
+    channel_gain : complex64 [F], or [F, n_symbols], or one number
+    n0 : float32 [F], or [F, n_symbols], or one number   total noise variance, > 0
+
+    Returns
+    -------
+    TokenDecision   with a leading axis F
+
+    Raises
+    ------
+    ValueError   as `demap_groups`, or another number of axes
+    """
+    symbols = np.asarray(symbols)
+    if symbols.ndim != 2:
+        raise ValueError(f"symbols has shape {symbols.shape}, must be [frames, symbols]")
+    channel_gain, n0 = (_per_frame(name, values, len(symbols)) for name, values in
+                        (("channel_gain", channel_gain), ("n0", n0)))
+    if not len(symbols):
+        return _no_decisions(table)
+    return _decode(symbols, channel_gain, n0, mode, table)
+
+
+def _per_frame(name, values, n_frames):
+    """Values of each frame with an axis for its symbols."""
+    values = np.asarray(values)
+    if values.ndim and len(values) != n_frames:
+        raise ValueError(f"{name} has shape {values.shape}, must be one number or [{n_frames}], one a frame")
+    return values[:, None] if values.ndim == 1 else values
+
+
+def _no_decisions(table):
+    tokens, groups = (0, table.n_tokens), (0, table.n_groups)
+    return TokenDecision(
+        np.zeros(tokens, np.int32), np.zeros(tokens, np.float32), np.zeros(groups, np.int32), np.zeros(groups, bool))
 
 
 def encode_frame(token_ids: np.ndarray, mode: Mode, table: ModeTable) -> np.ndarray:
@@ -141,6 +209,10 @@ def encode_frame(token_ids: np.ndarray, mode: Mode, table: ModeTable) -> np.ndar
 
 def decode_frame(symbols: np.ndarray, channel_gain, n0, mode: Mode, table: ModeTable) -> TokenDecision:
     """Tokens and confidences from received symbols; arguments and errors as in `demap_groups`."""
+    return _decode(symbols, channel_gain, n0, mode, table)
+
+
+def _decode(symbols, channel_gain, n0, mode, table):
     app_llr, iterations, parity_ok = decode_groups(demap_groups(symbols, channel_gain, n0, mode, table), mode, table)
     token_ids, confidence = decide_tokens(app_llr, table)
     return TokenDecision(token_ids, confidence, iterations, parity_ok)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tokenlink.link.modes import load_mode_table, parse_mode_table
-from tokenlink.link.twist import decode_frame, encode_frame, packetize
+from tokenlink.link.twist import decode_frame, decode_frames, encode_frame, encode_frames, packetize
 
 TABLE = load_mode_table()
 
@@ -38,6 +38,46 @@ def test_clean_channel_round_trip_with_a_rotated_gain(table):
         decision = decode_frame(encode_frame(token_ids, mode, table) * gain, gain, 1e-3, mode, table)
         np.testing.assert_array_equal(decision.token_ids, token_ids)
         assert decision.parity_ok.all() and (decision.confidence > 0.99).all()
+
+
+@pytest.mark.parametrize("table", [TABLE, small_table()], ids=["default", "odd sizes"])
+def test_many_frames_are_each_frame_to_the_bit(table):
+    """At 7 dB on average, so that some groups fail and stop at different iterations."""
+    rng = np.random.default_rng(6)
+    for mode in table.modes:
+        token_ids = rng.integers(0, table.vocab_size, (7, table.n_tokens)).astype(np.int32)
+        symbols = encode_frames(token_ids, mode, table)
+        np.testing.assert_array_equal(symbols, [encode_frame(each, mode, table) for each in token_ids])
+        gain = rng.normal(size=(7, 2)).astype(np.float32).view(np.complex64)[:, 0]
+        n0 = rng.uniform(0.1, 0.4, 7).astype(np.float32)
+        noise = rng.normal(size=(*symbols.shape, 2)).view(complex)[..., 0] * np.sqrt(n0 / 2)[:, None]
+        received = (symbols * gain[:, None] + noise).astype(np.complex64)
+        many = decode_frames(received, gain, n0, mode, table)
+        assert 0 < many.parity_ok.mean() < 1
+        for i, each in enumerate(received):
+            one = decode_frame(each, gain[i], n0[i], mode, table)
+            for name in ("token_ids", "confidence", "iterations", "parity_ok"):
+                np.testing.assert_array_equal(getattr(many, name)[i], getattr(one, name), err_msg=name)
+                assert getattr(many, name).dtype == getattr(one, name).dtype
+
+
+def test_no_frames_at_all_give_an_empty_decision():
+    mode = TABLE.modes[0]
+    symbols = encode_frames(np.zeros((0, TABLE.n_tokens), np.int32), mode, TABLE)
+    assert symbols.shape == (0, TABLE.total_channel_uses(mode))
+    decision = decode_frames(symbols, np.zeros(0), np.zeros(0), mode, TABLE)
+    assert decision.token_ids.shape == decision.confidence.shape == (0, TABLE.n_tokens)
+    assert decision.iterations.shape == decision.parity_ok.shape == (0, 4)
+
+
+def test_frames_without_their_axis_or_with_too_few_gains_are_refused():
+    mode, one = TABLE.modes[0], np.ones(TABLE.total_channel_uses(TABLE.modes[0]), np.complex64)
+    with pytest.raises(ValueError, match="token_ids has shape"):
+        encode_frames(np.zeros(TABLE.n_tokens, np.int32), mode, TABLE)
+    with pytest.raises(ValueError, match="symbols has shape"):
+        decode_frames(one, 1, 0.1, mode, TABLE)
+    with pytest.raises(ValueError, match="channel_gain has shape"):
+        decode_frames(one[None], np.ones(2), 0.1, mode, TABLE)
 
 
 def test_better_protected_groups_survive_where_others_fail():
