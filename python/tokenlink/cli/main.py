@@ -12,6 +12,7 @@ import typer
 from tokenlink.cli.demo import demo
 from tokenlink.cli.doctor import doctor
 from tokenlink.cli.grc import grc
+from tokenlink.cli.keys import keys
 from tokenlink.cli.loopback import loopback
 from tokenlink.cli.train import app as train
 
@@ -28,6 +29,7 @@ app.command()(demo)
 app.command()(loopback)
 app.command()(doctor)
 app.command()(grc)
+app.command()(keys)
 app.add_typer(train, name="train")
 
 

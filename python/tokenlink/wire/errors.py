@@ -40,3 +40,11 @@ class InvalidField(WireError):
 
 class AddressRefused(WireError):
     """Binding to an address other machines can reach was not asked for, or has no keys."""
+
+
+class KeysRefused(WireError):
+    """Keys that are missing, malformed, open to others, or do not belong together."""
+
+
+class PeerRefused(WireError):
+    """A handshake failed: the other end has no keys, wrong ones, or is not admitted."""

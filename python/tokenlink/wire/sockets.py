@@ -5,72 +5,93 @@ A socket belongs to the thread that uses it. Queues hold ``queue_messages`` on e
 within the timeout is dropped by the sender and counted, and its number is missing at the receiver, which counts it too.
 """
 
-import ipaddress
+import itertools
 import logging
+import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
+from dataclasses import replace
 
 import zmq
+from zmq.utils import z85
+from zmq.utils.monitor import recv_monitor_message
 
 from tokenlink.wire.codec import MAX_MESSAGE_BYTES, decode, encode
-from tokenlink.wire.errors import AddressRefused, WireError
+from tokenlink.wire.errors import AddressRefused, KeysRefused, PeerRefused, WireError
+from tokenlink.wire.keys import CurveKeys, check_address, is_loopback
 from tokenlink.wire.sequence import SequenceTracker
+
+__all__ = ["CurveKeys", "PullSocket", "PushSocket", "is_loopback", "new_key_pair"]
 
 _log = logging.getLogger(__name__)
 _PATIENCE_MS = 500
+_HEARTBEAT_MS, _DEAD_MS, _RECONNECT_MAX_MS = 1000, 5000, 2000
+_FAILED_HANDSHAKES = {
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "the other end hung up: it has no keys, or other ones",
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "the other end has no keys, or not those of this one",
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH: "the key of the end that connects is not among those that are admitted",
+}
 
 
-@dataclass(frozen=True)
-class CurveKeys:
-    """CURVE keys (Z85 bytes [40]) of this end; ``server_public``: key of the end that binds, for the other one."""
+def new_key_pair():
+    """Fresh CURVE keys: (public, secret), Z85 bytes [40]."""
+    return zmq.curve_keypair()
 
-    public: bytes
-    secret: bytes
-    server_public: bytes | None = None
+
+class _Doorman:
+    """Answers libzmq's question whether a public key may come in (RFC 27, ZAP); one for all sockets of the process.
+
+    Each socket that admits only some keys has a domain of its own here.
+    """
+
+    _lock = threading.Lock()
+    _instance = None
+
+    def __init__(self):
+        self._allowed = {"": None}
+        self._numbers = itertools.count()
+        self._socket = zmq.Context.instance().socket(zmq.REP)
+        self._socket.linger = 0
+        self._socket.bind("inproc://zeromq.zap.01")
+        threading.Thread(target=self._serve, name="zap", daemon=True).start()
 
     @classmethod
-    def generate(cls, server_public=None):
-        """Fresh keys from the operating system's random source."""
-        return cls(*zmq.curve_keypair(), server_public)
+    def domain_of(cls, allowed):
+        """Name of a domain that admits these public keys (Z85 bytes)."""
+        with cls._lock:
+            if cls._instance is None or cls._instance._socket.closed:
+                cls._instance = cls()
+            domain = f"twist-{next(cls._instance._numbers)}"
+            cls._instance._allowed[domain] = frozenset(z85.decode(key) for key in allowed)
+            return domain
 
-
-def is_loopback(address):
-    """True when no other machine can reach ``address`` (str, as zmq writes it)."""
-    parts = urlsplit(address)
-    if parts.scheme in ("ipc", "inproc"):
-        return True
-    host = address.removeprefix("tcp://").rsplit(":", 1)[0].strip("[]")
-    if parts.scheme != "tcp":
-        return False
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _check_port(address):
-    """Refuse a TCP port libzmq would silently cut to 16 bits."""
-    port = address.rsplit(":", 1)[-1]
-    if address.startswith("tcp://") and port not in ("*", "!") and not (port.isdigit() and int(port) <= 65535):
-        raise AddressRefused(f"{address} has no port from 0 to 65535")
+    def _serve(self):
+        try:
+            while True:
+                _, request, domain, _, _, mechanism, *credentials = self._socket.recv_multipart()
+                allowed = self._allowed.get(domain.decode(errors="replace"), frozenset())
+                known = allowed is None or (mechanism == b"CURVE" and credentials and credentials[0] in allowed)
+                answer = (b"200", b"OK") if known else (b"400", b"this key is not admitted")
+                self._socket.send_multipart([b"1.0", request, *answer, b"", b""])
+        except zmq.ZMQError:  # the context has ended
+            self._socket.close()
 
 
 class _Socket:
-    def __init__(self, kind, address, bind, queue_messages, timeout_s, max_bytes, allow_remote, keys):
+    def __init__(self, kind, address, bind, queue_messages, timeout_s, max_bytes, allow_remote, keys, immediate=False):
         if queue_messages < 1:
             raise ValueError(f"queue_messages is {queue_messages}, expected >= 1")
         if not timeout_s >= 0:
             raise ValueError(f"timeout_s is {timeout_s}, expected >= 0")
-        if bind and not is_loopback(address) and not (allow_remote and keys):
-            raise AddressRefused(f"{address} can be reached from other machines: needs allow_remote and CURVE keys")
-        _check_port(address)
+        check_address(address, bind, allow_remote, keys)
+        self.address = address
         self.timeout_s = float(timeout_s)
         self.max_bytes = int(max_bytes)
         self.counts = Counter()
         self.last_error = None
+        self._monitor = None
         self._socket = zmq.Context.instance().socket(kind)
+        self._socket.immediate = immediate
         self._socket.set_hwm(queue_messages)
         self._socket.linger = 0
         # Beyond this libzmq cuts the connection before the memory is taken; up to it a message is refused and counted.
@@ -79,21 +100,41 @@ class _Socket:
             if keys:
                 self._set_keys(keys, bind)
             (self._socket.bind if bind else self._socket.connect)(address)
-        except (zmq.ZMQError, AddressRefused) as err:
-            self._socket.close()
-            if isinstance(err, AddressRefused):
-                raise
+        except WireError:
+            self.close()
+            raise
+        except zmq.ZMQError as err:
+            self.close()
             raise AddressRefused(f"cannot {'bind' if bind else 'connect'} {address}: {err}") from None
         self.address = self._socket.last_endpoint.decode() if bind else address
 
     def _set_keys(self, keys, bind):
-        self._socket.curve_publickey, self._socket.curve_secretkey = keys.public, keys.secret
-        if bind:
-            self._socket.curve_server = True
-        elif keys.server_public is None:
+        try:
+            matching = zmq.curve_public(keys.secret) == keys.public
+        except (zmq.ZMQError, ValueError):
+            matching = False
+        if not matching:
+            raise KeysRefused(f"the public and the secret key for {self.address} do not belong together")
+        if not bind and keys.server_public is None:
             raise AddressRefused("keys without server_public, the public key of the end that binds")
+        socket = self._socket
+        socket.curve_publickey, socket.curve_secretkey = keys.public, keys.secret
+        socket.heartbeat_ivl, socket.heartbeat_timeout = _HEARTBEAT_MS, _DEAD_MS
+        socket.reconnect_ivl_max = _RECONNECT_MAX_MS
+        if not bind:
+            socket.curve_serverkey = keys.server_public
         else:
-            self._socket.curve_serverkey = keys.server_public
+            if keys.allowed is not None:
+                socket.zap_domain = _Doorman.domain_of(keys.allowed).encode()
+            socket.curve_server = True
+        self._monitor = socket.get_monitor_socket(sum(_FAILED_HANDSHAKES))
+        self._monitor.set_hwm(100)
+
+    def _note_handshakes(self):
+        """Count handshakes that failed since the last time; they are retried, so a wrong key counts again and again."""
+        while self._monitor is not None and self._monitor.poll(0):
+            event = recv_monitor_message(self._monitor, zmq.NOBLOCK)["event"]
+            self._refuse(PeerRefused(_FAILED_HANDSHAKES.get(event, "the handshake failed")))
 
     def _refuse(self, err):
         """Count an error by its name; the first of each name is logged."""
@@ -105,6 +146,11 @@ class _Socket:
     def close(self, linger_s=0.0):
         """Close; what is still queued gets ``linger_s`` seconds to leave. Closing twice does nothing."""
         if not self._socket.closed:
+            if self._monitor is not None:
+                self._note_handshakes()
+                self._socket.disable_monitor()
+                self._monitor.close()
+                self._monitor = None
             self._socket.close(linger=int(1000 * linger_s))
 
     def __enter__(self):
@@ -125,7 +171,8 @@ class PushSocket(_Socket):
     timeout_s : float      how long ``send`` waits for room, s
     max_bytes : int        largest message
     allow_remote : bool    bind to an address other machines reach; needs ``keys``
-    keys : CurveKeys       encrypt; None: plain
+    keys : CurveKeys       encrypt, and admit only whom they name; None: plain, on loopback only
+    immediate : bool       queue only for an end that is there, so that one that comes later gets nothing stale
 
     Attributes
     ----------
@@ -133,7 +180,8 @@ class PushSocket(_Socket):
 
     Raises
     ------
-    AddressRefused   not loopback though not asked for, or the address cannot be used
+    AddressRefused   beyond loopback without keys or not asked for, or the address cannot be used
+    KeysRefused      the keys do not belong together
     ValueError       queue_messages or timeout_s out of range
     """
 
@@ -146,8 +194,9 @@ class PushSocket(_Socket):
         max_bytes=MAX_MESSAGE_BYTES,
         allow_remote=False,
         keys=None,
+        immediate=False,
     ):
-        super().__init__(zmq.PUSH, address, bind, queue_messages, timeout_s, max_bytes, allow_remote, keys)
+        super().__init__(zmq.PUSH, address, bind, queue_messages, timeout_s, max_bytes, allow_remote, keys, immediate)
         self._next_seq = Counter()
 
     def send(self, message, timeout_s=None):
@@ -169,6 +218,7 @@ class PushSocket(_Socket):
             raise
         self._next_seq[type(message)] += 1
         timeout_s = self.timeout_s if timeout_s is None else timeout_s
+        self._note_handshakes()
         if self._socket.poll(int(1000 * timeout_s), zmq.POLLOUT):
             try:
                 self._socket.send_multipart(frames, zmq.NOBLOCK)
@@ -223,6 +273,7 @@ class PullSocket(_Socket):
         deadline = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
         while True:
             left_s = max(0.0, deadline - time.monotonic())
+            self._note_handshakes()
             if not self._socket.poll(int(1000 * left_s), zmq.POLLIN):
                 return None
             try:

@@ -133,3 +133,12 @@ def test_doctor_names_a_remedy_for_what_is_wrong(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "examine", lambda: list(findings.values()))
     result = CliRunner().invoke(app, ["doctor", "--json", str(tmp_path / "d.json")])
     assert result.exit_code == 1 and "GNU Radio" in (tmp_path / "d.json").read_text()
+
+
+def test_keys_are_made_once_and_printed_nowhere(tmp_path):
+    done = twist("keys", "--out", tmp_path / "keys")
+    assert done.returncode == 0 and "never leaves" in done.stdout
+    secret = (tmp_path / "keys" / "rx" / "secret.key").read_text().split()[-1]
+    assert secret not in done.stdout + done.stderr
+    again = twist("keys", "--out", tmp_path / "keys")
+    assert again.returncode == 1 and "exists already" in again.stderr

@@ -10,7 +10,7 @@ import pytest
 import zmq
 
 from tokenlink import wire
-from tokenlink.wire.sockets import CurveKeys, PullSocket, PushSocket, is_loopback
+from tokenlink.wire.sockets import PullSocket, PushSocket, is_loopback
 
 ANY_PORT = "tcp://127.0.0.1:*"
 TIMEOUT_S = 5.0
@@ -167,13 +167,6 @@ def test_loopback_addresses_are_known(address, expected):
     assert is_loopback(address) is expected
 
 
-@pytest.mark.parametrize("kwargs", [{}, {"allow_remote": True}, {"keys": CurveKeys(b"x" * 40, b"y" * 40)}])
-def test_other_machines_are_refused_unless_told_otherwise_and_with_keys(kwargs):
-    for make in (PullSocket, PushSocket):
-        with pytest.raises(wire.AddressRefused):
-            make("tcp://0.0.0.0:*", bind=True, **kwargs)
-
-
 @pytest.mark.parametrize("address", ["nonsense", "tcp://127.0.0.1:99999999", "tcp://"])
 def test_an_unusable_address_is_refused_by_name(address):
     with pytest.raises(wire.AddressRefused):
@@ -183,21 +176,6 @@ def test_an_unusable_address_is_refused_by_name(address):
 def test_an_address_in_use_is_refused_by_name(pull):
     with pytest.raises(wire.AddressRefused):
         PullSocket(pull.address)
-
-
-@pytest.mark.skipif(not zmq.has("curve"), reason="zmq without CURVE")
-def test_keys_admit_the_one_who_knows_the_server():
-    server = CurveKeys.generate()
-    with PullSocket("tcp://0.0.0.0:*", timeout_s=TIMEOUT_S, allow_remote=True, keys=server) as pull:
-        address = pull.address.replace("0.0.0.0", "127.0.0.1")
-        with PushSocket(address) as plain, PushSocket(address, keys=CurveKeys.generate(server.public)) as push:
-            plain.send(frame(1))
-            push.send(frame(2))
-            assert pull.recv().slot == 2
-            assert pull.recv(timeout_s=0.1) is None
-            plain.close()
-    with pytest.raises(wire.AddressRefused):
-        PushSocket(address, keys=CurveKeys.generate())
 
 
 @pytest.mark.parametrize("kwargs", [{"queue_messages": 0}, {"timeout_s": -1}, {"timeout_s": float("nan")}])
