@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Token indices as bits, most significant bit first."""
 
+import numba
 import numpy as np
 
 
@@ -33,10 +34,22 @@ def tokens_to_bits(token_ids, vocab_size):
         return np.zeros(0, np.uint8)
     if token_ids.dtype.kind not in "iu":
         raise ValueError(f"token_ids has dtype {token_ids.dtype}, must be an integer type")
-    if token_ids.min() < 0 or token_ids.max() >= vocab_size:
+    bits = np.empty((token_ids.size, width), np.uint8)
+    ids = np.require(token_ids, np.int32 if token_ids.dtype == np.int32 else np.int64, "CA")
+    if not _spell(ids, vocab_size, bits):
         raise ValueError(f"token_ids reach {token_ids.min()}..{token_ids.max()}, must lie in 0..{vocab_size - 1}")
-    shifts = np.arange(width - 1, -1, -1, dtype=np.int64)
-    return ((token_ids.astype(np.int64)[:, None] >> shifts) & 1).astype(np.uint8).reshape(-1)
+    return bits.reshape(-1)
+
+
+@numba.njit(cache=True)
+def _spell(token_ids, vocab_size, bits):
+    """Bits of each id, MSB first; False when one is outside the codebook."""
+    inside = True
+    for i in range(token_ids.size):
+        inside &= (token_ids[i] >= 0) & (token_ids[i] < vocab_size)
+        for j in range(bits.shape[1]):
+            bits[i, j] = (token_ids[i] >> (bits.shape[1] - 1 - j)) & 1
+    return inside
 
 
 def bits_to_tokens(bits, vocab_size, on_invalid="raise"):
