@@ -25,9 +25,10 @@ def loopback(
     block_slots: Annotated[int, typer.Option(help="Blockwise: slots per level.")] = 20,
     walk_std_db: Annotated[float, typer.Option(help="Gauss-Markov: standard deviation, dB.")] = 3.0,
     policy: Annotated[
-        str, typer.Option(help="twist, channel-adaptive, static-low, static-med or static-high.")
+        str, typer.Option(help="twist, channel-adaptive, static-low, -med, -high; twist-no-gamma, -u, -d, -pi.")
     ] = "twist",
     feedback_loss: Annotated[float, typer.Option(help="Probability that a slot's feedback is lost.")] = 0.0,
+    feedback_delay: Annotated[int, typer.Option(help="Slots until feedback decides a mode; 1: the next slot's.")] = 1,
     lost_slots: Annotated[str, typer.Option(help="Slots whose feedback is lost, such as 10-19,30.")] = "",
     hold_slots: Annotated[OptionalInt, typer.Option(help="Slots without feedback that keep their mode.")] = None,
     fallback_mode: Annotated[OptionalInt, typer.Option(help="mode_id once feedback stays lost.")] = None,
@@ -63,7 +64,7 @@ def loopback(
         channel=ChannelConfig(channel, snr_db, rician_k_db, fading_correlation, walk),
         policy=policy,
         control=ControlConfig(**control),
-        feedback=FeedbackConfig(feedback_loss, parse_slots(lost_slots, "--lost-slots")),
+        feedback=FeedbackConfig(feedback_loss, parse_slots(lost_slots, "--lost-slots"), feedback_delay),
         urgent_slots=parse_slots(urgent_slots, "--urgent-slots"),
         completion=completion,
         mode_table=str(mode_table) if mode_table else None,

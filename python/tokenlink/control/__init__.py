@@ -1,25 +1,34 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Mode controllers: step(state, report) -> (state, mode_id), chosen from feedback on the slot before."""
 
+from tokenlink.control.feedback import FeedbackConfig, FeedbackLink
 from tokenlink.control.policies import (
+    ABLATIONS,
     POLICIES,
     ChannelAdaptive,
     ControlConfig,
     ControlState,
     RiskController,
     StaticPolicy,
+    WithoutSignal,
     make_policy,
 )
-from tokenlink.control.report import Report, channel_quality
+from tokenlink.control.report import Report, channel_quality, drift, observe
 
 __all__ = [
+    "ABLATIONS",
     "POLICIES",
     "ChannelAdaptive",
     "ControlConfig",
     "ControlState",
+    "FeedbackConfig",
+    "FeedbackLink",
     "Report",
     "RiskController",
     "StaticPolicy",
+    "WithoutSignal",
     "channel_quality",
+    "drift",
     "make_policy",
+    "observe",
 ]

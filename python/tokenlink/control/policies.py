@@ -2,7 +2,7 @@
 """TWIST's risk controller and the policies it is compared with, all with one interface."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 LOW, MED, HIGH = "low", "med", "high"
 
@@ -128,6 +128,29 @@ class RiskController(_FeedbackPolicy):
         return MED, risk
 
 
+class WithoutSignal(RiskController):
+    """TWIST's controller with one of its inputs removed, for the ablation.
+
+    Parameters
+    ----------
+    config : ControlConfig or None
+    signal : str   one of SIGNALS
+
+    Notes
+    -----
+    The input weighs nothing in eq. (25); without pi, an urgent frame may also get the low budget of eq. (26).
+    """
+
+    def __init__(self, config=None, signal="u"):
+        if signal not in SIGNALS:
+            raise ValueError(f"signal is {signal!r}, expected one of {', '.join(SIGNALS)}")
+        super().__init__(replace(config or ControlConfig(), **{SIGNALS[signal]: 0.0}))
+        self.signal = signal
+
+    def _decide(self, report):
+        return super()._decide(replace(report, priority=0) if self.signal == "pi" else report)
+
+
 class ChannelAdaptive(_FeedbackPolicy):
     """Looks at the channel only: a bad channel gets the high budget, a good one the low budget."""
 
@@ -170,7 +193,9 @@ class StaticPolicy(_FeedbackPolicy):
         return state, state.mode_id
 
 
-POLICIES = ("twist", "channel-adaptive", "static-low", "static-med", "static-high")
+SIGNALS = {"gamma": "weight_channel", "u": "weight_erased", "d": "weight_drift", "pi": "weight_priority"}
+ABLATIONS = tuple(f"twist-no-{signal}" for signal in SIGNALS)
+POLICIES = ("twist", "channel-adaptive", "static-low", "static-med", "static-high", *ABLATIONS)
 
 
 def make_policy(name, config=None):
@@ -191,6 +216,8 @@ def make_policy(name, config=None):
     """
     if name == "twist":
         return RiskController(config)
+    if name in ABLATIONS:
+        return WithoutSignal(config, name.removeprefix("twist-no-"))
     if name == "channel-adaptive":
         return ChannelAdaptive(config)
     if name in POLICIES:

@@ -59,3 +59,27 @@ def channel_quality(esn0_db, worst_db=-5.0, best_db=20.0):
     if not worst_db < best_db:
         raise ValueError(f"worst_db is {worst_db}, expected less than best_db, which is {best_db}")
     return float(np.clip((esn0_db - worst_db) / (best_db - worst_db), 0.0, 1.0))
+
+
+def drift(state, previous):
+    """d, eq. (24): share of tokens int [n_tokens] that differ from the previous state; 0 where there is none."""
+    return 0.0 if previous is None else float((state != previous).mean())
+
+
+def observe(slot, state, previous, erased, esn0_db, priority=0):
+    """The report on one slot as the twin sees it.
+
+    Parameters
+    ----------
+    slot : int
+    state : int [n_tokens]              the completed state
+    previous : int [n_tokens] or None   the state before
+    erased : bool [n_tokens]
+    esn0_db : float                     received Es/N0, dB
+    priority : int                      0 or 1
+
+    Returns
+    -------
+    Report   u of eq. (23), d of eq. (24), gamma as `channel_quality`
+    """
+    return Report(slot, float(erased.mean()), drift(state, previous), channel_quality(esn0_db), priority)

@@ -9,33 +9,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from tokenlink.channel import ChannelConfig, SnrTrajectory
-from tokenlink.control import POLICIES, ControlConfig
+from tokenlink.control import POLICIES, ControlConfig, FeedbackConfig
 
 RADIOS = ("gnuradio", "simulator", "running")
 COMPLETIONS = ("model", "copy")
-
-
-@dataclass(frozen=True)
-class FeedbackConfig:
-    """How feedback gets lost on its way from the twin to the transmitter, which then holds its mode or falls back.
-
-    Parameters
-    ----------
-    loss_probability : float   that of each slot, independently, in [0, 1]
-    lost_slots : tuple of int  slots whose feedback, the command for the slot after, is lost in any case
-
-    Raises
-    ------
-    ValueError   a value outside its range
-    """
-
-    loss_probability: float = 0.0
-    lost_slots: tuple[int, ...] = ()
-
-    def __post_init__(self):
-        object.__setattr__(self, "lost_slots", tuple(int(slot) for slot in self.lost_slots))
-        if not 0.0 <= self.loss_probability <= 1.0:
-            raise ValueError(f"loss_probability is {self.loss_probability}, expected 0 to 1")
 
 
 @dataclass(frozen=True)

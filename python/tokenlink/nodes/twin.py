@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenlink.control import Report, channel_quality, make_policy
+from tokenlink.control import FeedbackLink, drift, make_policy, observe
 from tokenlink.link.modes import load_mode_table
 from tokenlink.nodes.process import NodeError, Stopped, run_node
 from tokenlink.wire import NO_MODE, Bye, Hello, LinkReport, ModeCommand, StateReport, TokenEstimate
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
 IDLE_S = 1.0
-_FEEDBACK_STREAM = 3
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,7 @@ class Twin:
         self.run = run
         self.policy = make_policy(run.policy, run.control)
         self.control = self.policy.initial_state()
+        self.feedback = FeedbackLink(run.feedback, run.seed, self.control.mode_id)
         self.state = None
 
     def step(self, estimate):
@@ -65,8 +65,8 @@ class Twin:
         -----
         TWIST paper: completion (11, 12), head (13, 14), u (23), d (24) with d_1 = 0, controller (25, 26).
         """
-        quality = channel_quality(estimate.esn0_db)
-        return self._take(estimate.slot, estimate.token_ids, np.asarray(estimate.erased), estimate.confidence, quality)
+        received = estimate.token_ids, np.asarray(estimate.erased), estimate.confidence
+        return self._take(estimate.slot, *received, estimate.esn0_db)
 
     def miss(self, slot):
         """A slot of which nothing came: every token is erased, and nothing is known of the channel.
@@ -76,7 +76,7 @@ class Twin:
         nothing = np.zeros(self.n_tokens, np.int32)
         return self._take(slot, nothing, np.ones(nothing.size, bool), nothing.astype(np.float32), None)
 
-    def _take(self, slot, token_ids, erased, confidence, quality):
+    def _take(self, slot, token_ids, erased, confidence, esn0_db):
         begin_s = time.monotonic()
         previous = self.state
         state = self.models.complete(token_ids, erased, confidence, previous)
@@ -84,30 +84,23 @@ class Twin:
         completed_s = time.monotonic()
         predicted = self.models.read(self.state)
         read_s = time.monotonic()
-        u = float(erased.mean())
-        d = 0.0 if previous is None else float((self.state != previous).mean())
         priority = int(slot in self.run.urgent_slots)
-        report = None if quality is None else Report(slot, u, d, quality, priority)
+        report = None if esn0_db is None else observe(slot, self.state, previous, erased, esn0_db, priority)
         self.control, mode_id = self.policy.step(self.control, report)
+        self.feedback.decide(slot, mode_id)
         record = {
             "missed": report is None,
-            "u": u,
-            "d": d,
-            "gamma": quality,
+            "u": float(erased.mean()),
+            "d": drift(self.state, previous),
+            "gamma": None if report is None else report.channel_quality,
             "priority": priority,
             "risk": self.control.risk,
-            "feedback_lost": self.feedback_lost(slot),
+            "feedback_lost": self.run.feedback.lost(self.run.seed, slot),
             "next_mode_id": mode_id,
             "predicted": predicted,
         }
         timing = {"complete_s": completed_s - begin_s, "head_s": read_s - completed_s}
         return record, timing | {"control_s": time.monotonic() - read_s}
-
-    def feedback_lost(self, slot):
-        """Whether the feedback on a slot, the command for the slot after it, is lost on its way to the transmitter."""
-        feedback = self.run.feedback
-        draw = np.random.default_rng((self.run.seed, _FEEDBACK_STREAM, slot)).random()
-        return bool(slot in feedback.lost_slots or draw < feedback.loss_probability)
 
 
 def load_models(run, table):
@@ -193,8 +186,8 @@ def main(config):
         slot = 0
         try:
             while True:
-                lost = slot > 0 and twin.feedback_lost(slot - 1)
-                modes.deliver(ModeCommand(slot, 0, NO_MODE if lost else twin.control.mode_id))
+                command = twin.feedback.command(slot)
+                modes.deliver(ModeCommand(slot, 0, NO_MODE if command is None else command))
                 camera.deliver(ModeCommand(slot, 0, twin.control.mode_id))
                 estimate, link = receive_slot(radio, slot, run.slot_timeout_s if slot else run.startup_timeout_s)
                 received_s = time.monotonic()
