@@ -15,7 +15,6 @@ torch = pytest.importorskip("torch")
 from tokenlink.link.modes import load_mode_table  # noqa: E402
 from tokenlink.models import artifact  # noqa: E402
 from tokenlink.nodes import camera, twin  # noqa: E402
-from tokenlink.nodes.process import NodeError  # noqa: E402
 from tokenlink.nodes.runner import RunError, run_loop  # noqa: E402
 
 N_PICTURES = 6
@@ -123,7 +122,7 @@ def test_models_of_another_tokenizer_are_refused(config, make_artifacts, tmp_pat
     with torch.no_grad():
         tokenizer.quantizer._codebook.embed.neg_()
     artifact.save_artifact("tokenizer", tokenizer, {}, {}, root)
-    with pytest.raises(NodeError, match="completion was trained on the tokens of another tokenizer"):
+    with pytest.raises(artifact.ArtifactError, match="completion was trained on the tokens of another tokenizer"):
         twin.load_models(run, load_mode_table())
 
 

@@ -4,31 +4,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 
 from tokenlink.control import FeedbackLink, drift, make_policy, observe
 from tokenlink.link.modes import load_mode_table
-from tokenlink.nodes.process import NodeError, Stopped, run_node
+from tokenlink.nodes.process import Stopped, run_node
 from tokenlink.wire import NO_MODE, Bye, Hello, LinkReport, ModeCommand, StateReport, TokenEstimate
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
 IDLE_S = 1.0
-
-
-@dataclass(frozen=True)
-class TwinModels:
-    """The learned parts as functions, so that the twin knows no framework.
-
-    Attributes
-    ----------
-    complete : (token_ids int32 [n_tokens], erased bool, confidence float32, previous int32 or None) -> int32 [n_tokens]
-    read : token_ids int32 [n_tokens] -> dict of car and vru (bool) and density (0..2)
-    """
-
-    complete: callable
-    read: callable
 
 
 class Twin:
@@ -36,7 +21,7 @@ class Twin:
 
     Parameters
     ----------
-    models : TwinModels
+    models : TwinModels   of `tokenlink.models.inference`
     run : RunConfig
     n_tokens : int        tokens of a frame
     """
@@ -105,66 +90,9 @@ class Twin:
 
 def load_models(run, table):
     """TwinModels from the run's artifacts, refused where they do not fit the mode table."""
-    import torch
+    from tokenlink.models.inference import load_networks, one_frame
 
-    from tokenlink.models import artifact
-    from tokenlink.models.completion import complete
-    from tokenlink.models.head import read_state
-
-    root = run.artifacts or artifact.DEFAULT_DIR
-    names = ("tokenizer", "completion", "head")
-    tokenizer, completion, head = models = [artifact.load(name, root, table.vocab_size) for name in names]
-    check_models({name: model.config for name, model in zip(names, models, strict=True)}, table)
-    check_origin(root)
-
-    def batch(values):
-        return None if values is None else torch.from_numpy(np.array(values))[None]
-
-    def fill(token_ids, erased, confidence, previous):
-        if not erased.any():
-            return token_ids
-        if run.completion == "copy":
-            return np.where(erased, 0 if previous is None else previous, token_ids)
-        return complete(completion, batch(token_ids), batch(erased), batch(confidence), batch(previous))[0][0].numpy()
-
-    def read(token_ids):
-        state = read_state(head, tokenizer.embed(batch(token_ids)))
-        return {"car": bool(state["car"]), "vru": bool(state["vru"]), "density": int(state["density"])}
-
-    return TwinModels(fill, read)
-
-
-def check_models(configs, table):
-    """Refuse models that do not fit the mode table or each other.
-
-    Parameters
-    ----------
-    configs : dict      configurations of tokenizer, completion and head, by name
-    table : ModeTable
-
-    Raises
-    ------
-    NodeError   names the model, what it is made for, and what is there
-    """
-    grid = tuple(table.grid)
-    grids = {name: (configs[name].rows, configs[name].cols) for name in ("completion", "head")}
-    for name, made_for in {"tokenizer": tuple(configs["tokenizer"].grid), **grids}.items():
-        if made_for != grid:
-            raise NodeError(f"{name} is made for a grid of {made_for}, the mode table has {grid}")
-    width, expected = configs["tokenizer"].dim_coarse, configs["head"].dim_embedding
-    if width != expected:
-        raise NodeError(f"head is made for embeddings of {expected} numbers, those of the tokenizer have {width}")
-
-
-def check_origin(root):
-    """Refuse a completion model or a head that names another tokenizer than the one beside it; NodeError."""
-    from tokenlink.models import artifact
-
-    beside = artifact.read_description("tokenizer", root).get("codes_sha256")
-    for name in ("completion", "head"):
-        trained_on = artifact.read_description(name, root).get("tokenizer_sha256")
-        if None not in (trained_on, beside) and trained_on != beside:
-            raise NodeError(f"{name} was trained on the tokens of another tokenizer, {trained_on[:12]}: train it again")
+    return one_frame(load_networks(run.artifacts, table), run.completion)
 
 
 def main(config):

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The twin's models as functions on arrays, for one frame as the twin node runs them, and for many with equal results.
+
+Sums of floats depend on the shape of a batch in their last bits, so that a token or a state that is nearly a tie could
+come out otherwise in a batch. `BatchModels` therefore looks at how clear each decision is: what is closer than
+`TIE_MARGIN`, a hundred times the differences that occur, is decided again by the functions for one frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tokenlink.models import artifact
+from tokenlink.models.completion import complete
+from tokenlink.models.head import read_state
+
+COMPLETIONS = ("model", "copy", "none")
+NO_TOKEN = -1
+TIE_MARGIN = 2e-3
+BATCH = 16
+
+
+class ModelMismatchError(artifact.ArtifactError):
+    """Models that do not fit the mode table or each other."""
+
+
+@dataclass(frozen=True)
+class TwinModels:
+    """The learned parts as functions, so that the twin knows no framework.
+
+    Attributes
+    ----------
+    complete : (token_ids int32 [n_tokens], erased bool, confidence float32, previous int32 or None) -> int32 [n_tokens]
+    read : token_ids int32 [n_tokens] -> dict of car and vru (bool) and density (0..2)
+    """
+
+    complete: callable
+    read: callable
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Tokenizer, completion model and head that fit each other, see `load_networks`."""
+
+    tokenizer: torch.nn.Module
+    completion: torch.nn.Module
+    head: torch.nn.Module
+
+
+def load_networks(root, table) -> Networks:
+    """Load and check the models of a twin.
+
+    Parameters
+    ----------
+    root : Path or None   folder of the artifacts; None: those that ship
+    table : ModeTable     whose codebook and grid they must have
+
+    Raises
+    ------
+    ArtifactError   a file is missing or damaged, or the models do not fit the table or each other
+    """
+    root = root or artifact.DEFAULT_DIR
+    names = ("tokenizer", "completion", "head")
+    models = {name: artifact.load(name, root, table.vocab_size) for name in names}
+    check_models({name: model.config for name, model in models.items()}, table)
+    check_origin(root)
+    return Networks(**models)
+
+
+def models_sha256(root=None) -> dict:
+    """SHA-256 of the weights of each model, as the manifest says it: dict by name."""
+    manifest = artifact.read_manifest(root or artifact.DEFAULT_DIR)
+    return {name: manifest.get(name, {}).get("weights.safetensors", {}).get("sha256") for name in artifact.MODELS}
+
+
+def check_models(configs, table):
+    """Refuse models that do not fit the mode table or each other.
+
+    Parameters
+    ----------
+    configs : dict      configurations of tokenizer, completion and head, by name
+    table : ModeTable
+
+    Raises
+    ------
+    ModelMismatchError   names the model, what it is made for, and what is there
+    """
+    grid = tuple(table.grid)
+    grids = {name: (configs[name].rows, configs[name].cols) for name in ("completion", "head")}
+    for name, made_for in {"tokenizer": tuple(configs["tokenizer"].grid), **grids}.items():
+        if made_for != grid:
+            raise ModelMismatchError(f"{name} is made for a grid of {made_for}, the mode table has {grid}")
+    width, expected = configs["tokenizer"].dim_coarse, configs["head"].dim_embedding
+    if width != expected:
+        reason = f"head is made for embeddings of {expected} numbers, those of the tokenizer have {width}"
+        raise ModelMismatchError(reason)
+
+
+def check_origin(root):
+    """Refuse a completion model or a head that names another tokenizer than the one beside; ModelMismatchError."""
+    beside = artifact.read_description("tokenizer", root).get("codes_sha256")
+    for name in ("completion", "head"):
+        trained_on = artifact.read_description(name, root).get("tokenizer_sha256")
+        if None not in (trained_on, beside) and trained_on != beside:
+            reason = f"{name} was trained on the tokens of another tokenizer, {trained_on[:12]}: train it again"
+            raise ModelMismatchError(reason)
+
+
+def one_frame(networks, completion="model") -> TwinModels:
+    """The models as the twin node runs them, one frame at a time.
+
+    Parameters
+    ----------
+    networks : Networks
+    completion : str   "model"; "copy": erased tokens are those of the previous state; "none": they stay empty,
+                       NO_TOKEN, which the head sees as an embedding of zeros
+    """
+    if completion not in COMPLETIONS:
+        raise ValueError(f"completion is {completion!r}, expected one of {', '.join(COMPLETIONS)}")
+
+    def fill(token_ids, erased, confidence, previous):
+        if not erased.any():
+            return token_ids
+        if completion != "model":
+            return without_model(completion, token_ids, erased, previous)
+        return complete(networks.completion, *_tensors(token_ids, erased, confidence, previous))[0][0].numpy()
+
+    def read(token_ids):
+        state = read_state(networks.head, embed(networks.tokenizer, torch.from_numpy(np.array(token_ids))[None]))
+        return {"car": bool(state["car"]), "vru": bool(state["vru"]), "density": int(state["density"])}
+
+    return TwinModels(fill, read)
+
+
+def without_model(completion, token_ids, erased, previous):
+    """Erased tokens copied from the previous state ("copy"; 0 where there is none) or left empty ("none")."""
+    if completion == "none":
+        return np.where(erased, NO_TOKEN, token_ids)
+    return np.where(erased, 0 if previous is None else previous, token_ids)
+
+
+def embed(tokenizer, token_ids):
+    """Embeddings of tokens integer [batch, n_tokens]; zeros where there is NO_TOKEN."""
+    embeddings = tokenizer.embed(token_ids.clamp(min=0))
+    return embeddings if (token_ids >= 0).all() else embeddings * (token_ids >= 0)[..., None]
+
+
+def _tensors(*values):
+    return [None if value is None else torch.from_numpy(np.array(value))[None] for value in values]
+
+
+class BatchModels:
+    """The models on many frames at once, with the results of `one_frame` for each.
+
+    Parameters
+    ----------
+    networks : Networks
+    batch : int   frames of one pass, >= 1
+
+    Attributes
+    ----------
+    n_completed, n_repeated : int   frames completed, and those of them decided again alone because of near ties
+    """
+
+    def __init__(self, networks, batch=BATCH):
+        self._networks = networks
+        self._batch = batch
+        self._one = one_frame(networks)
+        self.n_completed = self.n_repeated = 0
+
+    def complete(self, token_ids, erased, confidence, previous):
+        """Fill the erased tokens of frames.
+
+        Parameters
+        ----------
+        token_ids : int32 [n, n_tokens]
+        erased : bool [n, n_tokens]
+        confidence : float32 [n, n_tokens]
+        previous : int32 [n, n_tokens]   rows of -1: no previous state
+
+        Returns
+        -------
+        int32 [n, n_tokens]
+        """
+        states = np.array(token_ids, np.int32)
+        for first in range(0, len(states), self._batch):
+            rows = slice(first, first + self._batch)
+            self._complete(states[rows], *(np.ascontiguousarray(x[rows]) for x in (erased, confidence, previous)))
+        return states
+
+    @torch.no_grad()
+    def _complete(self, states, erased, confidence, previous):
+        inputs = [torch.from_numpy(values) for values in (states, erased, confidence, previous)]
+        model, holes = self._networks.completion, inputs[1]
+        hidden, candidates = model.hidden(*inputs)
+        clear, filled = _decisive(model.logits(hidden[holes], candidates[holes]))
+        received = states.copy()
+        states[erased] = filled
+        doubtful = np.zeros(erased.shape, bool)
+        doubtful[erased] = ~clear
+        self.n_completed += len(states)
+        for row in np.flatnonzero(doubtful.any(axis=1)):
+            self.n_repeated += 1
+            before = None if (previous[row] < 0).all() else previous[row]
+            states[row] = self._one.complete(received[row], erased[row], confidence[row], before)
+
+    @torch.no_grad()
+    def read(self, token_ids):
+        """Traffic states of frames: int32 [n, n_tokens] -> int64 [n, 3], car, VRU, density class."""
+        parts = [self._read(np.asarray(token_ids[first : first + self._batch], np.int32))
+                 for first in range(0, len(token_ids), self._batch)]
+        return np.concatenate(parts) if parts else np.zeros((0, 3), np.int64)
+
+    def _read(self, token_ids):
+        logits = self._networks.head(embed(self._networks.tokenizer, torch.from_numpy(token_ids)))
+        clear, density = _decisive(logits.density)
+        present = torch.stack([logits.car, logits.vru], dim=1)
+        clear &= (present.abs() > TIE_MARGIN).all(1).numpy()
+        states = np.column_stack([(present > 0).numpy(), density]).astype(np.int64)
+        for row in np.flatnonzero(~clear):
+            alone = self._one.read(token_ids[row])
+            states[row] = alone["car"], alone["vru"], alone["density"]
+        return states
+
+
+def _decisive(logits):
+    """Best entry of logits [n, n_entries], and whether it leads by more than TIE_MARGIN: (bool [n], int64 [n])."""
+    if not len(logits):
+        return np.zeros(0, bool), np.zeros(0, np.int64)
+    best = logits.topk(2, dim=-1)
+    return (best.values[:, 0] - best.values[:, 1] > TIE_MARGIN).numpy(), best.indices[:, 0].numpy()
