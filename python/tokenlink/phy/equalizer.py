@@ -6,10 +6,9 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from tokenlink.phy.pulse import rotate
-
 #: variance per symbol of the gain's random walk, relative to n0, that the tracker chooses from by likelihood
 WALK_RATIOS = (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+_RATIOS = np.array(WALK_RATIOS)
 
 
 class GainTrack(NamedTuple):
@@ -21,33 +20,37 @@ class GainTrack(NamedTuple):
 
 
 @numba.njit(cache=True, nogil=True)
-def _refine(phasors, positions):
+def refine_phasors(phasors, positions):
+    """`refine_frequency` for compiled callers: complex64 or complex128 [n], int64 [n]."""
     n = positions.size
     frequency = 0.0
     count = min(n, 127)
-    turned = np.empty(n, np.complex128)
     while True:
         for _ in range(2):
-            mean = 0j
-            centre = 0.0
+            total = 0j
+            moment = 0j  # sums of the turned phasors, and of those times their instant
+            first = 0.0
+            second = 0.0
+            turn, step, gap = 1 + 0j, 1 + 0j, 0
             for i in range(count):
                 time = positions[i] - positions[0]
-                angle = -2 * np.pi * frequency * time
-                turned[i] = phasors[i] * complex(np.cos(angle), np.sin(angle))
-                mean += turned[i]
-                centre += time
-            centre /= count
-            mean /= count
-            slope = 0.0
-            spread = 0.0
-            for i in range(count):
-                time = positions[i] - positions[0] - centre
-                slope += time * (turned[i] * mean.conjugate()).imag
-                spread += time**2
-            power = mean.real**2 + mean.imag**2
+                if i > 0:
+                    if positions[i] - positions[i - 1] != gap:  # known symbols lie evenly spaced in a few runs
+                        gap = positions[i] - positions[i - 1]
+                        angle = -2 * np.pi * frequency * gap
+                        step = complex(np.cos(angle), np.sin(angle))
+                    turn *= step
+                turned = phasors[i] * turn
+                total += turned
+                moment += time * turned
+                first += time
+                second += time * time
+            spread = second - first * first / count
+            power = (total.real**2 + total.imag**2) / count
             if power <= 0 or spread <= 0:
                 return frequency
-            frequency += slope / (power * spread) / (2 * np.pi)
+            slope = ((moment - first / count * total) * total.conjugate()).imag / count
+            frequency += slope / (power / count * spread) / (2 * np.pi)
         if count == n:
             return frequency
         reach = 1.5 * (positions[count - 1] - positions[0])
@@ -73,7 +76,8 @@ def refine_frequency(phasors, positions):
     Gauss-Newton on sum |z_k - a exp(j 2 pi f t_k)|^2; the stretch in use grows by half a time, so that its phase
     stays within reach of the last estimate. The start must be within half a cycle over the first 127 symbols.
     """
-    return float(_refine(np.ascontiguousarray(phasors, np.complex128), np.ascontiguousarray(positions, np.int64)))
+    phasors = np.ascontiguousarray(phasors, np.complex64)
+    return float(refine_phasors(phasors, np.ascontiguousarray(positions, np.int64)))
 
 
 def remove_dc(received, known, positions, cfo):
@@ -94,48 +98,115 @@ def remove_dc(received, known, positions, cfo):
     -----
     Least squares of y_k = h p_k + d exp(-j 2 pi cfo k) on the known symbols; costs n0 / n of noise.
     """
-    received = np.asarray(received, np.complex64)
-    tone = rotate(np.ones(len(received), np.complex64), -cfo)
-    at_known, values = tone[positions], received[positions]
-    cross = np.vdot(known, at_known) / len(known)
-    determinant = 1 - abs(cross) ** 2
-    if determinant < 0.1:  # known symbols that look like the tone say nothing about it
-        return received
-    offset = (np.vdot(at_known, values) - np.conj(cross) * np.vdot(known, values)) / (len(known) * determinant)
-    return received - np.complex64(offset) * tone
+    out = np.array(received, np.complex64)
+    known, positions = np.ascontiguousarray(known, np.complex64), np.ascontiguousarray(positions, np.int64)
+    _remove_tone(out, known, positions, float(cfo))
+    return out
 
 
 @numba.njit(cache=True, nogil=True)
-def _smooth(observed, positions, ratios, means, variances):
-    """Kalman filter for each walk ratio, then the smoother for the likeliest; noise variance 1 throughout."""
-    n = observed.size
+def _remove_tone(received, known, positions, cfo):
+    """In place; the tone is made by steps of 64 symbols, so that rounding does not add up."""
+    n = positions.size
+    tone = np.empty(received.size, np.complex64)
+    angle = -2 * np.pi * cfo
+    step = complex(np.cos(angle), np.sin(angle))
+    turn = 1 + 0j
+    for k in range(tone.size):
+        if k % 64 == 0:
+            turn = complex(np.cos(angle * k), np.sin(angle * k))
+        tone[k] = turn
+        turn *= step
+    cross, with_tone, with_known = 0j, 0j, 0j
+    for i in range(n):
+        here = tone[positions[i]]
+        cross += known[i].conjugate() * here / n
+        with_tone += here.conjugate() * received[positions[i]]
+        with_known += known[i].conjugate() * received[positions[i]]
+    determinant = 1 - abs(cross) ** 2
+    if determinant < 0.1:  # known symbols that look like the tone say nothing about it
+        return
+    offset = np.complex64((with_tone - cross.conjugate() * with_known) / (n * determinant))
+    for k in range(tone.size):
+        received[k] -= offset * tone[k]
+
+
+@numba.njit(cache=True, nogil=True)
+def _likeliest(observed, positions, ratios):
+    """Kalman filter for all walk ratios side by side: the likeliest one and its n0; noise variance 1 throughout."""
+    n, n_ratios = observed.size, ratios.size
+    means = np.full(n_ratios, observed[0].real), np.full(n_ratios, observed[0].imag)
+    variances, totals = np.ones(n_ratios), np.zeros(n_ratios)
+    logs, products = np.zeros(n_ratios), np.ones(n_ratios)
+    for i in range(1, n):
+        gap = positions[i] - positions[i - 1]
+        real, imag = observed[i].real, observed[i].imag
+        for c in range(n_ratios):
+            variance = variances[c] + ratios[c] * gap
+            gain = variance / (variance + 1.0)
+            error_real, error_imag = real - means[0][c], imag - means[1][c]
+            totals[c] += (error_real * error_real + error_imag * error_imag) * (1.0 - gain)
+            means[0][c] += gain * error_real
+            means[1][c] += gain * error_imag
+            variances[c] = gain
+            products[c] *= variance + 1.0
+        if i % 32 == 0 or i == n - 1:  # one logarithm for many factors
+            for c in range(n_ratios):
+                logs[c] += np.log(products[c])
+                products[c] = 1.0
     best, best_cost, best_n0 = 0, np.inf, 1.0
-    for candidate in range(ratios.size):
-        mean, variance = observed[0], 1.0
-        total, logs = 0.0, 0.0
-        for i in range(1, n):
-            variance += ratios[candidate] * (positions[i] - positions[i - 1])
-            error = observed[i] - mean
-            scale = variance + 1.0
-            total += (error.real**2 + error.imag**2) / scale
-            logs += np.log(scale)
-            mean += variance / scale * error
-            variance /= scale
-        n0 = max(total / (n - 1), 1e-30)
-        cost = (n - 1) * np.log(n0) + logs
+    for c in range(n_ratios):
+        n0 = max(totals[c] / (n - 1), 1e-30)
+        cost = (n - 1) * np.log(n0) + logs[c]
         if cost < best_cost - 1e-9:
-            best, best_cost, best_n0 = candidate, cost, n0
+            best, best_cost, best_n0 = c, cost, n0
+    return best, best_n0
+
+
+@numba.njit(cache=True, nogil=True)
+def _smooth(observed, positions, ratio, means, variances):
+    """Kalman filter and smoother of Rauch, Tung and Striebel for one walk ratio; noise variance 1."""
+    n = observed.size
     means[0], variances[0] = observed[0], 1.0
     for i in range(1, n):
-        predicted = variances[i - 1] + ratios[best] * (positions[i] - positions[i - 1])
-        means[i] = means[i - 1] + predicted / (predicted + 1.0) * (observed[i] - means[i - 1])
+        predicted = variances[i - 1] + ratio * (positions[i] - positions[i - 1])
         variances[i] = predicted / (predicted + 1.0)
+        means[i] = means[i - 1] + variances[i] * (observed[i] - means[i - 1])
     for i in range(n - 2, -1, -1):
-        predicted = variances[i] + ratios[best] * (positions[i + 1] - positions[i])
+        if ratio == 0:
+            means[i], variances[i] = means[i + 1], variances[i + 1]
+            continue
+        predicted = variances[i] + ratio * (positions[i + 1] - positions[i])
         weight = variances[i] / predicted
         means[i] += weight * (means[i + 1] - means[i])
         variances[i] += weight**2 * (variances[i + 1] - predicted)
-    return best, best_n0
+
+
+@numba.njit(cache=True, nogil=True)
+def _track(received, known, positions, at, ratios, gain):
+    """Compiled part of `track_gain`: fills `gain`, returns n0 with the error of the gain in it, and the ratio."""
+    n = positions.size
+    observed = np.empty(n, np.complex128)
+    for i in range(n):
+        observed[i] = received[i] * np.conj(known[i])
+    best, n0 = _likeliest(observed, positions, ratios)
+    means, variances = np.empty(n, np.complex128), np.empty(n)
+    _smooth(observed, positions, ratios[best], means, variances)
+    largest_gap = 0
+    for i in range(1, n):
+        largest_gap = max(largest_gap, positions[i] - positions[i - 1])
+    uncertainty, segment = 0.0, 0
+    for k in range(at.size):
+        if k > 0 and at[k] < at[k - 1]:
+            segment = 0
+        while segment < n - 2 and positions[segment + 1] < at[k]:
+            segment += 1
+        weight = (at[k] - positions[segment]) / (positions[segment + 1] - positions[segment])
+        weight = min(max(weight, 0.0), 1.0)
+        gain[k] = means[segment] + weight * (means[segment + 1] - means[segment])
+        uncertainty += variances[segment] + weight * (variances[segment + 1] - variances[segment])
+    uncertainty = uncertainty / at.size if at.size else variances.mean()
+    return n0 * (1 + uncertainty + ratios[best] * largest_gap / 6), ratios[best]
 
 
 def track_gain(received, known, positions, at):
@@ -162,14 +233,11 @@ def track_gain(received, known, positions, at):
     symbol is the likeliest of WALK_RATIOS, so a still channel is averaged over the whole burst. Kalman filter, then
     the smoother of Rauch, Tung and Striebel; between known symbols a walk is interpolated linearly.
     """
-    observed = np.asarray(received, np.complex128) * np.conj(known)
-    positions = np.ascontiguousarray(positions, np.int64)
-    if len(observed) < 2 or not np.isfinite(observed).all():
-        raise ValueError(f"received has {len(observed)} known symbols, needs at least 2, all finite")
-    means, variances = np.empty(len(observed), np.complex128), np.empty(len(observed))
-    best, n0 = _smooth(observed, positions, np.array(WALK_RATIOS), means, variances)
-    ratio = WALK_RATIOS[best]
-    gain = np.interp(at, positions, means.real) + 1j * np.interp(at, positions, means.imag)
-    gap = np.diff(positions).max()
-    uncertainty = np.interp(at if len(at) else positions, positions, variances).mean() + ratio * gap / 6
-    return GainTrack(gain.astype(np.complex64), float(n0 * (1 + uncertainty)), ratio)
+    received = np.ascontiguousarray(received, np.complex64)
+    positions, at = np.ascontiguousarray(positions, np.int64), np.ascontiguousarray(at, np.int64)
+    if len(received) < 2 or not np.isfinite(received.view(np.float32)).all():
+        raise ValueError(f"received has {len(received)} known symbols, needs at least 2, all finite")
+    gain = np.empty(len(at), np.complex64)
+    known = np.ascontiguousarray(known, np.complex64)
+    n0, ratio = _track(received, known, positions, at, _RATIOS, gain)
+    return GainTrack(gain, float(n0), float(ratio))

@@ -14,7 +14,8 @@ PROTOCOL_VERSION = 1
 SYSTEMS = {"twist": 0, "adaptive": 1, "tokcode": 2}
 #: field -> bits, in sending order
 FIELDS = {"version": 4, "system": 4, "mode_id": 8, "frame": 24, "slot": 24, "payload_symbols": 16}
-INFO_BITS = sum(FIELDS.values()) + 16
+_FIELD_BITS = sum(FIELDS.values())
+INFO_BITS = _FIELD_BITS + 16
 CODED_BITS = 5 * INFO_BITS
 HEADER_SYMBOLS = CODED_BITS // 2
 MAX_ITERATIONS = 30
@@ -71,15 +72,31 @@ def _scrambling():
 
 
 @lru_cache(maxsize=1)
+def _signs():
+    """What undoes the scrambling of LLRs: float32 [CODED_BITS]."""
+    return (1 - 2.0 * _scrambling()).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
 def _generator():
-    """Coded bits of every single info bit: the receiver encodes each header it reads, so that must be quick."""
-    return ldpc.encode(_code(), np.eye(INFO_BITS, dtype=np.uint8))
+    """Coded bits of every single field bit with its CRC, packed, and of none: uint8 [field bits + 1, bytes].
+
+    CRC and code are linear; the receiver encodes each header it reads, so that must be quick."""
+    fields_only = np.eye(_FIELD_BITS, dtype=np.uint8)
+    coded = ldpc.encode(_code(), np.array([crc.attach(row, "crc16") for row in fields_only]))
+    return np.packbits(np.vstack([coded, _scrambling()]), axis=1)
+
+
+def _field_bits(header):
+    value = 0
+    for name, width in FIELDS.items():
+        value = value << width | int(getattr(header, name))
+    return np.unpackbits(np.frombuffer(value.to_bytes(_FIELD_BITS // 8, "big"), np.uint8))
 
 
 def pack_header(header):
     """Bits of a Header with their CRC: uint8 0/1 [INFO_BITS]."""
-    bits = [(getattr(header, name) >> i) & 1 for name, width in FIELDS.items() for i in range(width - 1, -1, -1)]
-    return crc.attach(np.array(bits, np.uint8), "crc16")
+    return crc.attach(_field_bits(header), "crc16")
 
 
 def unpack_header(bits):
@@ -102,10 +119,9 @@ def unpack_header(bits):
         raise HeaderError("fields", f"bits has shape {bits.shape}, must be ({INFO_BITS},)")
     if not crc.check(bits, "crc16"):
         raise HeaderError("crc", "the CRC of the header fails")
-    values, position = {}, 0
-    for name, width in FIELDS.items():
-        values[name] = int("".join(map(str, bits[position : position + width])), 2)
-        position += width
+    values, number = {}, int.from_bytes(np.packbits(bits[:_FIELD_BITS]).tobytes(), "big")
+    for name, width in reversed(FIELDS.items()):
+        values[name], number = number & ((1 << width) - 1), number >> width
     if values["version"] != PROTOCOL_VERSION:
         raise HeaderError("version", f"the header has version {values['version']}, this is {PROTOCOL_VERSION}")
     if values["system"] not in SYSTEMS.values():
@@ -115,8 +131,9 @@ def unpack_header(bits):
 
 def encode_header(header):
     """Symbols of a Header: complex64 [HEADER_SYMBOLS], QPSK, mean energy 1."""
-    coded = np.bitwise_xor.reduce(_generator()[pack_header(header) == 1], axis=0)
-    return qam.map_bits(coded ^ _scrambling(), "qpsk")
+    rows = np.append(_field_bits(header), 1).astype(bool)
+    coded = np.unpackbits(np.bitwise_xor.reduce(_generator()[rows], axis=0))
+    return qam.map_bits(coded, "qpsk")
 
 
 def decode_header(symbols, channel_gain, n0):
@@ -141,8 +158,8 @@ def decode_header(symbols, channel_gain, n0):
     -----
     NR LDPC, base graph 2, rate 1/5, QPSK; wrong accepts need all parity checks and the CRC of TS 38.212 to hold.
     """
-    llr = qam.demap(symbols, n0, "qpsk", channel_gain) * (1 - 2.0 * _scrambling())
-    result = ldpc.decode(_code(), llr[None].astype(np.float32), MAX_ITERATIONS)
+    llr = qam.demap(symbols, n0, "qpsk", channel_gain) * _signs()
+    result = ldpc.decode(_code(), llr[None], MAX_ITERATIONS)
     if not result.parity_ok[0]:
         raise HeaderError("crc", "the code of the header does not converge")
     return unpack_header((result.app_llr[0] < 0).astype(np.uint8))

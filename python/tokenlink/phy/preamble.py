@@ -4,11 +4,10 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-import numba
 import numpy as np
-from scipy import fft
 
-from tokenlink.phy.pulse import pulse_taps
+from tokenlink.phy._burst_kernel import differential_metric, mean_of_pauses
+from tokenlink.phy.pulse import as_parts, pulse_taps
 
 #: feedback taps (exponents of a primitive polynomial) of the sequences in use, by degree
 PRIMITIVE = {5: (5, 2), 7: (7, 3), 9: (9, 4), 11: (11, 2)}
@@ -84,29 +83,20 @@ def estimate_dc(samples):
     Mean of segment means, weighted by one over their variance: pauses count, and a burst next to a much weaker one
     does not leave its own mean behind, as an average over a window would.
     """
-    samples = np.asarray(samples, np.complex64)
-    if samples.size == 0:
-        return 0j
-    n_segments = max(len(samples) // DC_SEGMENT, 1)
-    rows = samples[: n_segments * DC_SEGMENT].reshape(n_segments, -1)
-    means = rows.mean(axis=1, dtype=np.complex128)
-    spread = rows - means[:, None].astype(np.complex64)
-    variances = np.mean(spread.real**2 + spread.imag**2, axis=1, dtype=np.float64)
-    weights = 1 / (variances + 1e-9 * variances.max() + 1e-30)
-    return complex(np.sum(weights * means) / weights.sum())
+    parts = as_parts(samples)
+    return complex(mean_of_pauses(parts, DC_SEGMENT)) if len(parts) else 0j
+
+
+def _padded(taps):
+    """Taps with zeros behind them to a multiple of 8: float32."""
+    return np.append(taps, np.zeros(-len(taps) % 8)).astype(np.float32)
 
 
 @lru_cache(maxsize=8)
-def _spectra(pulse, size):
-    """Spectra of the centred matched filter and of the differential preamble, the latter conjugate."""
-    taps = pulse_taps(pulse)
-    kernel = np.zeros(size, np.complex64)
-    kernel[: pulse.half + 1] = taps[pulse.half :]
-    kernel[-pulse.half :] = taps[: pulse.half]
-    known = preamble_symbols()
-    differential = np.zeros(size, np.complex64)
-    differential[: (len(known) - 1) * pulse.sps : pulse.sps] = known[1:] * known[:-1].conj()
-    return fft.fft(kernel), fft.fft(differential).conj()
+def _metric_taps(pulse):
+    """Taps of the matched filter and of the differential preamble, both padded."""
+    known = preamble_symbols().real
+    return _padded(pulse_taps(pulse)), _padded(known[1:] * known[:-1])
 
 
 def detection_metric(samples, pulse, dc=None):
@@ -130,46 +120,14 @@ def detection_metric(samples, pulse, dc=None):
     subtracted all the same, since a strong one would hide a weak burst. In noise alone P(M > t) is
     close to exp(-K t), and below it in the tail.
     """
-    samples = np.asarray(samples, np.complex64)
+    parts = as_parts(samples)
     before, after = metric_margins(pulse)
-    n_valid = len(samples) - before - after
-    if n_valid <= 0:
-        return Metric(np.zeros(0, np.float32), np.zeros(0, np.complex64), before)
-    size = fft.next_fast_len(len(samples))
-    receive, differential = _spectra(pulse, size)
-    samples = samples - np.complex64(estimate_dc(samples) if dc is None else dc)
-    matched = fft.ifft(fft.fft(samples, size) * receive, overwrite_x=True)
-    products, energy = np.zeros(size, np.complex64), np.zeros(size, np.float32)
-    _products(matched, before, len(samples) - before - pulse.sps, pulse.sps, products, energy)
-    correlation = fft.ifft(fft.fft(products) * differential, overwrite_x=True)[before : before + n_valid]
-    value = np.empty(n_valid, np.float32)
-    _normalise(correlation, energy[before:], pulse.sps, PREAMBLE_LENGTH - 1, np.zeros(pulse.sps), value)
-    return Metric(value, correlation, before)
-
-
-@numba.njit(cache=True, nogil=True)
-def _products(matched, start, stop, spacing, products, energy):
-    for n in range(start, stop):
-        later, now = matched[n + spacing], matched[n]
-        real = later.real * now.real + later.imag * now.imag
-        imag = later.imag * now.real - later.real * now.imag
-        products[n] = complex(real, imag)
-        energy[n] = real * real + imag * imag
-
-
-@numba.njit(cache=True, nogil=True)
-def _normalise(correlation, energy, spacing, terms, sums, value):
-    """|correlation|^2 over `terms` times the sum of `terms` energies at distance `spacing`, in place."""
-    # rounding must not turn a pause after a strong burst into a preamble, nor digital silence
-    floor = 1e-14 * terms * np.max(energy) + 1e-30
-    for n in range(value.size):
-        phase = n % spacing
-        if (n // spacing) % terms == 0:  # a fresh sum, before rounding adds up
-            sums[phase] = 0.0
-            for k in range(terms):
-                sums[phase] += energy[n + k * spacing]
-        value[n] = (correlation[n].real ** 2 + correlation[n].imag ** 2) / (terms * max(sums[phase], floor))
-        sums[phase] += energy[n + terms * spacing] - energy[n]
+    n_valid = max(len(parts) - before - after, 0)
+    value, product = np.empty(n_valid, np.float32), np.empty(n_valid, np.complex64)
+    if n_valid:
+        dc = complex(estimate_dc(samples) if dc is None else dc)
+        differential_metric(parts, dc, *_metric_taps(pulse), pulse.sps, PREAMBLE_LENGTH - 1, value, product)
+    return Metric(value, product, before)
 
 
 def detection_threshold(false_alarm_probability):

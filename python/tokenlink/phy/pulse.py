@@ -4,9 +4,10 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numba
 import numpy as np
 from scipy.signal import upfirdn
+
+from tokenlink.phy._burst_kernel import filter_at, mix_to_parts
 
 #: instants of the pulse table per sample; between them the pulse is interpolated linearly
 TABLE_PHASES = 256
@@ -85,7 +86,7 @@ def pulse_taps(pulse):
 
 
 @lru_cache(maxsize=16)
-def _table(pulse):
+def pulse_table(pulse):
     """The taps for instants TABLE_PHASES to the sample behind a sample: float32 [TABLE_PHASES + 1, 2 * half + 2]."""
     taps = root_raised_cosine(np.arange(-pulse.half, pulse.half + 1) / pulse.sps, pulse.rolloff)
     time = np.arange(-pulse.half, pulse.half + 2) - np.arange(TABLE_PHASES + 1)[:, None] / TABLE_PHASES
@@ -117,42 +118,9 @@ def modulate(symbols, pulse):
     return padded
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
-def _sample(parts, first, step, table, half, symbols):
-    """parts: float32 [n_samples, 2], real and imaginary."""
-    n_taps = table.shape[1]
-    weights = np.empty(n_taps, np.float32)
-    last = -1.0
-    for k in range(symbols.size):
-        centre = first + k * step
-        below = int(np.floor(centre))
-        offset = (centre - below) * (table.shape[0] - 1)
-        if abs(offset - last) > 1e-6:  # without a clock offset all instants have the same fraction
-            row = min(int(offset), table.shape[0] - 2)
-            fraction = np.float32(offset - row)
-            for i in range(n_taps):
-                weights[i] = table[row, i] + fraction * (table[row + 1, i] - table[row, i])
-            last = offset
-        left = below - half
-        low, high = max(0, -left), min(n_taps, parts.shape[0] - left)
-        real = np.float32(0)
-        imag = np.float32(0)
-        for i in range(low, high):
-            real += weights[i] * parts[left + i, 0]
-            imag += weights[i] * parts[left + i, 1]
-        symbols[k] = complex(real, imag)
-
-
-@numba.njit(cache=True, nogil=True)
-def _rotate(samples, offset, frequency, first, out):
-    step = complex(np.cos(2 * np.pi * frequency), np.sin(2 * np.pi * frequency))
-    phasor = 1 + 0j
-    for i in range(samples.size):
-        if i % 256 == 0:  # what rounding adds up to stays far below float32
-            angle = 2 * np.pi * frequency * (first + i)
-            phasor = complex(np.cos(angle), np.sin(angle))
-        out[i] = (samples[i] - offset) * phasor
-        phasor *= step
+def as_parts(samples):
+    """Real and imaginary parts of samples: complex64 [n] -> float32 [n, 2], a view where that is possible."""
+    return np.ascontiguousarray(samples, np.complex64).view(np.float32).reshape(-1, 2)
 
 
 def rotate(samples, frequency, first=0.0, offset=0j):
@@ -169,10 +137,17 @@ def rotate(samples, frequency, first=0.0, offset=0j):
     -------
     complex64 [n]
     """
-    samples = np.ascontiguousarray(samples, np.complex64)
-    out = np.empty_like(samples)
-    _rotate(samples, complex(offset), float(frequency), float(first), out)
+    out = np.empty(len(samples), np.complex64)
+    out.real, out.imag = rotate_to_parts(samples, frequency, first, offset)
     return out
+
+
+def rotate_to_parts(samples, frequency, first=0.0, offset=0j):
+    """`rotate` with real and imaginary parts apart, as `demodulate_parts` wants them: two float32 [n]."""
+    parts = as_parts(samples)
+    real, imag = np.empty(len(parts), np.float32), np.empty(len(parts), np.float32)
+    mix_to_parts(parts, complex(offset), float(frequency), float(first), real, imag)
+    return real, imag
 
 
 def demodulate(samples, pulse, first, n_symbols, step=None):
@@ -190,10 +165,14 @@ def demodulate(samples, pulse, first, n_symbols, step=None):
     -------
     complex64 [n_symbols]
     """
+    samples = np.asarray(samples, np.complex64)
+    return demodulate_parts(samples.real.copy(), samples.imag.copy(), pulse, first, n_symbols, step)
+
+
+def demodulate_parts(real, imag, pulse, first, n_symbols, step=None):
+    """`demodulate` of float32 [n_samples] real and imaginary parts."""
     if not np.isfinite(first):
         raise ValueError(f"first is {first}, must be finite")
-    samples = np.ascontiguousarray(samples, np.complex64)
-    symbols = np.empty(n_symbols, np.complex64)
-    step = float(pulse.sps if step is None else step)
-    _sample(samples.view(np.float32).reshape(-1, 2), float(first), step, _table(pulse), pulse.half, symbols)
+    symbols, step = np.empty(n_symbols, np.complex64), float(pulse.sps if step is None else step)
+    filter_at(real, imag, float(first), step, pulse_table(pulse), pulse.half, symbols)
     return symbols

@@ -2,43 +2,24 @@
 """From a preamble found in samples to a header and payload symbols with their channel estimate."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-from scipy import fft
-from scipy.ndimage import maximum_filter1d
 
+from tokenlink.phy._burst_kernel import peaks_above
+from tokenlink.phy.acquire import Acquisition, acquire
 from tokenlink.phy.equalizer import refine_frequency, remove_dc, track_gain
 from tokenlink.phy.frame import layout
 from tokenlink.phy.header import HEADER_SYMBOLS, Header, decode_header, encode_header
-from tokenlink.phy.preamble import PREAMBLE_LENGTH, detection_threshold, pilot_symbols, preamble_symbols
-from tokenlink.phy.pulse import demodulate, rotate
+from tokenlink.phy.preamble import detection_threshold, pilot_symbols, preamble_symbols
+from tokenlink.phy.pulse import demodulate_parts, rotate, rotate_to_parts
 
 #: probability that noise alone passes the differential metric at one position, and what the coherent one must reach
 FALSE_ALARM_PROBABILITY = 3e-6
 COHERENT_THRESHOLD = 0.2
 #: a peak is the largest value within this many symbols on either side
 PEAK_SYMBOLS = 16
-_FFT_SIZE = 512
-#: half the band that is searched around the coarse carrier offset, cycles per symbol
-_SEARCH = 0.08
 
-
-class Acquisition(NamedTuple):
-    """Where a burst begins and how it is rotated.
-
-    Attributes
-    ----------
-    start : float     instant of the first preamble symbol, in samples
-    cfo : float       carrier offset, cycles per sample
-    coherence : float share of the received energy that is the preamble, in [0, 1]
-    dc : complex      mean of the samples around the preamble
-    """
-
-    start: float
-    cfo: float
-    coherence: float
-    dc: complex
+__all__ = ["Acquisition", "Burst", "acquire", "find_peaks", "header_span", "read_header", "read_payload", "symbol_step"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,65 +73,8 @@ def find_peaks(metric, pulse, threshold=None):
     """
     value = metric.value
     threshold = detection_threshold(FALSE_ALARM_PROBABILITY) if threshold is None else threshold
-    above = value > threshold
-    if not above.any():
-        return np.zeros(0, np.int64)
-    largest = maximum_filter1d(value, 2 * PEAK_SYMBOLS * pulse.sps + 1, mode="constant")
-    return np.flatnonzero(above & (value == largest))
-
-
-def acquire(samples, position, coarse_cfo, pulse):
-    """Fine timing and carrier offset of a preamble.
-
-    Parameters
-    ----------
-    samples : complex64 [n_samples]   zero outside
-    position : int        about where the first preamble symbol peaks, within one symbol
-    coarse_cfo : float    cycles per sample, right within 0.08 cycles per symbol
-    pulse : Pulse
-
-    Returns
-    -------
-    Acquisition
-
-    Notes
-    -----
-    Frequency: peak of the periodogram over a grid of timings, then Gauss-Newton, which is maximum likelihood.
-    Timing: the likelihood |sum_k p*_k y(t + kT)|^2 is even about its peak; parabolas through three points, twice.
-    """
-    sps, known = pulse.sps, preamble_symbols()
-    margin = pulse.half + 2 * sps
-    left, right = position - margin, position + (PREAMBLE_LENGTH - 1) * sps + margin + 1
-    segment = samples[max(left, 0) : max(right, 0)]
-    dc = complex(segment.mean()) if segment.size else 0j
-    origin = position - max(left, 0)
-
-    def correlate(cfo, offset):
-        rotated = rotate(segment, -cfo, -origin, dc)
-        return lambda shift: known * demodulate(rotated, pulse, origin + offset + shift, PREAMBLE_LENGTH)
-
-    offsets = np.array([-sps, -sps / 2, 0, sps / 2, sps])
-    at = correlate(coarse_cfo, 0)
-    products = np.stack([at(offset) for offset in offsets])
-    spectra = np.abs(fft.fft(products, _FFT_SIZE))
-    reach = int(_SEARCH * _FFT_SIZE)
-    spectra[:, reach + 1 : -reach] = 0
-    row, column = np.unravel_index(np.argmax(spectra), spectra.shape)
-    cfo = coarse_cfo + fft.fftfreq(_FFT_SIZE)[column] / sps
-    offset = float(offsets[row])
-    at = correlate(cfo, offset)
-    cfo += refine_frequency(at(0.0), np.arange(PREAMBLE_LENGTH)) / sps
-    for step in (0.25 * sps, 0.1 * sps):
-        at = correlate(cfo, offset)
-        before, here, after = (abs(at(shift).sum()) ** 2 for shift in (-step, 0.0, step))
-        curvature = before - 2 * here + after
-        if curvature < 0:
-            offset += step * float(np.clip(0.5 * (before - after) / curvature, -1, 1))
-    phasors = correlate(cfo, offset)(0.0)
-    cfo += refine_frequency(phasors, np.arange(PREAMBLE_LENGTH)) / sps
-    total = abs(correlate(cfo, offset)(0.0).sum()) ** 2
-    energy = float(np.sum(np.abs(phasors) ** 2))
-    return Acquisition(position + offset, float(cfo), float(total / (PREAMBLE_LENGTH * energy + 1e-30)), dc)
+    found = np.empty(len(value), np.int64)
+    return found[: peaks_above(value, np.float32(threshold), PEAK_SYMBOLS * pulse.sps, found)].copy()
 
 
 def symbol_step(acquisition, pulse, carrier_cycles=None):
@@ -175,8 +99,8 @@ def _symbols(samples, acquisition, n_symbols, config, step):
     left = max(int(acquisition.start) - half - 1, 0)
     right = max(int(acquisition.start + n_symbols * step) + half + 2, 0)
     segment = samples[left:right]
-    rotated = rotate(segment, -acquisition.cfo, left - acquisition.start, acquisition.dc)
-    return demodulate(rotated, config.pulse, acquisition.start - left, n_symbols, step), segment
+    parts = rotate_to_parts(segment, -acquisition.cfo, left - acquisition.start, acquisition.dc)
+    return demodulate_parts(*parts, config.pulse, acquisition.start - left, n_symbols, step), segment
 
 
 def _estimate(symbols, known, positions, at, cfo):
