@@ -6,12 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tokenlink.phy._ldpc_kernel import decode_blocks
+from tokenlink.phy.ldpc_llvm.kernels import decoder_kernel
 from tokenlink.phy.nr_tables import LIFTING_SIZES, SHAPES, base_graph
 
-#: channel LLRs are clipped to this; known zeros (filler bits) and check messages are held to KNOWN_LLR
-LLR_LIMIT = 1e3
-KNOWN_LLR = 1e4
+#: precision -> blocks side by side in a kernel, by how many there are to decode (at least)
+LANES = {"float32": {1: 1, 2: 4}, "int8": {1: 1, 2: 4, 5: 8}}
 
 
 class DecodeResult(NamedTuple):
@@ -96,11 +95,6 @@ class LdpcCode:
             "rows": rows, "shifts": shifts, "positions": sent[interleaved], "code_rate": k / n,
             "repeats": n > len(buffer),
         }  # fmt: skip
-        order = np.concatenate([np.arange(4, rows), np.arange(4)])
-        row_index, columns = np.nonzero(shifts[order] >= 0)
-        derived["row_start"] = np.searchsorted(row_index, np.arange(rows + 1)).astype(np.int32)
-        derived["edge_column"] = columns.astype(np.int32)
-        derived["edge_shift"] = shifts[order][row_index, columns].astype(np.int32)
         for name, value in derived.items():
             object.__setattr__(self, name, value)
 
@@ -166,43 +160,27 @@ def encode(code, info_bits):
     return _codewords(code, info_bits.astype(np.uint8)).reshape(len(info_bits), -1)[:, code.positions]
 
 
-def codeword_llr(code, llr):
-    """LLRs of the whole codeword: received bits added up, punctured bits 0, filler bits known.
-
-    float32 [B, n] -> float32 [B, columns * lifting_size]; ValueError for a wrong shape or NaN.
-    """
-    llr = np.asarray(llr, np.float32)
-    if llr.ndim != 2 or llr.shape[1] != code.n:
-        raise ValueError(f"llr has shape {llr.shape}, must be (blocks, {code.n})")
-    if np.isnan(llr).any():
-        raise ValueError("llr holds NaN")
-    llr = np.clip(llr, -LLR_LIMIT, LLR_LIMIT)
-    full = np.zeros((len(llr), (code.systematic + code.rows) * code.lifting_size), np.float32)
-    if code.repeats:
-        np.add.at(full, (slice(None), code.positions), llr)
-    else:
-        full[:, code.positions] = llr
-    full[:, code.k : code.k + code.filler_bits] = KNOWN_LLR
-    return full
-
-
-def check_decoder_parameters(max_iterations, alpha):
+def check_decoder_parameters(max_iterations, alpha, precision="float32"):
     """Raise ValueError when a decoder parameter is out of range."""
     if max_iterations < 1:
         raise ValueError(f"max_iterations is {max_iterations}, must be at least 1")
     if not 0 < alpha <= 1:
         raise ValueError(f"alpha is {alpha}, must lie in (0, 1]")
+    if precision not in LANES:
+        raise ValueError(f"precision is {precision!r}, must be one of {', '.join(LANES)}")
 
 
-def decode(code, llr, max_iterations=20, alpha=0.8):
+def decode(code, llr, max_iterations=20, alpha=0.8, precision="float32", early_stop=True):
     """A-posteriori LLRs of the information bits by layered normalised min-sum.
 
     Parameters
     ----------
     code : LdpcCode
-    llr : float32 [B, n]     nat, positive means 0, in the order `encode` sends; clipped to LLR_LIMIT
+    llr : float32 [B, n]     nat, positive means 0, in the order `encode` sends; +-infinity means certain
     max_iterations : int     decoding of a block stops earlier when all its checks hold
-    alpha : float            factor on check messages, in (0, 1]
+    alpha : float            factor on check messages, in (0, 1]; int8 rounds it to eighths
+    precision : str          "float32", bit by bit `ldpc_reference`, or "int8", several times faster
+    early_stop : bool        False: every block takes max_iterations
 
     Returns
     -------
@@ -216,11 +194,82 @@ def decode(code, llr, max_iterations=20, alpha=0.8):
     -----
     Extension rows come before the four core rows: they resolve the punctured columns first.
     A bit whose LLR is exactly zero is undecided, and its checks do not count as satisfied.
+    Kernels are compiled at the first call with a code, and kept on disk (see `ldpc_llvm`). Threads may decode at once.
     """
-    check_decoder_parameters(max_iterations, alpha)
-    full = codeword_llr(code, llr)
-    iterations, parity_ok = decode_blocks(
-        full, code.lifting_size, code.row_start, code.edge_column, code.edge_shift,
-        max_iterations, np.float32(alpha), np.float32(KNOWN_LLR),
-    )  # fmt: skip
-    return DecodeResult(np.ascontiguousarray(full[:, : code.k]), iterations, parity_ok)
+    return decode_groups([code], [llr], max_iterations, alpha, precision, early_stop)[0]
+
+
+def decode_groups(codes, llrs, max_iterations=20, alpha=0.8, precision="float32", early_stop=True):
+    """Decode several codes in one call, as the groups of a frame or of a batch of frames.
+
+    Parameters
+    ----------
+    codes : sequence of LdpcCode
+    llrs : sequence of float32 [B_g, n_g]   as for `decode`, one array a code
+
+    Returns
+    -------
+    list of DecodeResult   each equal to what `decode` gives for this code alone
+
+    Raises
+    ------
+    ValueError   as `decode`; different numbers of codes and arrays
+
+    Notes
+    -----
+    Codes with equal k and base graph are punctured versions of one mother code. Where one code alone would leave
+    lanes of the kernel empty, they share a run of the kernel for the lowest rate: bits never sent have LLR 0, and rows
+    whose parity bit is unknown tell the others nothing.
+    """
+    check_decoder_parameters(max_iterations, alpha, precision)
+    if len(codes) != len(llrs):
+        raise ValueError(f"llrs has {len(llrs)} arrays, must be one for each of the {len(codes)} codes")
+    arrays = [_as_blocks(code, llr) for code, llr in zip(codes, llrs, strict=True)]
+    results = [None] * len(codes)
+    for members in _runs(codes, [len(array) for array in arrays], max(LANES[precision].values())):
+        decoded = _decode_run([codes[i] for i in members], [arrays[i] for i in members],
+                              max_iterations, alpha, precision, early_stop)
+        for i, result in zip(members, decoded, strict=True):
+            results[i] = result
+    return results
+
+
+def _as_blocks(code, llr):
+    llr = np.asarray(llr, np.float32)
+    if llr.ndim != 2 or llr.shape[1] != code.n:
+        raise ValueError(f"llr has shape {llr.shape}, must be (blocks, {code.n})")
+    return np.ascontiguousarray(llr)
+
+
+def _runs(codes, counts, full):
+    """Indices of codes that go through one kernel run together: lists of int."""
+    runs = {}
+    for i, (code, count) in enumerate(zip(codes, counts, strict=True)):
+        mother = (code.base_graph, code.lifting_size, code.k, code.bits_per_symbol)
+        runs.setdefault((mother, code.rows) if count >= full else mother, []).append(i)
+    return runs.values()
+
+
+def _decode_run(codes, arrays, max_iterations, alpha, precision, early_stop):
+    first, counts = codes[0], [len(array) for array in arrays]
+    total = sum(counts)
+    output = np.empty((total, first.k), np.float32)
+    blocks = np.zeros((total, 6), np.int64)
+    start = 0
+    for code, array, count in zip(codes, arrays, counts, strict=True):
+        part = blocks[start : start + count]
+        part[:, 0] = array.__array_interface__["data"][0] + 4 * code.n * np.arange(count)
+        part[:, 2], part[:, 3] = code.n, code.rows
+        start += count
+    blocks[:, 1] = output.__array_interface__["data"][0] + 4 * first.k * np.arange(total)
+    if total:
+        lanes = next(lanes for least, lanes in reversed(LANES[precision].items()) if total >= least)
+        kernel = decoder_kernel(first.base_graph, first.lifting_size, max(code.rows for code in codes), lanes,
+                                precision, first.bits_per_symbol, float(alpha))
+        kernel.decode(blocks, first.k, max(code.n for code in codes), max_iterations, bool(early_stop))
+    if (blocks[:, 5] < 0).any():
+        raise ValueError("llr holds NaN")
+    iterations, parity_ok = blocks[:, 4].astype(np.int32), blocks[:, 5] == 1
+    ends = np.cumsum(counts)
+    return [DecodeResult(output[end - count : end], iterations[end - count : end], parity_ok[end - count : end])
+            for end, count in zip(ends, counts, strict=True)]

@@ -50,10 +50,13 @@ def test_round_trip_without_noise(k, n, graph):
 
 
 @pytest.mark.parametrize("rate, esn0_db", [(1 / 3, 3.5), (2 / 3, 9.0), (5 / 6, 11.8)])
-def test_decoder_equals_reference(rate, esn0_db):
+@pytest.mark.parametrize("blocks", [1, 6])
+def test_decoder_equals_reference_bit_by_bit(rate, esn0_db, blocks):
     code = ldpc.LdpcCode(200, round(200 / rate / 4) * 4)
-    _, llr = noisy_llr(code, 6, esn0_db, np.random.default_rng(3))
-    fast, slow = ldpc.decode(code, llr, 8), decode_reference(code, llr, 8)
-    assert (fast.iterations == slow.iterations).all()
-    assert (fast.parity_ok == slow.parity_ok).all()
-    np.testing.assert_allclose(fast.app_llr, slow.app_llr, rtol=1e-4, atol=1e-4)
+    _, llr = noisy_llr(code, blocks, esn0_db, np.random.default_rng(3))
+    for early_stop in (True, False):
+        fast = ldpc.decode(code, llr, 8, early_stop=early_stop)
+        slow = decode_reference(code, llr, 8, early_stop=early_stop)
+        np.testing.assert_array_equal(fast.iterations, slow.iterations)
+        np.testing.assert_array_equal(fast.parity_ok, slow.parity_ok)
+        np.testing.assert_array_equal(fast.app_llr, slow.app_llr)

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole decoder as one function: blocks go through lanes until all are done."""
+
+from dataclasses import dataclass
+
+from llvmlite import ir
+
+from tokenlink.phy.ldpc_llvm.arithmetic import ARITHMETIC
+from tokenlink.phy.ldpc_llvm.emit import BIT, BYTES, I64, Code, constant
+from tokenlink.phy.ldpc_llvm.layers import emit_check_parity, emit_extend, emit_iteration
+from tokenlink.phy.ldpc_llvm.load import emit_load_lanes, emit_receive, fill_pattern
+from tokenlink.phy.ldpc_llvm.schedule import Layout
+from tokenlink.phy.ldpc_llvm.store import emit_store_lanes
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block to decode as the kernel finds it in memory: six int64, offsets in bytes.
+
+    Addresses of its LLRs (float32) and of its output (float32), its coded bits, check rows of its own code; results:
+    iterations, and 1 if all parity checks hold, 0 if not, -1 if an LLR was NaN.
+    """
+
+    llr: int = 0
+    output: int = 8
+    coded_bits: int = 16
+    rows: int = 24
+    iterations: int = 32
+    parity: int = 40
+    size: int = 48
+
+
+BLOCK = Block()
+
+
+def workspace_bytes(spec):
+    """Bytes of workspace a kernel needs; aligned to 64, and zero before the first call."""
+    return Layout(spec, ARITHMETIC[spec.precision].size).total
+
+
+def emit_decoder(spec):
+    """LLVM module with the function decode(workspace, received, blocks, count, info_bits, max_iterations, early).
+
+    `received` is scratch for the longest block's coded bits, `blocks` an array of Block; the rest are int64. With
+    `early` 0 every block takes max_iterations.
+
+    Notes
+    -----
+    A lane that has finished waits, computing nothing of use, until half of the lanes have: loading one or all
+    costs the same.
+    """
+    module = ir.Module("ldpc_decoder")
+    kind = ARITHMETIC[spec.precision]
+    layout = Layout(spec, kind.size)
+
+    def arithmetic(code):
+        return kind(code, layout.width, spec.alpha)
+
+    receive = emit_receive(module, layout, arithmetic)
+    iteration = emit_iteration(module, layout, arithmetic)
+    extend = emit_extend(module, layout, arithmetic)
+    check_parity = emit_check_parity(module, layout, arithmetic)
+    load_lanes = emit_load_lanes(module, layout, arithmetic)
+    store_lanes = emit_store_lanes(module, layout, arithmetic, BLOCK)
+
+    names = ("count", "info_bits", "max_iterations", "early")
+    arguments = dict.fromkeys(("workspace", "received", "blocks"), BYTES) | dict.fromkeys(names, I64)
+    c = Code(module, "decode", arguments, public=True)
+    math = arithmetic(c)
+    lanes = _Lanes(c, math, layout)
+    lanes.clear()
+    with c.repeat() as done:
+        lanes.refill(receive, load_lanes)
+        c.leave_when(lanes.all_idle(), done)
+        tracked = lanes.count_iteration()
+        c.b.call(iteration, [c.workspace, tracked])
+        with c.when(tracked):
+            c.b.call(extend, [c.workspace])
+            c.b.call(check_parity, [c.workspace])
+            with c.when(lanes.finish()):
+                c.b.call(store_lanes, [c.workspace, c.blocks, c.info_bits])
+    c.b.ret_void()
+    return module
+
+
+class _Lanes:
+    """Which block each lane holds and how far it is; the state lies in the workspace."""
+
+    def __init__(self, code, math, layout):
+        self.c, self.math, self.layout = code, math, layout
+        self.lanes = layout.spec.lanes
+
+    def _get(self, field, lane):
+        return self.c.load(I64, self.c.workspace, field, self.c.times(lane, 8), align=8)
+
+    def _set(self, field, lane, value):
+        value = constant(I64, value) if isinstance(value, int) else value
+        self.c.store(value, self.c.workspace, field, self.c.times(lane, 8), align=8)
+
+    def _pattern(self, field, lane, value):
+        value = constant(self.math.integer, value) if isinstance(value, int) else value
+        fill_pattern(self.c, self.math, self.layout, field, lane, value)
+
+    def _is(self, value, number):
+        return self.c.b.icmp_signed("==", value, constant(I64, number))
+
+    def clear(self):
+        """No lane holds a block, the next block is the first."""
+        layout, c = self.layout, self.c
+        c.store(constant(I64, 0), c.workspace, layout.next_block, align=8)
+        with c.loop(self.lanes) as lane:
+            for field in (layout.block, layout.busy, layout.finished):
+                self._set(field, lane, 0)
+            self._pattern(layout.idle, lane, -1)
+            self._pattern(layout.own_rows, lane, 0)
+
+    def _count_busy(self):
+        return self.c.sum(*(self._get(self.layout.busy, constant(I64, lane)) for lane in range(self.lanes)))
+
+    def all_idle(self):
+        """i1: no lane decodes."""
+        return self._is(self._count_busy(), 0)
+
+    def refill(self, receive, load_lanes):
+        """Give blocks to idle lanes, if there are blocks and at least half of the lanes are idle."""
+        layout, c = self.layout, self.c
+        waiting = c.b.icmp_signed("<", c.load(I64, c.workspace, layout.next_block, align=8), c.count)
+        roomy = c.b.icmp_signed("<=", self._count_busy(), constant(I64, self.lanes // 2))
+        with c.when(c.b.and_(waiting, roomy)):
+            with c.loop(self.lanes) as lane:
+                self._pattern(layout.fresh, lane, 0)
+                following = c.load(I64, c.workspace, layout.next_block, align=8)
+                idle = self._is(self._get(layout.busy, lane), 0)
+                with c.when(c.b.and_(idle, c.b.icmp_signed("<", following, c.count))):
+                    self._start(lane, following, receive)
+            c.b.call(load_lanes, [c.workspace])
+
+    def _start(self, lane, number, receive):
+        layout, c = self.layout, self.c
+        c.store(c.sum(number, 1), c.workspace, layout.next_block, align=8)
+        block = c.times(number, BLOCK.size)
+        llr, coded_bits, rows = (c.load(I64, c.blocks, block, offset, align=8)
+                                 for offset in (BLOCK.llr, BLOCK.coded_bits, BLOCK.rows))
+        codeword = c.address(c.workspace, layout.codewords, c.times(lane, layout.codeword_stride))
+        has_nan = c.b.call(receive, [c.pointer(llr), c.received, codeword, coded_bits, c.info_bits])
+        c.store(c.b.sext(has_nan, I64), c.blocks, block, BLOCK.parity, align=8)
+        for field, value in ((layout.block, number), (layout.done, 0), (layout.busy, 1)):
+            self._set(field, lane, value)
+        self._pattern(layout.fresh, lane, -1)
+        self._pattern(layout.idle, lane, 0)
+        short = self.math.integer
+        self._pattern(layout.own_rows, lane, c.b.trunc(rows, short))
+
+    def count_iteration(self):
+        """One more iteration for every lane; i1: one of them may finish with it."""
+        layout, c = self.layout, self.c
+        tracked = c.b.icmp_signed("!=", c.early, constant(I64, 0))
+        for lane in (constant(I64, number) for number in range(self.lanes)):
+            done = c.sum(self._get(layout.done, lane), 1)
+            self._set(layout.done, lane, done)
+            last = c.b.icmp_signed("==", done, c.max_iterations)
+            tracked = c.b.or_(tracked, last)
+        return tracked
+
+    def finish(self):
+        """Mark the lanes that are done and note their results; i1: there are any."""
+        layout, c, b = self.layout, self.c, self.c.b
+        some = c.variable(BIT)
+        b.store(constant(BIT, 0), some)
+        with c.loop(self.lanes) as lane:
+            failed = c.load(self.math.integer, c.workspace, layout.failed, c.times(lane, self.math.size))
+            holds = b.icmp_signed("==", failed, constant(self.math.integer, 0))
+            done = self._get(layout.done, lane)
+            stops = b.or_(b.icmp_signed(">=", done, c.max_iterations),
+                          b.and_(holds, b.icmp_signed("!=", c.early, constant(I64, 0))))
+            finished = b.and_(stops, b.icmp_signed("!=", self._get(layout.busy, lane), constant(I64, 0)))
+            self._set(layout.finished, lane, b.zext(finished, I64))
+            with c.when(finished):
+                b.store(constant(BIT, 1), some)
+                self._report(lane, done, holds)
+        return b.load(some)
+
+    def _report(self, lane, done, holds):
+        layout, c, b = self.layout, self.c, self.c.b
+        block = c.times(self._get(layout.block, lane), BLOCK.size)
+        c.store(done, c.blocks, block, BLOCK.iterations, align=8)
+        before = c.load(I64, c.blocks, block, BLOCK.parity, align=8)
+        is_nan = b.icmp_signed("<", before, constant(I64, 0))
+        c.store(b.select(is_nan, before, b.zext(holds, I64)), c.blocks, block, BLOCK.parity, align=8)
+        self._set(layout.busy, lane, 0)
+        self._pattern(layout.idle, lane, -1)

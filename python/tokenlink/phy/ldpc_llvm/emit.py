@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small helpers to write LLVM functions: byte addresses, loops, conditions and vectors.
+
+Only what both llvmlite 0.40 (LLVM 14) and 0.44 (LLVM 15) know is used, and no pass over the IR is run: loops are
+written as they shall run, and names that change stay in memory.
+"""
+
+from contextlib import contextmanager
+
+from llvmlite import ir
+
+VOID = ir.VoidType()
+BIT, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
+F32 = ir.FloatType()
+BYTES = I8.as_pointer()
+
+
+def vector(element, count):
+    """Vector type of `count` elements."""
+    return ir.VectorType(element, count)
+
+
+def constant(type_, value):
+    """A constant; for a vector type one value for all elements or a list of values."""
+    if isinstance(type_, ir.VectorType):
+        values = list(value) if isinstance(value, list | tuple) else [value] * type_.count
+        return ir.Constant(type_, [ir.Constant(type_.element, v) for v in values])
+    return ir.Constant(type_, value)
+
+
+class Code:
+    """One function while it is written; attribute `b` is llvmlite's IRBuilder, arguments are attributes by name.
+
+    Parameters
+    ----------
+    module : llvmlite.ir.Module
+    name : str
+    arguments : dict name -> type
+    result : type
+    public : bool   visible outside the module
+    """
+
+    def __init__(self, module, name, arguments, result=VOID, public=False):
+        self.module = module
+        self.function = ir.Function(module, ir.FunctionType(result, list(arguments.values())), name)
+        self.function.linkage = "external" if public else "internal"
+        self.function.attributes.add("nounwind")
+        self.b = ir.IRBuilder(self.function.append_basic_block("entry"))
+        for argument, title in zip(self.function.args, arguments, strict=True):
+            argument.name = title
+            if argument.type == BYTES:
+                argument.add_attribute("noalias")
+            setattr(self, title, argument)
+
+    def sum(self, *terms):
+        """Sum of Python integers and i64 values, as i64."""
+        known = sum(t for t in terms if isinstance(t, int))
+        total = None
+        for term in (t for t in terms if not isinstance(t, int)):
+            total = term if total is None else self.b.add(total, term)
+        if total is None:
+            return constant(I64, known)
+        return self.b.add(total, constant(I64, known)) if known else total
+
+    def times(self, value, factor):
+        """An i64 value times a Python integer or another i64 value."""
+        return self.b.mul(value, constant(I64, factor) if isinstance(factor, int) else factor)
+
+    def address(self, base, *offsets):
+        """Byte pointer at base plus offsets: Python integers and i64 values, in bytes."""
+        return self.b.gep(base, [self.sum(*offsets)])
+
+    def load(self, type_, base, *offsets, align=1):
+        """Value of a type at a byte address."""
+        return self.b.load(self.b.bitcast(self.address(base, *offsets), type_.as_pointer()), align=align)
+
+    def store(self, value, base, *offsets, align=1):
+        """Put a value at a byte address."""
+        self.b.store(value, self.b.bitcast(self.address(base, *offsets), value.type.as_pointer()), align=align)
+
+    def variable(self, type_):
+        """Memory for one value, taken once on entry to the function."""
+        with self.b.goto_entry_block():
+            return self.b.alloca(type_)
+
+    def pointer(self, number):
+        """Byte pointer from an i64 address."""
+        return self.b.inttoptr(number, BYTES)
+
+    @contextmanager
+    def loop(self, stop, step=1, start=0):
+        """Body runs for i64 indices start, start + step, ... below stop, each a Python integer or an i64 value."""
+        first, last = self.sum(start), self.sum(stop)
+        before = self.b.block
+        body, after = self.b.append_basic_block("loop"), self.b.append_basic_block("after")
+        if isinstance(start, int) and isinstance(stop, int) and start < stop:
+            self.b.branch(body)
+        else:
+            self.b.cbranch(self.b.icmp_signed("<", first, last), body, after)
+        self.b.position_at_end(body)
+        index = self.b.phi(I64)
+        index.add_incoming(first, before)
+        yield index
+        following = self.sum(index, step)
+        index.add_incoming(following, self.b.block)
+        self.b.cbranch(self.b.icmp_signed("<", following, last), body, after)
+        self.b.position_at_end(after)
+
+    @contextmanager
+    def repeat(self):
+        """Body runs for ever; yields the block to branch to for leaving."""
+        body, after = self.b.append_basic_block("again"), self.b.append_basic_block("left")
+        self.b.branch(body)
+        self.b.position_at_end(body)
+        yield after
+        self.b.branch(body)
+        self.b.position_at_end(after)
+
+    @contextmanager
+    def when(self, condition):
+        """Body runs if an i1 value holds."""
+        with self.b.if_then(condition):
+            yield
+
+    def leave_when(self, condition, target):
+        """Branch to a block if an i1 value holds."""
+        rest = self.b.append_basic_block("rest")
+        self.b.cbranch(condition, target, rest)
+        self.b.position_at_end(rest)
+
+    def smaller(self, left, right):
+        """The smaller of two i64 values."""
+        return self.b.select(self.b.icmp_signed("<", left, right), left, right)
+
+    def intrinsic(self, name, *arguments, result=None):
+        """Call of an LLVM intrinsic overloaded on its result, by default the type of its first argument."""
+        result = arguments[0].type if result is None else result
+        count, element = (result.count, result.element) if isinstance(result, ir.VectorType) else (None, result)
+        short = "f32" if element == F32 else str(element)
+        full = f"llvm.{name}.{short if count is None else f'v{count}{short}'}"
+        function = self.module.globals.get(full)
+        if function is None:
+            function = ir.Function(self.module, ir.FunctionType(result, [a.type for a in arguments]), full)
+        return self.b.call(function, arguments)
+
+    def shuffle(self, left, right, order):
+        """Elements of two vectors of one type (right may be None) picked by Python indices."""
+        right = ir.Constant(left.type, ir.Undefined) if right is None else right
+        return self.b.shuffle_vector(left, right, constant(vector(I32, len(order)), list(order)))
+
+    def join(self, parts):
+        """One vector out of equal ones, in order; their number is a power of two."""
+        while len(parts) > 1:
+            size = 2 * parts[0].type.count
+            parts = [self.shuffle(a, b, range(size)) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+        return parts[0]
+
+    def interleave(self, parts):
+        """One vector with element i of part c at i * len(parts) + c; the number of parts is a power of two."""
+        while len(parts) > 1:
+            size, half = parts[0].type.count, len(parts) // 2
+            order = [index for i in range(size) for index in (i, size + i)]
+            parts = [self.shuffle(parts[c], parts[c + half], order) for c in range(half)]
+        return parts[0]
+
+    def split(self, value, count):
+        """The inverse of `interleave`: `count` vectors, a power of two."""
+        if count == 1:
+            return [value]
+        even, odd = (self.shuffle(value, None, range(start, value.type.count, 2)) for start in (0, 1))
+        parts = [None] * count
+        parts[0::2], parts[1::2] = self.split(even, count // 2), self.split(odd, count // 2)
+        return parts

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One iteration: every row updates the columns it touches; then the parity checks."""
+
+from llvmlite import ir
+
+from tokenlink.phy.ldpc_llvm.emit import BIT, BYTES, I64, Code, constant
+
+
+def emit_iteration(module, layout, arithmetic):
+    """Function iteration(workspace, i1 tracked): all rows once; a-posteriori parity bits kept if `tracked`."""
+    c = Code(module, "iteration", {"workspace": BYTES, "tracked": BIT})
+    math = arithmetic(c)
+    for row in layout.schedule.rows:
+        with c.loop(layout.span, layout.step) as v:
+            update_row(c, math, layout, row, v)
+        for edge in row.edges:
+            extend_column(c, math, layout, edge.column, edge.extend)
+    c.b.ret_void()
+    return c.function
+
+
+def update_row(c, math, layout, row, v):
+    """Min-sum update of one vector of a row's checks, all in registers."""
+    extrinsic = [read_extrinsic(c, math, layout, edge, v) for edge in row.edges]
+    channel = None
+    if row.parity is not None:
+        channel = c.load(math.vector, c.workspace, layout.column(row.parity), v, align=layout.step)
+    inputs = extrinsic + ([] if channel is None else [channel])
+    smallest, second, signs = two_smallest(c, math, inputs)
+    to_others = math.signed(math.scaled(smallest), signs)
+    to_smallest = math.signed(math.scaled(second), signs)
+
+    def message_to(value):
+        is_smallest = math.equal(math.magnitude(value), smallest)
+        return math.signed(c.b.select(is_smallest, to_smallest, to_others), math.bits(value))
+
+    for edge, value in zip(row.edges, extrinsic, strict=True):
+        message = message_to(value)
+        c.store(message, c.workspace, layout.message(edge.message), v, align=layout.step)
+        c.store(math.total(value, message), c.workspace, layout.column(edge.column), v, align=math.size)
+    if channel is not None:
+        with c.when(c.tracked):
+            posterior = math.total(channel, message_to(channel))
+            c.store(posterior, c.workspace, layout.parity(row.number), v, align=layout.step)
+
+
+def read_extrinsic(c, math, layout, edge, v):
+    """A column in the row's rotation, less what this row said last time."""
+    posterior = c.load(math.vector, c.workspace, layout.column(edge.column) + layout.bits(edge.read), v,
+                       align=math.size)
+    return math.difference(posterior, c.load(math.vector, c.workspace, layout.message(edge.message), v,
+                                             align=layout.step))
+
+
+def two_smallest(c, math, values):
+    """Smallest and second smallest magnitude, and integers whose top bit is the product of all signs."""
+    smallest, second, signs = math.magnitude(values[0]), None, math.bits(values[0])
+    for value in values[1:]:
+        magnitude = math.magnitude(value)
+        rest = math.larger(smallest, magnitude)
+        second = rest if second is None else math.smaller(second, rest)
+        smallest = math.smaller(smallest, magnitude)
+        signs = c.b.xor(signs, math.bits(value))
+    return smallest, second, signs
+
+
+def extend_column(c, math, layout, column, count):
+    """Repeat the first `count` bits of a column behind its end."""
+    start = layout.column(column)
+    for offset in range(0, layout.bits(count), layout.step):
+        head = c.load(math.vector, c.workspace, start + offset, align=layout.step)
+        c.store(head, c.workspace, start + layout.length * math.size + offset, align=math.size)
+
+
+def emit_extend(module, layout, arithmetic):
+    """Function extend_columns(workspace): the whole of every core column once more behind its end."""
+    c = Code(module, "extend_columns", {"workspace": BYTES})
+    math = arithmetic(c)
+    for column in range(layout.schedule.core):
+        start = layout.column(column)
+        with c.loop(layout.span, layout.step) as v:
+            value = c.load(math.vector, c.workspace, start, v, align=layout.step)
+            c.store(value, c.workspace, start + layout.length * math.size, v, align=math.size)
+    c.b.ret_void()
+    return c.function
+
+
+def emit_check_parity(module, layout, arithmetic):
+    """Function check_parity(workspace): sets `failed` of every lane whose checks do not all hold.
+
+    A check fails on an odd number of ones, and if one of its bits is undecided: an LLR of exactly zero. Rows that a
+    lane's own code does not have are left out. The search ends when every lane has failed; idle lanes count as such.
+    """
+    c = Code(module, "check_parity", {"workspace": BYTES})
+    math = arithmetic(c)
+    z, schedule = layout.spec.lifting_size, layout.schedule
+    zero, ones = constant(math.integers, 0), constant(math.integers, -1)
+    end = c.b.append_basic_block("end")
+
+    def lane_state(offset):
+        return c.load(math.integers, c.workspace, offset, align=layout.step)
+
+    c.store(lane_state(layout.idle), c.workspace, layout.failed, align=layout.step)
+    own_rows = lane_state(layout.own_rows)
+    for row in schedule.rows:
+        places = [layout.column(e.column) + layout.bits((int(schedule.shifts[row.number, e.column])
+                                                         - schedule.resting[e.column]) % z) for e in row.edges]
+        places += [] if row.parity is None else [layout.parity(row.number)]
+        counts = c.b.icmp_signed(">", own_rows, constant(math.integers, row.number))
+
+        def check(v, places=places, counts=counts, real=None):
+            parity = smallest = None
+            for place in places:
+                bits = c.load(math.integers, c.workspace, place, v)
+                parity = bits if parity is None else c.b.xor(parity, bits)
+                smallest = bits if smallest is None else c.intrinsic("umin", smallest, bits)
+            fails = c.b.or_(c.b.icmp_signed("<", parity, zero), c.b.icmp_unsigned("==", smallest, zero))
+            fails = c.b.and_(fails, counts)
+            if real is not None:
+                fails = c.b.and_(fails, constant(fails.type, real))
+            failed = c.b.or_(lane_state(layout.failed), c.b.select(fails, ones, zero))
+            c.store(failed, c.workspace, layout.failed, align=layout.step)
+
+        with c.loop(layout.span - layout.step, layout.step) as v:
+            check(v)
+        check(constant(I64, layout.span - layout.step), real=layout.tail)
+        failed = spread_over_lanes(c, layout, lane_state(layout.failed))
+        c.store(failed, c.workspace, layout.failed, align=layout.step)
+        c.leave_when(all_set(c, failed), end)
+    c.b.branch(end)
+    c.b.position_at_end(end)
+    c.b.ret_void()
+    return c.function
+
+
+def spread_over_lanes(c, layout, value):
+    """Or of all elements that belong to the same lane, in each of them."""
+    distance = layout.spec.lanes
+    while distance < layout.width:
+        turned = c.shuffle(value, None, [(i + distance) % layout.width for i in range(layout.width)])
+        value, distance = c.b.or_(value, turned), 2 * distance
+    return value
+
+
+def all_set(c, value):
+    """i1: no element is zero."""
+    zeros = c.b.icmp_unsigned("==", value, constant(value.type, 0))
+    flags = ir.IntType(value.type.count)
+    return c.b.icmp_unsigned("==", c.b.bitcast(zeros, flags), constant(flags, 0))

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Received LLRs into the decoder's columns: de-interleaving, rate de-matching, and the blocks side by side."""
+
+from llvmlite import ir
+
+from tokenlink.phy.ldpc_llvm.emit import BIT, BYTES, F32, I64, Code, constant, vector
+
+
+def emit_receive(module, layout, arithmetic):
+    """Function receive(llr, received, codeword, coded_bits, info_bits) -> i1: one block into a plain codeword.
+
+    `llr` float32 [coded_bits]; `received` scratch for as many elements; `codeword` elements, punctured bits 0, filler
+    bits known, repeated bits added up. True if an LLR is NaN.
+    """
+    arguments = {"llr": BYTES, "received": BYTES, "codeword": BYTES, "coded_bits": I64, "info_bits": I64}
+    c = Code(module, "receive", arguments, result=BIT)
+    math = arithmetic(c)
+    has_nan = deinterleave(c, math, layout.spec.bits_per_symbol, layout.step // 4)
+    rate_dematch(c, math, layout)
+    c.b.ret(has_nan)
+    return c.function
+
+
+def deinterleave(c, math, rows, symbols):
+    """Undo the bit interleaver of TS 38.212 clause 5.4.2.2: bit i of symbol s comes from row i, column s.
+
+    Whole groups of `symbols` symbols go through vectors, the rest bit by bit. If coded_bits is no multiple of the
+    number of rows, the first rows are one bit longer. Returns i1: an LLR was NaN.
+    """
+    b = c.b
+    length, longer = (getattr(b, op)(c.coded_bits, constant(I64, rows)) for op in ("udiv", "urem"))
+    row_starts = [c.sum(c.times(length, i), c.smaller(constant(I64, i), longer)) for i in range(rows)]
+    nan = c.variable(BIT)
+    b.store(constant(BIT, 0), nan)
+
+    def note_nan(condition):
+        b.store(b.or_(b.load(nan), condition), nan)
+
+    whole = c.times(b.udiv(length, constant(I64, symbols)), symbols)
+    with c.loop(whole, symbols) as s:
+        llr = c.load(vector(F32, rows * symbols), c.llr, c.times(s, 4 * rows))
+        bad = b.fcmp_unordered("uno", llr, llr)
+        flags = ir.IntType(rows * symbols)
+        note_nan(b.icmp_unsigned("!=", b.bitcast(bad, flags), constant(flags, 0)))
+        for i, start in enumerate(row_starts):
+            values = math.received(c.shuffle(llr, None, range(i, rows * symbols, rows)))
+            c.store(values, c.received, c.times(c.sum(start, s), math.size))
+    with c.loop(c.coded_bits, 1, c.times(whole, rows)) as i:
+        llr = c.load(F32, c.llr, c.times(i, 4))
+        note_nan(b.fcmp_unordered("uno", llr, llr))
+        row, column = b.urem(i, constant(I64, rows)), b.udiv(i, constant(I64, rows))
+        place = c.sum(c.times(row, length), c.smaller(row, longer), column)
+        c.store(math.received(llr), c.received, c.times(place, math.size))
+    return b.load(nan)
+
+
+def rate_dematch(c, math, layout):
+    """Bits in sending order back to the codeword (TS 38.212 clause 5.4.2.1, redundancy version 0).
+
+    The circular buffer holds the info bits but for the first 2 lifting_size, and all parity bits.
+    """
+    z, schedule = layout.spec.lifting_size, layout.schedule
+    none = constant(math.vector, 0)
+    with c.loop(schedule.columns * z * math.size, layout.step) as at:
+        c.store(none, c.codeword, at)
+    with c.loop(schedule.systematic * z, 1, c.info_bits) as i:
+        c.store(constant(math.element, math.known), c.codeword, c.times(i, math.size))
+    short = c.b.icmp_signed("<", c.info_bits, constant(I64, 2 * z))
+    info_sent = c.b.select(short, constant(I64, 0), c.sum(c.info_bits, -2 * z))
+    runs = [(2 * z, info_sent), (schedule.systematic * z, constant(I64, schedule.buffer_rows * z))]
+    with c.loop(c.coded_bits, c.sum(*(length for _, length in runs))) as turn:
+        first = turn
+        for start, length in runs:
+            count = c.smaller(length, c.b.sub(c.coded_bits, first))
+            add_run(c, math, start, first, count)
+            first = c.sum(first, length)
+
+
+def add_run(c, math, start, first, count):
+    """Add `count` received bits from number `first` to the codeword from bit `start`; no more than that is touched."""
+    width = math.vector.count
+    whole = c.times(c.b.sdiv(count, constant(I64, width)), width)
+
+    def add(type_, i):
+        to, received = c.times(i, math.size), c.times(c.sum(first, i), math.size)
+        old = c.load(type_, c.codeword, start * math.size, to)
+        c.store(math.again(old, c.load(type_, c.received, received)), c.codeword, start * math.size, to)
+
+    with c.loop(whole, width) as i:
+        add(math.vector, i)
+    with c.loop(count, 1, whole) as i:
+        add(vector(math.element, 1), i)
+
+
+def emit_load_lanes(module, layout, arithmetic):
+    """Function load_lanes(workspace): plain codewords of the lanes in `fresh` into the columns, their messages to 0.
+
+    Other lanes stay as they are; all core columns must have been extended, and are again.
+    """
+    c = Code(module, "load_lanes", {"workspace": BYTES})
+    math = arithmetic(c)
+    fresh = c.load(math.integers, c.workspace, layout.fresh, align=layout.step)
+    load_this = c.b.icmp_unsigned("!=", fresh, constant(math.integers, 0))
+    for j, rotation in enumerate(layout.schedule.resting):
+        with c.loop(layout.span, layout.step) as v:
+            c.store(lanes_side_by_side(c, math, layout, j, v), c.workspace, layout.turning, v, align=layout.step)
+        with c.loop(layout.span, layout.step) as v:  # after the first, whose last vector reaches into the second
+            value = c.load(math.vector, c.workspace, layout.turning, v, align=layout.step)
+            c.store(value, c.workspace, layout.turning + layout.length * math.size, v, align=math.size)
+        with c.loop(layout.span, layout.step) as v:
+            new = c.load(math.vector, c.workspace, layout.turning + layout.bits(rotation), v, align=math.size)
+            old = c.load(math.vector, c.workspace, layout.column(j), v, align=layout.step)
+            c.store(c.b.select(load_this, new, old), c.workspace, layout.column(j), v, align=layout.step)
+    start, length = layout.message_area
+    keep = c.b.not_(fresh)
+    with c.loop(length, layout.step) as at:
+        old = c.load(math.integers, c.workspace, start, at, align=layout.step)
+        c.store(c.b.and_(old, keep), c.workspace, start, at, align=layout.step)
+    c.b.call(module.globals["extend_columns"], [c.workspace])
+    c.b.ret_void()
+    return c.function
+
+
+def lanes_side_by_side(c, math, layout, column, v):
+    """One vector of a column out of the codewords of all lanes; v is its byte offset in the column."""
+    spec = layout.spec
+    bits = layout.width // spec.lanes
+    within = c.b.udiv(v, constant(I64, spec.lanes))
+    parts = []
+    for lane in range(spec.lanes):
+        start = layout.codewords + lane * layout.codeword_stride + column * spec.lifting_size * math.size
+        parts.append(c.load(vector(math.element, bits), c.workspace, start, within))
+    return c.interleave(parts)
+
+
+def fill_pattern(c, math, layout, offset, lane, value):
+    """Set the elements of a lane in one of the workspace's lane vectors; lane is an i64, value of the integer type."""
+    start = c.sum(offset, c.times(lane, math.size))
+    with c.loop(layout.step, layout.spec.lanes * math.size) as at:
+        c.store(value, c.workspace, start, at, align=math.size)
