@@ -118,8 +118,71 @@ class Bye(Message):
     info: dict = _scalar("dict", default_factory=dict)
 
 
+@dataclass(frozen=True, eq=False)
+class IqOpen(Message):
+    """An end of a virtual link, client to radio, again and again as a sign of life.
+
+    ``link``: its name; ``role``: "tx" or "rx"; ``session``: number of this client, another one after each start;
+    ``samp_rate`` Hz; ``limit``: rx only, the radio may send samples before this position of its start ``epoch``;
+    ``closing``: 1 when it leaves.
+    """
+
+    link: str = _scalar("str", high=64)
+    role: str = _scalar("str", high=2)
+    session: int = _count()
+    epoch: int = _count()
+    samp_rate: float = _scalar("float", 0)
+    limit: int = _count()
+    closing: int = _scalar("int", 0, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class IqGrant(Message):
+    """How far a transmitter may send, radio to client.
+
+    ``session``: of the client; ``epoch``: number of this start of the radio; ``position``: the radio's time in samples;
+    ``limit``: samples before this position have room; ``counts``: what the device reported, by kind; ``refusal``: why
+    the client is not served, empty when it is.
+    """
+
+    session: int = _count()
+    epoch: int = _count()
+    position: int = _count()
+    limit: int = _count()
+    counts: dict = _scalar("dict", default_factory=dict)
+    refusal: str = _scalar("str", high=500, default="")
+
+
+@dataclass(frozen=True, eq=False)
+class IqSamples(Message):
+    """Samples of a virtual link, either way. ``samples``: complex64 [n], full scale 1.
+
+    ``position``: number of the first sample since the radio started; ``until``: what is not sent before this position
+    is zero, >= position + n; ``last``: 1 when nothing comes after.
+    """
+
+    link: str = _scalar("str", high=64)
+    session: int = _count()
+    epoch: int = _count()
+    position: int = _count()
+    until: int = _count()
+    last: int = _scalar("int", 0, 1)
+    samples: np.ndarray = _array("<c8", "n_samples")
+
+
 # Position + 1 is the number on the wire: append only, or raise SCHEMA_VERSION.
-MESSAGE_TYPES = (TokenFrame, TokenEstimate, LinkReport, ModeCommand, StateReport, Hello, Bye)
+MESSAGE_TYPES = (
+    TokenFrame,
+    TokenEstimate,
+    LinkReport,
+    ModeCommand,
+    StateReport,
+    Hello,
+    Bye,
+    IqOpen,
+    IqGrant,
+    IqSamples,
+)
 
 
 def array_fields(message_type):
@@ -165,6 +228,8 @@ def _check_array(name, value, meta):
     if value.dtype == bool:
         # Bytes other than 0 and 1 would be neither True nor False to compiled code.
         value, meta = value.view(np.uint8), {"low": 0, "high": 1}
+    if value.dtype.kind == "c" and not np.isfinite(value).all():
+        raise InvalidField(f"{name} has entries that are not finite")
     low, high = meta["low"], meta["high"]
     inside = (low is None or np.all(value >= low)) and (high is None or np.all(value <= high))
     if not inside:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bounded PUSH and PULL sockets for messages, with timeouts and counters. The only importer of zmq.
 
+Two-way sockets are made of them in ``duplex``.
+
 A socket belongs to the thread that uses it. Queues hold ``queue_messages`` on either side; a message that finds no room
 within the timeout is dropped by the sender and counted, and its number is missing at the receiver, which counts it too.
 """
@@ -78,6 +80,8 @@ class _Doorman:
 
 
 class _Socket:
+    _envelope = 0  # frames before those of the message
+
     def __init__(self, kind, address, bind, queue_messages, timeout_s, max_bytes, allow_remote, keys, immediate=False):
         if queue_messages < 1:
             raise ValueError(f"queue_messages is {queue_messages}, expected >= 1")
@@ -89,6 +93,7 @@ class _Socket:
         self.max_bytes = int(max_bytes)
         self.counts = Counter()
         self.last_error = None
+        self._next_seq, self._trackers = Counter(), {}
         self._monitor = None
         self._socket = zmq.Context.instance().socket(kind)
         self._socket.immediate = immediate
@@ -143,6 +148,19 @@ class _Socket:
         if self.counts[type(err).__name__] == 1:
             _log.warning("%s: %s: %s", self.address, type(err).__name__, err)
 
+    def _put(self, frames):
+        """Queue frames at once, or drop and count them; whether they were queued."""
+        try:
+            self._socket.send_multipart(frames, zmq.NOBLOCK)
+        except zmq.Again:
+            self.counts["queue_full"] += 1
+        except zmq.ZMQError:  # of a socket that knows its peers: this one is gone
+            self.counts["unreachable"] += 1
+        else:
+            self.counts["sent"] += 1
+            return True
+        return False
+
     def close(self, linger_s=0.0):
         """Close; what is still queued gets ``linger_s`` seconds to leave. Closing twice does nothing."""
         if not self._socket.closed:
@@ -196,8 +214,8 @@ class PushSocket(_Socket):
         keys=None,
         immediate=False,
     ):
-        super().__init__(zmq.PUSH, address, bind, queue_messages, timeout_s, max_bytes, allow_remote, keys, immediate)
-        self._next_seq = Counter()
+        kind = zmq.PUSH
+        super().__init__(kind, address, bind, queue_messages, timeout_s, max_bytes, allow_remote, keys, immediate)
 
     def send(self, message, timeout_s=None):
         """Number and queue a message; the message's own ``seq`` is replaced.
@@ -220,13 +238,7 @@ class PushSocket(_Socket):
         timeout_s = self.timeout_s if timeout_s is None else timeout_s
         self._note_handshakes()
         if self._socket.poll(int(1000 * timeout_s), zmq.POLLOUT):
-            try:
-                self._socket.send_multipart(frames, zmq.NOBLOCK)
-            except zmq.Again:
-                pass
-            else:
-                self.counts["sent"] += 1
-                return True
+            return self._put(frames)
         self.counts["queue_full"] += 1
         return False
 
@@ -266,10 +278,17 @@ class PullSocket(_Socket):
         keys=None,
     ):
         super().__init__(zmq.PULL, address, bind, queue_messages, timeout_s, max_bytes, allow_remote, keys)
-        self._trackers = {}
 
     def recv(self, timeout_s=None):
         """The next well-formed message, or None when none came within ``timeout_s`` (default: the socket's)."""
+        got = self._next(timeout_s)
+        if got is None:
+            return None
+        self._count(got[1])
+        return got[1]
+
+    def _next(self, timeout_s):
+        """(frames, message) of the next well-formed message, or None after the timeout."""
         deadline = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
         while True:
             left_s = max(0.0, deadline - time.monotonic())
@@ -278,16 +297,13 @@ class PullSocket(_Socket):
                 return None
             try:
                 frames = self._socket.recv_multipart(zmq.NOBLOCK)
-                message = decode(frames, self.max_bytes)
+                return frames, decode(frames[self._envelope :], self.max_bytes)
             except zmq.Again:
                 continue
             except WireError as err:
                 self._refuse(err)
                 if time.monotonic() >= deadline:
                     return None
-            else:
-                self._count(message)
-                return message
 
     def _count(self, message):
         tracker = self._trackers.setdefault(type(message), SequenceTracker())
@@ -295,3 +311,6 @@ class PullSocket(_Socket):
         self.counts["received"] += 1
         self.counts["lost"] = sum(each.lost for each in self._trackers.values())
         self.counts["out_of_order"] = sum(each.out_of_order for each in self._trackers.values())
+
+
+DEALER, ROUTER = zmq.DEALER, zmq.ROUTER

@@ -41,6 +41,9 @@ MESSAGES = [
     wire.StateReport(5, 6, tokens(), {"risk": 0.25, "truth": {"car": True, "density": "low"}}),
     wire.Hello(0, 0, "camera", {"vocab_size": 1024}),
     wire.Bye(9, 0, "twin", "Größe falsch"),
+    wire.IqOpen(0, 0, "forward", "rx", 2**40, 8, 1e6, 4096, 0),
+    wire.IqGrant(0, 1, 7, 8, 4096, 8192, {"late": 2}, "taken"),
+    wire.IqSamples(0, 2, "forward", 7, 8, 4096, 5000, 1, np.array([1, -0.5j], np.complex64)),
 ]
 
 

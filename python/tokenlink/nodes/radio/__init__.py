@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Radios behind one interface: profiles, the emulator of the virtual radio, USRPs, recordings."""

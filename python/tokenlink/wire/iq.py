@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sample streams over the wire, the ends that a transmitter and a receiver hold; ``iq_server`` is the radio's side.
+
+Positions count samples since the radio started. The transmitter's samples make time go on: what it does not send is
+zero once it has declared a later position. Credits bound what is under way, so neither end runs ahead of the other.
+"""
+
+import os
+import threading
+import time
+from collections import Counter
+
+import numpy as np
+
+from tokenlink.wire.messages import MAX_COUNT, IqGrant, IqOpen, IqSamples
+from tokenlink.wire.duplex import ClientSocket
+
+CHUNK_SAMPLES = 16384
+BEAT_S = 0.5
+WINDOW_SAMPLES = 1 << 17
+_SLICE_S = 0.05
+
+
+def new_session():
+    """A number no other client or start of a radio has."""
+    return int.from_bytes(os.urandom(8), "little") & MAX_COUNT
+
+
+class _Client:
+    """What both ends share: a session, signs of life, and what the radio says about them."""
+
+    role = ""
+
+    def __init__(self, address, link, samp_rate, timeout_s, keys):
+        if not samp_rate > 0:
+            raise ValueError(f"samp_rate is {samp_rate}, must be > 0")
+        if not timeout_s >= 0:
+            raise ValueError(f"timeout_s is {timeout_s}, must be >= 0")
+        if not 1 <= len(link) <= 64:
+            raise ValueError(f"link is {link!r}, must be a name of 1 to 64 characters")
+        self.link, self.samp_rate, self.timeout_s = link, float(samp_rate), float(timeout_s)
+        self.session, self.epoch, self.position = new_session(), None, 0
+        self.refusal = ""
+        self.counts = Counter()
+        self._limit = 0
+        self._beat_s = -np.inf
+        self._lock = threading.RLock()  # a socket may go from thread to thread behind a lock
+        self._socket = ClientSocket(address, timeout_s=timeout_s, keys=keys)
+
+    @property
+    def is_open(self):
+        """Whether the radio serves this end."""
+        return self.epoch is not None
+
+    def _open(self, limit=0, closing=0):
+        self._beat_s = time.monotonic()
+        self._socket.send(
+            IqOpen(0, 0, self.link, self.role, self.session, self.epoch or 0, self.samp_rate, limit, closing), 0.0
+        )
+
+    def _note(self, grant):
+        """Take in a grant; True when it is for this session and says that the radio is another one than before."""
+        if grant.session != self.session:
+            return False
+        if grant.refusal:
+            if grant.refusal != self.refusal:
+                self.counts["refused"] += 1
+            self.refusal, self.epoch = grant.refusal, None
+            return False
+        self.refusal = ""
+        restarted = self.epoch is not None and self.epoch != grant.epoch
+        self.counts["radio_restarted"] += restarted
+        changed = self.epoch != grant.epoch
+        self.epoch = grant.epoch
+        return changed
+
+    def close(self):
+        """Say that this end leaves, and close the socket; twice does nothing."""
+        with self._lock:
+            if self._socket is not None:
+                self._open(closing=1)
+                self._socket.close(linger_s=0.2)
+                self._socket = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class IqSender(_Client):
+    """Transmitting end of a link.
+
+    Parameters
+    ----------
+    address : str       of the radio, as zmq writes it
+    link : str          name of the link
+    samp_rate : float   Hz, must be the link's
+    timeout_s : float   how long calls wait for credit
+    keys : CurveKeys    encrypt; None: plain
+
+    Attributes
+    ----------
+    position : int      number of the next sample
+    refusal : str       why the radio does not serve this end; empty when it does, or is not there
+    counts : Counter    "samples", "radio_restarted", "overtaken" (the radio's time went on without this end),
+                        "refused", and what the device reported, by kind, as "device_..."
+    """
+
+    role = "tx"
+
+    def __init__(self, address, link="forward", samp_rate=1e6, timeout_s=5.0, keys=None):
+        super().__init__(address, link, samp_rate, timeout_s, keys)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name=f"iq {link}", daemon=True)
+        self._thread.start()
+
+    def wait_open(self, timeout_s=None):
+        """Whether the radio serves this end, waiting for it up to ``timeout_s``."""
+        return self._wait(lambda: self.is_open, timeout_s)
+
+    def send(self, samples, timeout_s=None):
+        """Send samples from ``position`` on.
+
+        Parameters
+        ----------
+        samples : complex64 [n]   full scale 1, finite
+        timeout_s : float         how long to wait for credit; default: the end's
+
+        Returns
+        -------
+        int   how many were taken; fewer than n when there was no credit in time
+        """
+        samples = np.ascontiguousarray(samples, np.complex64)
+        done = 0
+        while done < len(samples) and self._wait(lambda: self._limit > self.position, timeout_s):
+            with self._lock:
+                n = min(len(samples) - done, CHUNK_SAMPLES, self._limit - self.position)
+                if n <= 0 or not self._push(samples[done : done + n], self.position + n):
+                    continue
+            self.counts["samples"] += n
+            done += n
+        return done
+
+    def advance(self, position, timeout_s=None):
+        """Declare silence up to ``position`` (int); True when it is reached, False when credit ran out."""
+        while self.position < position:
+            if not self._wait(lambda: self._limit > self.position, timeout_s):
+                return False
+            with self._lock:
+                until = min(position, self._limit)
+                if until > self.position:
+                    self._push(np.zeros(0, np.complex64), until)
+        return True
+
+    def _push(self, samples, until):
+        message = IqSamples(0, 0, self.link, self.session, self.epoch or 0, self.position, until, 0, samples)
+        sent = self._socket is not None and self._socket.send(message, 0.0)
+        if sent:
+            self.position = until
+        return sent
+
+    def _wait(self, condition, timeout_s):
+        deadline_s = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
+        while True:
+            with self._lock:
+                self._drain(0.0)
+                if self.is_open and condition():
+                    return True
+                left_s = deadline_s - time.monotonic()
+                if left_s <= 0 or self._socket is None:
+                    return False
+                self._drain(min(left_s, _SLICE_S))
+
+    def _drain(self, timeout_s):
+        """Take in what the radio says; a sign of life when it is time for one."""
+        if self._socket is None:
+            return
+        if time.monotonic() - self._beat_s > BEAT_S:
+            self._open()
+        while (message := self._socket.recv(timeout_s)) is not None:
+            timeout_s = 0.0
+            if isinstance(message, IqGrant):
+                changed = self._note(message)
+                if message.session != self.session or message.refusal:
+                    continue
+                if not changed and message.position > self.position:
+                    self.counts["overtaken"] += 1
+                self.position = message.position if changed else max(self.position, message.position)
+                self._limit = message.limit
+                for kind, count in message.counts.items():
+                    self.counts[f"device_{kind}"] = count
+
+    def _beat(self):
+        while not self._stop.wait(BEAT_S / 2):
+            with self._lock:
+                self._drain(0.0)
+
+    def close(self):
+        """Say that this end leaves, and close the socket; twice does nothing."""
+        self._stop.set()
+        super().close()
+
+
+class IqReceiver(_Client):
+    """Receiving end of a link; parameters and attributes as of IqSender.
+
+    Attributes
+    ----------
+    position : int    number of the next sample
+    ended : bool      the radio has said that nothing more comes
+    counts : Counter  "samples", "gaps", "lost_samples", "radio_restarted", "refused"
+    """
+
+    role = "rx"
+
+    def __init__(self, address, link="forward", samp_rate=1e6, timeout_s=5.0, keys=None):
+        super().__init__(address, link, samp_rate, timeout_s, keys)
+        self.ended = False
+        self._rest, self._rest_jumps = np.zeros(0, np.complex64), False
+        self._seen_end = False
+        self._open()
+
+    def recv(self, max_samples=CHUNK_SAMPLES, timeout_s=None):
+        """The next samples.
+
+        Parameters
+        ----------
+        max_samples : int   >= 1
+        timeout_s : float   how long to wait for some; default: the end's
+
+        Returns
+        -------
+        (position, samples, jumped) or None   position of the first sample, complex64 [n], and whether samples are
+                                              missing before it, which is true of the first ones too
+        """
+        with self._lock:
+            deadline_s = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
+            while not len(self._rest):
+                left_s = deadline_s - time.monotonic()
+                if self._seen_end or self._socket is None:
+                    self.ended = self._seen_end
+                    return None
+                self._receive(max(0.0, min(left_s, _SLICE_S)))
+                if left_s <= 0 and not len(self._rest):
+                    return None
+            position, jumped = self.position, self._rest_jumps
+            samples, self._rest = self._rest[:max_samples], self._rest[max_samples:]
+            self.position += len(samples)
+            self._rest_jumps = False
+            self.counts["samples"] += len(samples)
+            self.ended = self._seen_end and not len(self._rest)
+            self._grant()
+            return position, samples, jumped
+
+    def _grant(self):
+        wanted = self.position + WINDOW_SAMPLES
+        if wanted - self._limit >= WINDOW_SAMPLES // 4 or time.monotonic() - self._beat_s > BEAT_S:
+            self._limit = wanted
+            self._open(wanted)
+
+    def _receive(self, timeout_s):
+        if time.monotonic() - self._beat_s > BEAT_S:
+            self._open(self._limit)
+        message = self._socket.recv(timeout_s)
+        if isinstance(message, IqGrant) and message.session == self.session:
+            new = self._note(message)
+            if self.is_open:
+                self._jump(message.position, counts=not new)
+                self._rest_jumps |= new
+                self._limit = self.position + WINDOW_SAMPLES
+                self._open(self._limit)
+        elif isinstance(message, IqSamples) and message.session == self.session and message.epoch == self.epoch:
+            self._jump(message.position, counts=True)
+            self._rest, self._seen_end = message.samples, bool(message.last)
+
+    def _jump(self, position, counts):
+        """Go on at a position; what is missing before it is counted, unless it was not asked for."""
+        if counts and position > self.position:
+            self.counts["gaps"] += not self._rest_jumps
+            self.counts["lost_samples"] += position - self.position
+        self._rest_jumps |= position != self.position
+        self.position = position

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The virtual radio: same seed, same samples, whatever the timing; ends that are late, stalled, restarted, strange."""
+
+import re
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from tokenlink.nodes.radio.emulator import BLOCK_SAMPLES, Emulator, Patience
+from tokenlink.wire import Hello, IqSamples
+from tokenlink.wire.iq import WINDOW_SAMPLES, IqReceiver, IqSender
+from tokenlink.wire.duplex import ClientSocket
+
+ANY_PORT = "tcp://127.0.0.1:*"
+RATE = 1e6
+WAIT_S = 20.0
+
+
+class Noise:
+    """An air that adds noise and remembers, so that its output depends on all that went before."""
+
+    def __init__(self, seed):
+        self._rng, self._last = np.random.default_rng(seed), np.complex64(0)
+
+    def process(self, samples):
+        noise = self._rng.standard_normal((len(samples), 2), np.float32).view(np.complex64)[:, 0]
+        out = samples + np.float32(0.1) * noise + np.float32(0.5) * np.append(self._last, samples[:-1])
+        self._last = samples[-1]
+        return out.astype(np.complex64)
+
+
+class Radios:
+    """Emulators in threads."""
+
+    def __init__(self):
+        self._running = {}
+
+    def __call__(self, seed=1, patience=None, names=("forward",), address=ANY_PORT):
+        emulator, stop = Emulator(address, RATE, {name: Noise(seed) for name in names}, patience), threading.Event()
+        thread = threading.Thread(target=emulator.run, args=(stop.is_set,))
+        thread.start()
+        self._running[emulator] = stop, thread
+        return emulator
+
+    def stop(self, emulator):
+        stop, thread = self._running.pop(emulator)
+        stop.set()
+        thread.join()
+        emulator.close()
+
+
+@pytest.fixture
+def radio():
+    radios = Radios()
+    yield radios
+    for emulator in list(radios._running):
+        radios.stop(emulator)
+
+
+def bursts(n_samples=300_000, seed=5):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n_samples, 2), np.float32).view(np.complex64)[:, 0]
+
+
+def air(sent, seed=1):
+    """What comes of whole blocks of samples, computed without any process."""
+    n = len(sent) // BLOCK_SAMPLES * BLOCK_SAMPLES
+    noise = Noise(seed)
+    return np.concatenate([noise.process(sent[i : i + BLOCK_SAMPLES]) for i in range(0, n, BLOCK_SAMPLES)])
+
+
+def collect(receiver, n_samples, max_samples=16384, pause=None):
+    got, jumps = [], []
+    n_samples = max(n_samples, 1)
+    deadline_s = time.monotonic() + WAIT_S
+    while sum(map(len, got)) < n_samples and time.monotonic() < deadline_s:
+        item = receiver.recv(max_samples, 0.2)
+        if item is not None:
+            position, samples, jumped = item
+            if jumped:
+                jumps.append((sum(map(len, got)), position))
+            got.append(samples)
+        if pause:
+            pause()
+    return np.concatenate(got or [np.zeros(0, np.complex64)]), jumps
+
+
+def send_all(sender, samples, sizes):
+    begin, i = 0, 0
+    while begin < len(samples):
+        piece = samples[begin : begin + sizes[i % len(sizes)]]
+        assert sender.send(piece, WAIT_S) == len(piece)
+        begin, i = begin + len(piece), i + 1
+
+
+@pytest.mark.parametrize(("sizes", "take", "slow"), [([300_000], 16384, False), ([1, 5000, 70_000], 777, True)])
+def test_samples_depend_on_the_seed_only(radio, sizes, take, slow):
+    emulator, sent = radio(), bursts()
+    rng = np.random.default_rng(3)
+    with IqSender(emulator.address, samp_rate=RATE) as tx, IqReceiver(emulator.address, samp_rate=RATE) as rx:
+        sender = threading.Thread(target=send_all, args=(tx, sent, sizes))
+        sender.start()
+        pause = (lambda: time.sleep(0.02) if rng.random() < 0.05 else None) if slow else None
+        got, jumps = collect(rx, len(air(sent)), take, pause)
+        sender.join()
+    np.testing.assert_array_equal(got, air(sent))
+    assert jumps == [(0, 0)] and emulator.engines[0].in_lock_step
+
+
+def test_what_is_not_sent_is_silence_on_the_air(radio):
+    emulator, sent = radio(), bursts(1000)
+    far = 3 * WINDOW_SAMPLES
+    with IqSender(emulator.address, samp_rate=RATE) as tx, IqReceiver(emulator.address, samp_rate=RATE) as rx:
+        assert tx.send(sent) == len(sent)
+        reader = threading.Thread(target=lambda: results.append(collect(rx, 4 * WINDOW_SAMPLES)))
+        results = []
+        reader.start()
+        assert tx.advance(far, WAIT_S) and tx.position == far
+        assert tx.send(sent) == len(sent) and tx.advance(4 * WINDOW_SAMPLES, WAIT_S)
+        reader.join()
+    silence = np.zeros(far - len(sent), np.complex64)
+    whole = np.concatenate([sent, silence, sent, np.zeros(WINDOW_SAMPLES - len(sent), np.complex64)])
+    np.testing.assert_array_equal(results[0][0], air(whole))
+
+
+def test_a_sender_without_receiver_runs_out_of_credit_and_does_not_hang(radio):
+    emulator = radio()
+    with IqSender(emulator.address, samp_rate=RATE) as tx:
+        assert tx.send(bursts(), timeout_s=0.2) == WINDOW_SAMPLES
+        assert tx.send(bursts(10), timeout_s=0.0) == 0
+
+
+def test_a_late_receiver_gets_the_first_sample_too(radio):
+    emulator, sent = radio(), bursts(100_000)
+    with IqSender(emulator.address, samp_rate=RATE) as tx:
+        assert tx.send(sent) == len(sent)
+        time.sleep(0.1)
+        with IqReceiver(emulator.address, samp_rate=RATE) as rx:
+            got, _ = collect(rx, len(air(sent)))
+    np.testing.assert_array_equal(got, air(sent))
+
+
+def test_a_receiver_that_never_comes_or_leaves_does_not_hold_up_the_sender(radio):
+    emulator, sent = radio(patience=Patience(0.2, 0.2)), bursts()
+    with IqSender(emulator.address, samp_rate=RATE) as tx:
+        assert tx.send(sent, WAIT_S) == len(sent)
+        with IqReceiver(emulator.address, samp_rate=RATE) as rx:
+            assert tx.send(sent, WAIT_S) == len(sent)
+            assert tx.send(sent[:BLOCK_SAMPLES], WAIT_S) == BLOCK_SAMPLES
+            got, jumps = collect(rx, 10)
+            assert jumps[0][1] >= 2 * len(sent) - WINDOW_SAMPLES
+            np.testing.assert_array_equal(got, air(np.tile(sent, 3))[jumps[0][1] :][: len(got)])
+        assert tx.send(sent, WAIT_S) == len(sent)
+    assert emulator.engines[0].counts["dropped"] > 0 and not emulator.engines[0].in_lock_step
+
+
+def test_a_stalled_receiver_loses_samples_and_sees_the_gap(radio):
+    emulator, sent = radio(patience=Patience(5.0, 0.3)), bursts(3 * WINDOW_SAMPLES)
+    with IqSender(emulator.address, samp_rate=RATE) as tx, IqReceiver(emulator.address, samp_rate=RATE) as rx:
+        assert rx.recv(1, 0.0) is None
+        assert tx.send(sent, WAIT_S) == len(sent), "the receiver takes nothing, the sender goes on"
+        first, _ = collect(rx, 1, 1)
+        rest, jumps = collect(rx, emulator.engines[0].link.rx.position - emulator.engines[0].counts["dropped"] - 1)
+        begin, position = jumps[0]
+        assert position - begin - 1 == rx.counts["lost_samples"] > 0 and rx.counts["gaps"] == 1
+    whole, got = air(sent), np.concatenate([first, rest[:begin]])
+    np.testing.assert_array_equal(got, whole[: len(got)])
+    np.testing.assert_array_equal(rest[begin:], whole[position : position + len(rest) - begin])
+
+
+def test_silence_takes_the_place_of_a_sender_that_is_gone(radio):
+    emulator, sent = radio(patience=Patience(0.2, 0.2)), bursts(BLOCK_SAMPLES)
+    with IqReceiver(emulator.address, samp_rate=RATE) as rx:
+        got, _ = collect(rx, 5 * BLOCK_SAMPLES)
+        np.testing.assert_array_equal(got[: 5 * BLOCK_SAMPLES], air(np.zeros(5 * BLOCK_SAMPLES, np.complex64)))
+        with IqSender(emulator.address, samp_rate=RATE) as tx:
+            assert tx.wait_open() and tx.position >= 5 * BLOCK_SAMPLES, "it begins where the air is"
+            assert tx.send(sent) == len(sent)
+    assert emulator.engines[0].counts["filled"] >= 5 * BLOCK_SAMPLES
+
+
+def test_a_restarted_sender_goes_on_where_the_air_is(radio):
+    emulator, sent = radio(), bursts(2 * BLOCK_SAMPLES)
+    with IqReceiver(emulator.address, samp_rate=RATE) as rx:
+        for _ in range(2):
+            with IqSender(emulator.address, samp_rate=RATE) as tx:
+                assert tx.send(sent, WAIT_S) == len(sent)
+        got, _ = collect(rx, 2 * len(sent))
+    np.testing.assert_array_equal(got, air(np.concatenate([sent, sent])))
+
+
+def test_a_restarted_radio_is_noticed_at_both_ends(radio):
+    first, sent = radio(), bursts(BLOCK_SAMPLES)
+    with IqSender(first.address, samp_rate=RATE) as tx, IqReceiver(first.address, samp_rate=RATE) as rx:
+        assert tx.send(sent) and len(collect(rx, len(sent))[0]) == len(sent)
+        address = first.address
+        radio.stop(first)
+        radio(address=address)
+        deadline_s = time.monotonic() + WAIT_S
+        while not tx.counts["radio_restarted"] and time.monotonic() < deadline_s:
+            tx.wait_open(0.1)
+        assert tx.position == 0 and tx.send(sent, WAIT_S) == len(sent)
+        got, jumps = collect(rx, len(sent))
+    np.testing.assert_array_equal(got, air(sent))
+    assert jumps == [(0, 0)] and rx.counts["radio_restarted"] == 1
+
+
+def test_links_do_not_hold_up_each_other(radio):
+    emulator, sent = radio(names=("forward", "reverse")), bursts(BLOCK_SAMPLES)
+    with IqSender(emulator.address, "forward", RATE) as stuck, IqSender(emulator.address, "reverse", RATE) as tx:
+        assert stuck.send(bursts(), 0.2) == WINDOW_SAMPLES
+        with IqReceiver(emulator.address, "reverse", RATE) as rx:
+            assert tx.send(sent) == len(sent)
+            np.testing.assert_array_equal(collect(rx, len(sent))[0], air(sent))
+
+
+def test_wrong_rate_unknown_link_and_a_second_sender_are_refused(radio):
+    emulator = radio()
+    with IqSender(emulator.address, samp_rate=RATE) as first:
+        assert first.wait_open()
+        for link, rate, why in (("forward", 2e6, "samp_rate is 2e\\+06, link forward has 1e\\+06"),
+                                ("up", RATE, "there is no link up, only forward"),
+                                ("forward", RATE, "link forward has another tx end")):
+            with IqSender(emulator.address, link, rate) as other:
+                assert not other.wait_open(0.3)
+                assert re.search(why, other.refusal)
+        assert first.send(bursts(10)) == 10
+
+
+def test_strange_messages_are_counted_and_change_nothing(radio):
+    emulator, sent = radio(), bursts(BLOCK_SAMPLES)
+    with IqSender(emulator.address, samp_rate=RATE) as tx, IqReceiver(emulator.address, samp_rate=RATE) as rx:
+        assert tx.wait_open()
+        with ClientSocket(emulator.address) as raw:
+            raw.send(Hello(0, 0, "stranger"))
+            raw.send(IqSamples(0, 0, "forward", 5, 5, 0, 4096, 0, sent))
+            raw.send(IqSamples(0, 0, "forward", tx.session, tx.epoch, 0, 2**40, 0, sent))
+            raw._socket.send_multipart([b"rubbish"])
+            deadline_s = time.monotonic() + WAIT_S
+            counts = emulator.report()["wire"]
+            while counts.get("NotAMessage", 0) < 1 and time.monotonic() < deadline_s:
+                time.sleep(0.01)
+                counts = emulator.report()["wire"]
+        assert tx.send(sent) == len(sent)
+        np.testing.assert_array_equal(collect(rx, len(sent))[0], air(sent))
+    assert (counts["foreign_message"], counts["over_credit"], counts["NotAMessage"]) == (2, 1, 1)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"samp_rate": 0}, "samp_rate is 0"), ({"timeout_s": -1}, "timeout_s is -1"), ({"link": ""}, "link is ''")])
+def test_wrong_arguments_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        IqReceiver("tcp://127.0.0.1:1", **change)
+
+
+def test_patience_must_be_positive():
+    with pytest.raises(ValueError, match="stall_s is 0"):
+        Patience(stall_s=0)
