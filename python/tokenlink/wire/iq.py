@@ -12,11 +12,11 @@ from collections import Counter
 
 import numpy as np
 
-from tokenlink.wire.messages import MAX_COUNT, IqGrant, IqOpen, IqSamples
 from tokenlink.wire.duplex import ClientSocket
+from tokenlink.wire.messages import MAX_COUNT, IqGrant, IqOpen, IqSamples
 
 CHUNK_SAMPLES = 16384
-BEAT_S = 0.5
+BEAT_S = 0.2
 WINDOW_SAMPLES = 1 << 17
 _SLICE_S = 0.05
 

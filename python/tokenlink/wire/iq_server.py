@@ -7,10 +7,10 @@ from collections import Counter, deque
 
 import numpy as np
 
+from tokenlink.wire.duplex import ServerSocket
 from tokenlink.wire.errors import WireError
 from tokenlink.wire.iq import CHUNK_SAMPLES, WINDOW_SAMPLES, new_session
 from tokenlink.wire.messages import IqGrant, IqOpen, IqSamples
-from tokenlink.wire.duplex import ServerSocket
 
 #: a client not heard of for this long has left; another one may take its place
 GONE_S = 3.0

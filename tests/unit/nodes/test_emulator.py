@@ -10,8 +10,8 @@ import pytest
 
 from tokenlink.nodes.radio.emulator import BLOCK_SAMPLES, Emulator, Patience
 from tokenlink.wire import Hello, IqSamples
-from tokenlink.wire.iq import WINDOW_SAMPLES, IqReceiver, IqSender
 from tokenlink.wire.duplex import ClientSocket
+from tokenlink.wire.iq import WINDOW_SAMPLES, IqReceiver, IqSender
 
 ANY_PORT = "tcp://127.0.0.1:*"
 RATE = 1e6
@@ -95,6 +95,15 @@ def send_all(sender, samples, sizes):
         begin, i = begin + len(piece), i + 1
 
 
+def send_and_collect(sender, samples, receiver, n_samples):
+    """Both at a time."""
+    thread = threading.Thread(target=send_all, args=(sender, samples, [len(samples)]))
+    thread.start()
+    collected = collect(receiver, n_samples)
+    thread.join()
+    return collected
+
+
 @pytest.mark.parametrize(("sizes", "take", "slow"), [([300_000], 16384, False), ([1, 5000, 70_000], 777, True)])
 def test_samples_depend_on_the_seed_only(radio, sizes, take, slow):
     emulator, sent = radio(), bursts()
@@ -114,8 +123,8 @@ def test_what_is_not_sent_is_silence_on_the_air(radio):
     far = 3 * WINDOW_SAMPLES
     with IqSender(emulator.address, samp_rate=RATE) as tx, IqReceiver(emulator.address, samp_rate=RATE) as rx:
         assert tx.send(sent) == len(sent)
-        reader = threading.Thread(target=lambda: results.append(collect(rx, 4 * WINDOW_SAMPLES)))
         results = []
+        reader = threading.Thread(target=lambda: results.append(collect(rx, 4 * WINDOW_SAMPLES)))
         reader.start()
         assert tx.advance(far, WAIT_S) and tx.position == far
         assert tx.send(sent) == len(sent) and tx.advance(4 * WINDOW_SAMPLES, WAIT_S)
@@ -142,36 +151,44 @@ def test_a_late_receiver_gets_the_first_sample_too(radio):
     np.testing.assert_array_equal(got, air(sent))
 
 
+def check_pieces(got, jumps, whole):
+    """Every stretch of what came is what the air holds at its position."""
+    ends = [begin for begin, _ in jumps[1:]] + [len(got)]
+    for (begin, position), end in zip(jumps, ends, strict=True):
+        np.testing.assert_array_equal(got[begin:end], whole[position : position + end - begin])
+
+
 def test_a_receiver_that_never_comes_or_leaves_does_not_hold_up_the_sender(radio):
-    emulator, sent = radio(patience=Patience(0.2, 0.2)), bursts()
+    emulator, sent = radio(patience=Patience(0.3, 1.0)), bursts()
     with IqSender(emulator.address, samp_rate=RATE) as tx:
         assert tx.send(sent, WAIT_S) == len(sent)
         with IqReceiver(emulator.address, samp_rate=RATE) as rx:
-            assert tx.send(sent, WAIT_S) == len(sent)
-            assert tx.send(sent[:BLOCK_SAMPLES], WAIT_S) == BLOCK_SAMPLES
-            got, jumps = collect(rx, 10)
-            assert jumps[0][1] >= 2 * len(sent) - WINDOW_SAMPLES
-            np.testing.assert_array_equal(got, air(np.tile(sent, 3))[jumps[0][1] :][: len(got)])
+            got, jumps = send_and_collect(tx, sent, rx, BLOCK_SAMPLES)
+            assert jumps[0][1] > len(sent) - WINDOW_SAMPLES - BLOCK_SAMPLES
+            check_pieces(got, jumps, air(np.tile(sent, 2)))
         assert tx.send(sent, WAIT_S) == len(sent)
     assert emulator.engines[0].counts["dropped"] > 0 and not emulator.engines[0].in_lock_step
 
 
 def test_a_stalled_receiver_loses_samples_and_sees_the_gap(radio):
-    emulator, sent = radio(patience=Patience(5.0, 0.3)), bursts(3 * WINDOW_SAMPLES)
+    emulator, sent = radio(patience=Patience(5.0, 1.0)), bursts(4 * WINDOW_SAMPLES)
     with IqSender(emulator.address, samp_rate=RATE) as tx, IqReceiver(emulator.address, samp_rate=RATE) as rx:
-        assert rx.recv(1, 0.0) is None
-        assert tx.send(sent, WAIT_S) == len(sent), "the receiver takes nothing, the sender goes on"
-        first, _ = collect(rx, 1, 1)
-        rest, jumps = collect(rx, emulator.engines[0].link.rx.position - emulator.engines[0].counts["dropped"] - 1)
-        begin, position = jumps[0]
-        assert position - begin - 1 == rx.counts["lost_samples"] > 0 and rx.counts["gaps"] == 1
-    whole, got = air(sent), np.concatenate([first, rest[:begin]])
-    np.testing.assert_array_equal(got, whole[: len(got)])
-    np.testing.assert_array_equal(rest[begin:], whole[position : position + len(rest) - begin])
+        assert tx.send(sent[:BLOCK_SAMPLES]) == BLOCK_SAMPLES
+        first, jumps = collect(rx, 1, 1)
+        assert jumps == [(0, 0)]
+        assert tx.send(sent[BLOCK_SAMPLES:], WAIT_S) == len(sent) - BLOCK_SAMPLES, "it takes nothing, that goes on"
+        dropped = emulator.engines[0].counts["dropped"]
+        rest, gaps = collect(rx, emulator.engines[0].link.rx.position - dropped - 1)
+        more, more_gaps = send_and_collect(tx, sent, rx, BLOCK_SAMPLES)
+    assert dropped >= WINDOW_SAMPLES and len(gaps + more_gaps) == rx.counts["gaps"] >= 1
+    jumps += [(begin + 1, position) for begin, position in gaps]
+    jumps += [(begin + 1 + len(rest), position) for begin, position in more_gaps]
+    check_pieces(np.concatenate([first, rest, more]), jumps, air(np.tile(sent, 2)))
+    assert rx.counts["lost_samples"] == jumps[-1][1] - jumps[-1][0]
 
 
 def test_silence_takes_the_place_of_a_sender_that_is_gone(radio):
-    emulator, sent = radio(patience=Patience(0.2, 0.2)), bursts(BLOCK_SAMPLES)
+    emulator, sent = radio(patience=Patience(0.3, 1.0)), bursts(BLOCK_SAMPLES)
     with IqReceiver(emulator.address, samp_rate=RATE) as rx:
         got, _ = collect(rx, 5 * BLOCK_SAMPLES)
         np.testing.assert_array_equal(got[: 5 * BLOCK_SAMPLES], air(np.zeros(5 * BLOCK_SAMPLES, np.complex64)))
@@ -255,6 +272,8 @@ def test_wrong_arguments_are_refused(change, message):
         IqReceiver("tcp://127.0.0.1:1", **change)
 
 
-def test_patience_must_be_positive():
-    with pytest.raises(ValueError, match="stall_s is 0"):
-        Patience(stall_s=0)
+def test_patience_has_bounds():
+    with pytest.raises(ValueError, match="stall_s is 0.1, must be >= 0.5"):
+        Patience(stall_s=0.1)
+    with pytest.raises(ValueError, match="start_s is nan, must be >= 0"):
+        Patience(start_s=float("nan"))

@@ -25,21 +25,22 @@ class Patience:
 
     Parameters
     ----------
-    start_s : float   for an end that has not come yet, s
-    stall_s : float   for one that has come: a transmitter without sign of life, a receiver that takes nothing, s
+    start_s : float   for an end that has not come yet, s, >= 0
+    stall_s : float   for one that has come: a transmitter without sign of life, a receiver that takes nothing, s;
+                      >= 0.5, as signs of life come that often
 
     Raises
     ------
-    ValueError   a value that is not positive
+    ValueError   a value out of range
     """
 
     start_s: float = 60.0
     stall_s: float = 10.0
 
     def __post_init__(self):
-        for name in ("start_s", "stall_s"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be > 0")
+        for name, low in (("start_s", 0), ("stall_s", 0.5)):
+            if not getattr(self, name) >= low:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be >= {low}")
 
 
 class LinkEngine:
