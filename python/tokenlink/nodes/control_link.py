@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The control link between two hosts: a handshake that survives restarts of either, then messages both ways."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections import Counter
+
+from tokenlink.nodes.handshake import HandshakeRefused, check_entries, differences, refusal
+from tokenlink.wire import Bye, Hello
+from tokenlink.wire.keys import is_loopback
+from tokenlink.wire.sockets import PullSocket, PushSocket
+
+HELLO_S = 0.3
+SILENT_S = 3.0
+ROLES = ("tx", "rx")
+_log = logging.getLogger(__name__)
+
+
+class ControlLink:
+    """One end of the control link. Both ends listen, and both connect to the other one, in any order.
+
+    Each end says Hello several times a second, with its session (another one after each start) and the session it
+    hears from the other end. They agree once each has heard that the other one knows its session and has the same
+    entries. A restarted end has another session, so the handshake begins anew by itself.
+
+    Parameters
+    ----------
+    role : str            "tx" or "rx"
+    listen, peer : str    addresses as zmq writes them
+    entries : dict        what both must have alike, see handshake.agreement
+    keys : CurveKeys      needed beyond loopback
+    queue_messages : int  bound of the queues
+
+    Attributes
+    ----------
+    counts : Counter   "received", "sent", "not_sent", "before_handshake", "peer_starts", "peer_silences",
+                       "refused_peers", "malformed_hellos", and those of the sockets with their prefix
+    peer_info : dict   what the other end says of itself beside the handshake
+    """
+
+    def __init__(self, role, listen, peer, entries, keys=None, queue_messages=64):
+        if role not in ROLES:
+            raise ValueError(f"role is {role!r}, expected one of {', '.join(ROLES)}")
+        self.role, self.peer_role = role, ROLES[1 - ROLES.index(role)]
+        self.entries, self.info, self.peer_info = entries, {}, {}
+        self.session = secrets.randbits(48)
+        self.peer_session = None
+        self._counts = Counter()
+        self._acknowledged = self._ever = self._alive = False
+        self._hello_s = self._heard_s = -float("inf")
+        remote = not is_loopback(listen)
+        self._in = PullSocket(listen, queue_messages=queue_messages, allow_remote=remote, keys=keys)
+        try:
+            self._out = PushSocket(peer, queue_messages=queue_messages, timeout_s=0.0, keys=keys, immediate=True)
+        except BaseException:
+            self._in.close()
+            raise
+
+    @property
+    def ready(self):
+        """Whether both ends agree and the other one was heard of lately."""
+        return self.peer_session is not None and self._acknowledged and self._alive
+
+    @property
+    def counts(self):
+        sockets = {"in": dict(self._in.counts), "out": dict(self._out.counts)}
+        wire = {f"{side}_{name}": n for side, counts in sockets.items() for name, n in counts.items()}
+        return Counter(dict(self._counts) | wire)
+
+    def wait(self, timeout_s):
+        """Return whether both ends agree, after at most ``timeout_s``; messages that come meanwhile are counted.
+
+        Raises
+        ------
+        HandshakeRefused   the other end was set up differently, and there was no agreement before
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while not self.ready and (left_s := deadline_s - time.monotonic()) > 0:
+            if self.recv(min(left_s, HELLO_S)) is not None:
+                self._counts["before_handshake"] += 1
+        return self.ready
+
+    def recv(self, timeout_s):
+        """The next message of the other end that is no Hello, or None after ``timeout_s``; keeps the handshake going.
+
+        Raises
+        ------
+        HandshakeRefused   as for ``wait``
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            now_s = time.monotonic()
+            self._keep_up(now_s)
+            left_s = max(0.0, min(deadline_s - now_s, HELLO_S))
+            message = self._in.recv(left_s)
+            if message is None:
+                if time.monotonic() >= deadline_s:
+                    return None
+                continue
+            if isinstance(message, Hello):
+                self._on_hello(message)
+            elif self.peer_session is None:
+                self._counts["before_handshake"] += 1
+            else:
+                self._counts["received"] += 1
+                return message
+
+    def send(self, message):
+        """Send to the other end, at once or not at all; True when it left."""
+        sent = self.ready and self._out.send(message, 0.0)
+        self._counts["sent" if sent else "not_sent"] += 1
+        return sent
+
+    def _keep_up(self, now_s):
+        if self._alive and now_s - self._heard_s > SILENT_S:
+            self._alive = False
+            self._counts["peer_silences"] += 1
+            _log.warning("nothing heard of %s for %.0f s", self.peer_role, SILENT_S)
+        if now_s - self._hello_s >= HELLO_S:
+            self._hello()
+
+    def _hello(self, timeout_s=0.0):
+        self._hello_s = time.monotonic()
+        about = {"session": self.session, "hears": self.peer_session, "entries": self.entries, "info": self.info}
+        self._out.send(Hello(0, 0, self.role, about), timeout_s)
+
+    def _on_hello(self, message):
+        about = message.info
+        whole = isinstance(about.get("session"), int) and isinstance(about.get("info"), dict)
+        if message.node != self.peer_role or not whole or not check_entries(about.get("entries")):
+            if not self._counts["malformed_hellos"]:
+                _log.warning("a Hello that is none of %s was refused", self.peer_role)
+            self._counts["malformed_hellos"] += 1
+            return
+        if about["session"] != self.peer_session and not self._admit(about):
+            return
+        self._heard_s, self._alive = time.monotonic(), True
+        self.peer_info = about["info"]
+        knew, self._acknowledged = self._acknowledged, about.get("hears") == self.session
+        if self._acknowledged and not knew:
+            self._ever = True
+            _log.info("agreed with %s, session %x", self.peer_role, self.peer_session)
+
+    def _admit(self, about):
+        """Take on a session that is new; False when its entries differ and there was an agreement before."""
+        found = differences(self.entries, about["entries"], self.role, self.peer_role)
+        if found:
+            self._counts["refused_peers"] += 1
+            if not self._ever:
+                self._hello(SILENT_S)  # so that the other end can say it too
+                raise HandshakeRefused(refusal(found))
+            if self._counts["refused_peers"] == 1:
+                _log.warning("%s came back and was refused: %s", self.peer_role, refusal(found))
+            return False
+        self.peer_session, self._acknowledged = about["session"], False
+        self._counts["peer_starts"] += 1
+        self._hello()
+        return True
+
+    def close(self, reason=None, slot=0, info=None, linger_s=1.0):
+        """Close; with a reason, even an empty one, the other end gets a Bye."""
+        if reason is not None and self.ready:
+            self._out.send(Bye(slot, 0, self.role, reason, info or {}), 0.2)
+        self._in.close()
+        self._out.close(linger_s)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
