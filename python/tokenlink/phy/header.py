@@ -10,8 +10,8 @@ from tokenlink.phy import crc, ldpc, qam
 from tokenlink.phy.preamble import PILOT_DEGREE, m_sequence
 
 PROTOCOL_VERSION = 1
-#: system numbers of the header, one per kind of payload
-SYSTEMS = {"twist": 0, "adaptive": 1, "tokcode": 2}
+#: system numbers of the header, one per kind of payload; "feedback" has none, its header says all
+SYSTEMS = {"twist": 0, "adaptive": 1, "tokcode": 2, "feedback": 3}
 #: field -> bits, in sending order
 FIELDS = {"version": 4, "system": 4, "mode_id": 8, "frame": 24, "slot": 24, "payload_symbols": 16}
 _FIELD_BITS = sum(FIELDS.values())
