@@ -117,17 +117,14 @@ def test_hellos_that_are_none_are_counted_and_change_nothing(at, about):
         assert rx.counts["malformed_hellos"] == 2 and rx.peer_session is None
 
 
-def test_keys_are_used_where_they_are_given(at, tmp_path):
+def test_keys_are_used_where_they_are_given(at):
     pairs = {role: new_key_pair() for role in ("tx", "rx")}
     public = {"tx": pairs["rx"][0], "rx": pairs["tx"][0]}
     keys = {role: CurveKeys(*pairs[role], public[role], (public[role],)) for role in pairs}
-    tcp = {"tx": "tcp://127.0.0.1:*", "rx": "tcp://127.0.0.1:*"}
-    for role in tcp:  # ports nobody uses
-        with ControlLink(role, tcp[role], at["rx"], ENTRIES) as link:
-            tcp[role] = link._in.address
-    with make(tcp, "tx", keys=keys["tx"]) as tx, make(tcp, "rx", keys=keys["rx"]) as rx:
+    with make(at, "tx", keys=keys["tx"]) as tx, make(at, "rx", keys=keys["rx"]) as rx:
         until(lambda: tx.ready and rx.ready, tx, rx)
-    with make(tcp, "tx") as plain, make(tcp, "rx", keys=keys["rx"]) as rx:
+        assert tx.send(ModeCommand(1, 0, 0))
+    with make(at, "tx") as plain, make(at, "rx", keys=keys["rx"]) as rx:
         until(lambda: rx.counts["in_PeerRefused"], plain, rx)
         assert not rx.ready and not plain.ready
 
