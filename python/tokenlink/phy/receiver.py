@@ -20,6 +20,8 @@ from tokenlink.phy.sync import (
     symbol_step,
 )
 
+#: no sample of a radio is larger in either part, full scale being 1
+LARGEST_SAMPLE = 1e6
 #: what a receiver counts, beside `samples` and `bursts`: why something was not a burst, or not a clean one
 CAUSES = {
     "preamble": "the differential metric passed, the coherent one did not",
@@ -31,7 +33,7 @@ CAUSES = {
     "rate_limited": "more peaks in a block than max_peaks",
     "overlapped": "delivered, but it began before the burst before it had ended",
     "clipped": "delivered, with samples at full scale",
-    "non_finite": "samples that were not finite and were set to zero",
+    "non_finite": "samples that were not finite, or beyond LARGEST_SAMPLE, and were set to zero",
 }
 
 
@@ -94,8 +96,10 @@ class BurstReceiver:
         list of Burst   in the order in which they end
         """
         samples = np.array(samples, np.complex64).reshape(-1)
-        bad = ~np.isfinite(samples)
-        if bad.any():
+        parts = samples.view(np.float32)
+        # Beyond the limit the energies of the metric leave float32; NaN fails the comparisons too.
+        if parts.size and not (parts.max() <= LARGEST_SAMPLE and parts.min() >= -LARGEST_SAMPLE):
+            bad = ~(np.abs(parts).reshape(-1, 2) <= LARGEST_SAMPLE).all(axis=1)
             self.counters["non_finite"] += int(bad.sum())
             samples[bad] = 0
         self.counters["samples"] += len(samples)
