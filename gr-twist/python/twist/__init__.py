@@ -2,9 +2,13 @@
 """GNU Radio blocks of the token link. Each is thin: unpack a PDU, call one function of ``tokenlink``, publish."""
 
 from ._signals import end_on_signal
+from .burst_framer import burst_framer
+from .burst_synchronizer import burst_synchronizer
 from .confidence_gate import confidence_gate
 from .group_ldpc_decoder import group_ldpc_decoder
 from .group_ldpc_encoder import group_ldpc_encoder
+from .header_decoder import header_decoder
+from .header_encoder import header_encoder
 from .link_monitor import link_monitor
 from .loopback_channel import loopback_channel
 from .mode_source import mode_source
@@ -17,10 +21,14 @@ from .token_sink import token_sink
 from .token_source import token_source
 
 __all__ = [
+    "burst_framer",
+    "burst_synchronizer",
     "confidence_gate",
     "end_on_signal",
     "group_ldpc_decoder",
     "group_ldpc_encoder",
+    "header_decoder",
+    "header_encoder",
     "link_monitor",
     "loopback_channel",
     "mode_source",

@@ -13,7 +13,18 @@ import pmt
 from gnuradio import gr
 
 from . import _keys as keys
-from ._pmt import PduError, has_entry, new_metadata, pack, read_count, read_dict, unpack, with_values
+from ._pmt import (
+    PduError,
+    has_entry,
+    new_metadata,
+    pack,
+    read_array,
+    read_complex,
+    read_count,
+    read_dict,
+    unpack,
+    with_values,
+)
 
 PDUS = "pdus"
 _live_blocks = weakref.WeakSet()
@@ -167,3 +178,15 @@ def check_finite(payload):
     if not np.isfinite(payload).all():
         raise PduError("not_finite", "payload holds NaN or infinity")
     return payload
+
+
+def read_gain(metadata, n_symbols):
+    """Channel gain: complex64 [n_symbols] where metadata has it symbol by symbol, else complex; finite, or PduError."""
+    if not has_entry(metadata, keys.CHANNEL_GAINS):
+        return read_complex(metadata, keys.CHANNEL_GAIN)
+    gains = read_array(metadata, keys.CHANNEL_GAINS, np.complex64)
+    if gains.size != n_symbols:
+        raise PduError("wrong_length", f"{keys.CHANNEL_GAINS} has {gains.size} entries for {n_symbols} symbols")
+    if not np.isfinite(gains).all():
+        raise PduError("not_finite", f"metadata {keys.CHANNEL_GAINS} holds NaN or infinity")
+    return gains

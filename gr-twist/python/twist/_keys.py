@@ -13,6 +13,26 @@ CHANNEL_GAIN = "channel_gain"  # complex h
 N0 = "n0"  # float, total noise variance, linear
 ESN0_DB = "esn0_db"  # float, received Es/N0, |h|^2 / n0 in dB
 
+CHANNEL_GAINS = "channel_gains"  # c32vector [n_symbols], h symbol by symbol, where it wanders within a burst
+
+# Of a burst.
+SYSTEM = "system"  # str, kind of payload
+PAYLOAD_SYMBOLS = "payload_symbols"  # int, payload channel uses, pilots not counted
+CFO_HZ = "cfo_hz"  # float, carrier offset, Hz
+START_SAMPLE = "start_sample"  # float, instant of the first preamble symbol, samples since the stream began
+POWER_DBFS = "power_dbfs"  # float, mean power of the samples, full scale 1
+CLIPPED = "clipped"  # int, samples at full scale
+COHERENCE = "coherence"  # float, share of the received energy that is the preamble, in [0, 1]
+OVERLAPPED = "overlapped"  # bool, began before the burst before it had ended
+LOST = "lost"  # bool, nothing came of this slot
+
+# Stream tags, named as in gr-uhd.
+TX_SOB = "tx_sob"  # bool, first sample of a burst
+TX_EOB = "tx_eob"  # bool, last sample of a burst
+TX_TIME = "tx_time"  # tuple of uint64 and double, s and fraction
+RX_TIME = "rx_time"  # the same; time of the sample, in metadata of the first preamble symbol
+PACKET_LEN = "packet_len"  # int, samples of a burst
+
 # Results of the receiver.
 ITERATIONS = "iterations"  # s32vector [n_groups], LDPC iterations
 PARITY_OK = "parity_ok"  # u8vector 0/1 [n_groups], all checks hold

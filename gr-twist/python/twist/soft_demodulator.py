@@ -6,9 +6,9 @@ import numpy as np
 from tokenlink.link.twist import demap_groups
 
 from . import _keys as keys
-from ._block import check_finite, pdu_block, read_mode, split_groups
+from ._block import check_finite, pdu_block, read_gain, read_mode, split_groups
 from ._layout import load, symbol_sizes
-from ._pmt import PduError, read_complex, read_float
+from ._pmt import PduError, read_float
 
 
 class soft_demodulator(pdu_block):
@@ -25,7 +25,7 @@ class soft_demodulator(pdu_block):
 
     Metadata
     --------
-    Reads mode_id, channel_gain and n0; all passed on.
+    Reads mode_id, n0, and channel_gains by symbol, or channel_gain where there are none; all passed on.
     """
 
     dtype = np.complex64
@@ -38,7 +38,7 @@ class soft_demodulator(pdu_block):
 
     def process(self, metadata, payload):
         mode = read_mode(metadata, self._table)
-        gain, n0 = read_complex(metadata, keys.CHANNEL_GAIN), read_float(metadata, keys.N0)
+        gain, n0 = read_gain(metadata, payload.size), read_float(metadata, keys.N0)
         if n0 <= 0:
             raise PduError("wrong_metadata", f"n0 is {n0}, must be > 0")
         split_groups(payload, symbol_sizes(self._table, mode))

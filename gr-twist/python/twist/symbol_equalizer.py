@@ -3,9 +3,8 @@
 
 import numpy as np
 
-from . import _keys as keys
-from ._block import check_finite, pdu_block
-from ._pmt import PduError, read_complex
+from ._block import check_finite, pdu_block, read_gain
+from ._pmt import PduError
 
 
 class symbol_equalizer(pdu_block):
@@ -18,7 +17,7 @@ class symbol_equalizer(pdu_block):
 
     Metadata
     --------
-    Reads channel_gain; all passed on.
+    Reads channel_gains by symbol, or channel_gain where there are none; all passed on.
     """
 
     dtype = np.complex64
@@ -27,7 +26,7 @@ class symbol_equalizer(pdu_block):
         pdu_block.__init__(self, "symbol_equalizer")
 
     def process(self, metadata, payload):
-        gain = read_complex(metadata, keys.CHANNEL_GAIN)
-        if gain == 0:
+        gain = read_gain(metadata, payload.size)
+        if not np.all(gain):
             raise PduError("wrong_metadata", "channel_gain is 0, must be another number")
-        return {}, check_finite(payload) / np.complex64(gain)
+        return {}, check_finite(payload) / np.asarray(gain, np.complex64)
