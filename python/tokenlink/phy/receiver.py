@@ -17,6 +17,7 @@ from tokenlink.phy.sync import (
     header_span,
     read_header,
     read_payload,
+    samples_end,
     symbol_step,
 )
 
@@ -181,7 +182,7 @@ class BurstReceiver:
 
     def _needs(self, found, n_symbols):
         step = symbol_step(found, self.config.pulse, self._carrier_cycles)
-        return int(np.ceil(found.start + (n_symbols - 1) * step)) + self.config.pulse.half + 1
+        return samples_end(found.start, n_symbols, self.config, step)
 
     def _local(self, found):
         return found._replace(start=found.start - self._base)

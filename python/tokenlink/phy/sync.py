@@ -9,9 +9,11 @@ from tokenlink.phy._burst_kernel import peaks_above
 from tokenlink.phy.acquire import Acquisition, acquire
 from tokenlink.phy.equalizer import refine_frequency, remove_dc, track_gain
 from tokenlink.phy.frame import layout
-from tokenlink.phy.header import HEADER_SYMBOLS, Header, decode_header, encode_header
+from tokenlink.phy.header import HEADER_SYMBOLS, Header, HeaderError, decode_header, encode_header
+from tokenlink.phy.multipath import ECHO_THRESHOLD, MAX_REACH, echo_score, equalise, fit_equaliser, known_run
 from tokenlink.phy.preamble import detection_threshold, pilot_symbols, preamble_symbols
-from tokenlink.phy.pulse import demodulate_parts, rotate, rotate_to_parts
+from tokenlink.phy.pulse import as_parts, demodulate_parts, rotate, rotate_to_parts
+from tokenlink.phy.timing import clock_matters, estimate_drift, worth_correcting
 
 #: probability that noise alone passes the differential metric at one position, and what the coherent one must reach
 FALSE_ALARM_PROBABILITY = 3e-6
@@ -29,7 +31,7 @@ class Burst:
     Attributes
     ----------
     header : Header
-    payload : complex64 [n]         y = h x + noise, carrier offset taken off, not equalised
+    payload : complex64 [n]         y = h x + noise, carrier offset and echoes taken off, h left in
     channel_gain : complex64 [n]    h by symbol
     n0 : float                      noise variance, in the scale of `payload`, with the error of h in it
     start : float                   instant of the first preamble symbol, in samples from the start of the stream
@@ -38,6 +40,8 @@ class Burst:
     power_dbfs : float              mean power of the samples, full scale 1
     clipped : int                   samples at full scale in either part
     overlapped : bool               began before the burst before it had ended
+    sro_ppm : float                 how much faster the receiver's sample clock was taken to be, parts per million
+    equaliser_reach : int           symbols on either side that an equaliser took in, 0 where no echoes were seen
     """
 
     header: Header
@@ -50,6 +54,8 @@ class Burst:
     power_dbfs: float
     clipped: int
     overlapped: bool = False
+    sro_ppm: float = 0.0
+    equaliser_reach: int = 0
 
     @property
     def esn0_db(self):
@@ -93,21 +99,61 @@ def symbol_step(acquisition, pulse, carrier_cycles=None):
     return pulse.sps * (1 - (acquisition.cfo / carrier_cycles if carrier_cycles else 0.0))
 
 
-def _symbols(samples, acquisition, n_symbols, config, step):
-    """Symbols from the first of the preamble on, carrier offset and DC of the acquisition taken off."""
-    half = config.pulse.half
-    left = max(int(acquisition.start) - half - 1, 0)
-    right = max(int(acquisition.start + n_symbols * step) + half + 2, 0)
-    segment = samples[left:right]
-    parts = rotate_to_parts(segment, -acquisition.cfo, left - acquisition.start, acquisition.dc)
-    return demodulate_parts(*parts, config.pulse, acquisition.start - left, n_symbols, step), segment
+def tail_symbols(config):
+    """Symbols behind the last one that an equaliser may look at; the guard is long enough for them."""
+    return min(MAX_REACH, config.guard_symbols - config.pulse.span // 2)
 
 
-def _estimate(symbols, known, positions, at, cfo):
-    """Symbols at `at` with residual frequency and DC taken off, and their GainTrack."""
-    residual = refine_frequency(symbols[positions] * known.conj(), positions)
-    symbols = remove_dc(rotate(symbols, -residual), known, positions, cfo + residual)
-    return symbols[at], track_gain(symbols[positions], known, positions, at), residual
+def samples_end(start, n_symbols, config, step):
+    """Sample up to which, exclusive, `n_symbols` symbols from the instant `start` on are read."""
+    last, tail = start + (n_symbols - 1) * step, tail_symbols(config) * config.pulse.sps
+    return int(np.ceil(last)) + config.pulse.half + 1 + tail
+
+
+class _Window:
+    """The samples of one burst, and symbols out of them at the timing and carrier known so far."""
+
+    def __init__(self, samples, acquisition, n_symbols, config, step):
+        start, pulse = acquisition.start, config.pulse
+        left = max(int(start) - pulse.half - 1 - MAX_REACH * pulse.sps, 0)
+        self.segment = samples[left : max(samples_end(start, n_symbols, config, step), 0)]
+        self.pulse, self.n_symbols, self.step = pulse, n_symbols, step
+        self.first, self.cfo = start - left, acquisition.cfo
+        self._origin, self._dc = left - start, acquisition.dc
+        self._mix()
+
+    def _mix(self):
+        self._parts = rotate_to_parts(self.segment, -self.cfo, self._origin, self._dc)
+
+    def symbols(self, shift=0.0):
+        """All symbols, sampled `shift` symbols late."""
+        first = self.first + shift * self.step
+        return demodulate_parts(*self._parts, self.pulse, first, self.n_symbols, self.step)
+
+    def estimate(self, known, positions, at, symbols=None):
+        """Symbols with residual frequency and DC taken off, the GainTrack at `at`, and that frequency."""
+        symbols, cfo = self.symbols() if symbols is None else symbols, self.cfo * self.step
+        residual = refine_frequency(symbols[positions] * known.conj(), positions)
+        symbols = remove_dc(rotate(symbols, -residual), known, positions, cfo + residual)
+        return symbols, track_gain(symbols[positions], known, positions, at), residual
+
+    def correct_clock(self, energy, n0):
+        """Take the clock's offset out; False where that is not worth it."""
+        drift = estimate_drift(self.symbols(-0.25), self.symbols(0.25), energy, n0, self.pulse)
+        if not worth_correcting(drift, n0 / energy):
+            return False
+        self.first += drift.offset * self.step
+        self.step *= 1 + drift.slope
+        return True
+
+    def equalised(self, known, residual):
+        """Symbols out of an equaliser fitted to the `known` ones at the beginning, and the Equaliser."""
+        self.cfo += residual / self.step
+        self._mix()
+        first, count = self.first - MAX_REACH * self.step, 2 * self.n_symbols + 4 * MAX_REACH
+        halves = demodulate_parts(*self._parts, self.pulse, first, count, self.step / 2)
+        equaliser = fit_equaliser(halves, known)
+        return equalise(halves, equaliser, self.n_symbols), equaliser
 
 
 def header_span(config):
@@ -139,9 +185,16 @@ def read_header(samples, acquisition, config, carrier_cycles=None):
     pilots = places.pilots[places.pilots < span]
     known = np.concatenate([preamble_symbols(), pilot_symbols(len(pilots))])
     positions = np.concatenate([places.preamble, pilots])
-    symbols, _ = _symbols(samples, acquisition, span, config, step)
-    received, track, _ = _estimate(symbols, known, positions, places.header, acquisition.cfo * step)
-    return decode_header(received, track.channel_gain, track.n0)
+    window = _Window(samples, acquisition, span, config, step)
+    symbols, track, residual = window.estimate(known, positions, places.header)
+    try:
+        return decode_header(symbols[places.header], track.channel_gain, track.n0)
+    except HeaderError:
+        if echo_score(symbols[places.preamble], preamble_symbols()) < ECHO_THRESHOLD:
+            raise
+    symbols, equaliser = window.equalised(preamble_symbols(), residual)
+    symbols, track, _ = window.estimate(known, positions, places.header, symbols)
+    return decode_header(symbols[places.header], track.channel_gain, track.n0 * equaliser.n0_factor)
 
 
 def read_payload(samples, acquisition, header, config, carrier_cycles=None, clip_level=0.999):
@@ -165,14 +218,30 @@ def read_payload(samples, acquisition, header, config, carrier_cycles=None, clip
     positions = np.concatenate([places.preamble, places.header, places.pilots])
     known = np.concatenate([preamble_symbols(), encode_header(header), pilot_symbols(len(places.pilots))])
     order = np.argsort(positions)
-    symbols, segment = _symbols(samples, acquisition, places.n_symbols, config, step)
-    payload, track, residual = _estimate(
-        symbols, known[order], positions[order], places.payload, acquisition.cfo * step
-    )
-    core = segment[config.pulse.half : len(segment) - config.pulse.half]
-    power = float(np.mean(core.real**2 + core.imag**2)) if core.size else 0.0
-    parts = np.maximum(np.abs(segment.real), np.abs(segment.imag))
+    known, positions = known[order], positions[order]
+    window = _Window(samples, acquisition, places.n_symbols, config, step)
+    symbols, track, residual = window.estimate(known, positions, places.payload)
+    if not carrier_cycles and len(places.payload):
+        energy = float(np.mean(np.abs(track.channel_gain) ** 2)) + 1e-30
+        if clock_matters(config.pulse, places.n_symbols, track.n0 / energy) and window.correct_clock(energy, track.n0):
+            symbols, track, residual = window.estimate(known, positions, places.payload)
+    cfo, n0, reach, run = window.cfo + residual / window.step, track.n0, 0, known_run(positions)
+    if echo_score(symbols[:run], known[:run]) > ECHO_THRESHOLD:
+        symbols, equaliser = window.equalised(known[:run], residual)
+        symbols, track, residual = window.estimate(known, positions, places.payload, symbols)
+        cfo += residual / window.step
+        n0, reach = track.n0 * equaliser.n0_factor, equaliser.reach
+    power_dbfs, clipped = _level(window.segment, config.pulse.half, clip_level)
     return Burst(
-        header, payload, track.channel_gain, track.n0, acquisition.start, acquisition.cfo + residual / step,
-        acquisition.coherence, float(10 * np.log10(power + 1e-30)), int(np.count_nonzero(parts >= clip_level)),
+        header, symbols[places.payload], track.channel_gain, n0, acquisition.start, cfo, acquisition.coherence,
+        power_dbfs, clipped, sro_ppm=1e6 * (window.step / config.pulse.sps - 1), equaliser_reach=reach,
     )  # fmt: skip
+
+
+def _level(segment, margin, clip_level):
+    """Mean power between the margins in dBFS, and the number of samples at full scale."""
+    parts = as_parts(segment)
+    core = parts[margin : len(parts) - margin].ravel()
+    power = float(core @ core) / max(len(core) // 2, 1)
+    clipped = (np.abs(parts) >= clip_level).any(axis=1) if len(parts) and np.abs(parts).max() >= clip_level else 0
+    return float(10 * np.log10(power + 1e-30)), int(np.sum(clipped))
