@@ -12,6 +12,8 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
+from tokenlink.link import twist
+
 from . import _keys as keys
 from ._pmt import (
     PduError,
@@ -21,8 +23,9 @@ from ._pmt import (
     read_array,
     read_complex,
     read_count,
-    read_dict,
+    symbol,
     unpack,
+    with_entry_of,
     with_values,
 )
 
@@ -86,7 +89,7 @@ class counting:
 
     def publish(self, metadata, payload, port=PDUS):
         """Send a PDU of metadata (PMT dictionary) and an array."""
-        self.message_port_pub(pmt.intern(port), pack(metadata, payload))
+        self.message_port_pub(symbol(port), pack(metadata, payload))
 
     def publish_end(self, metadata, port=PDUS):
         """Send the PDU that ends a run, then let this block finish."""
@@ -153,9 +156,9 @@ class pdu_block(message_block):
 
     def forward(self, metadata, values, payload, seconds):
         """Publish with new metadata entries and the time spent here."""
-        timings = {**read_dict(metadata, keys.TIMINGS), self.name(): seconds}
         self.count("passed")
-        self.publish(with_values(metadata, {**values, keys.TIMINGS: timings}), payload, self.out_port)
+        metadata = with_entry_of(with_values(metadata, values), keys.TIMINGS, self.name(), seconds)
+        self.publish(metadata, payload, self.out_port)
 
 
 def read_mode(metadata, table):
@@ -170,7 +173,7 @@ def split_groups(payload, sizes):
     """Groups of a payload; raises PduError "wrong_length" when the sizes do not add up to it."""
     if payload.size != sum(sizes):
         raise PduError("wrong_length", f"payload has {payload.size} entries, expected {sum(sizes)}")
-    return np.split(payload, np.cumsum(sizes)[:-1])
+    return twist.split_groups(payload, sizes)
 
 
 def check_finite(payload):

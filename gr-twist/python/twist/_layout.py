@@ -14,13 +14,13 @@ def load(path):
 
 
 def info_sizes(table):
-    """Information bits of each group, list of int."""
-    return [table.info_bits(group) for group in range(table.n_groups)]
+    """Information bits of each group, tuple of int."""
+    return table.group_info_bits
 
 
 def symbol_sizes(table, mode):
-    """Symbols of each group in a mode, list of int."""
-    return [int(table.channel_uses(mode, group)) for group in range(table.n_groups)]
+    """Symbols of each group in a mode, tuple of int."""
+    return table.group_uses(mode)
 
 
 def coded_sizes(table, mode):

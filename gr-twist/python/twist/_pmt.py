@@ -3,6 +3,7 @@
 
 import ctypes
 import math
+from functools import lru_cache
 
 import numpy as np
 import pmt
@@ -99,23 +100,43 @@ def pack(metadata, payload):
     return pmt.cons(metadata, to_vector(payload))
 
 
+@lru_cache(maxsize=1024)
+def symbol(text):
+    """The PMT symbol of a text, looked up once."""
+    return pmt.intern(text)
+
+
+# Asked by exact type: pmt.to_pmt tries one kind after the other and takes ten times as long.
+_MAKERS = {
+    bool: pmt.from_bool,
+    int: pmt.from_long,
+    float: pmt.from_double,
+    complex: pmt.from_complex,
+    str: pmt.intern,
+    np.ndarray: to_vector,
+    dict: lambda value: with_values(pmt.make_dict(), value),
+}
+
+
 def _to_pmt(value):
-    if isinstance(value, np.ndarray):
-        return to_vector(value)
-    if isinstance(value, dict):
-        return with_values(pmt.make_dict(), value)
-    if isinstance(value, complex):
-        return pmt.from_complex(value)
-    if isinstance(value, np.generic):
-        return _to_pmt(value.item())
-    return pmt.to_pmt(value)
+    make = _MAKERS.get(type(value))
+    if make is not None:
+        return make(value)
+    return _to_pmt(value.item()) if isinstance(value, np.generic) else pmt.to_pmt(value)
 
 
 def with_values(metadata, values):
     """Metadata with entries of a Python dictionary (str keys; numbers, str, bool, arrays, dicts) added or replaced."""
     for key, value in values.items():
-        metadata = pmt.dict_add(metadata, pmt.intern(key), _to_pmt(value))
+        metadata = pmt.dict_add(metadata, symbol(key), _to_pmt(value))
     return metadata
+
+
+def with_entry_of(metadata, key, name, value):
+    """Metadata whose dictionary ``key`` has one entry more; a new one where there is none, or something else."""
+    known = pmt.dict_ref(metadata, symbol(key), pmt.PMT_NIL)
+    entries = known if pmt.is_dict(known) and not pmt.is_null(known) else pmt.make_dict()
+    return pmt.dict_add(metadata, symbol(key), pmt.dict_add(entries, symbol(name), _to_pmt(value)))
 
 
 def new_metadata(values):
@@ -124,7 +145,7 @@ def new_metadata(values):
 
 
 def _entry(metadata, key):
-    value = pmt.dict_ref(metadata, pmt.intern(key), pmt.PMT_NIL)
+    value = pmt.dict_ref(metadata, symbol(key), pmt.PMT_NIL)
     if pmt.is_null(value):
         raise PduError("missing_metadata", f"metadata has no {key}")
     return value
@@ -168,17 +189,17 @@ def read_array(metadata, key, dtype):
 
 def read_dict(metadata, key):
     """Entry of names and numbers as a Python dictionary, empty when absent or no dictionary."""
-    value = pmt.dict_ref(metadata, pmt.intern(key), pmt.PMT_NIL)
+    value = pmt.dict_ref(metadata, symbol(key), pmt.PMT_NIL)
     items = pmt.to_python(value) if not pmt.is_null(value) and pmt.is_dict(value) else {}
     return items if isinstance(items, dict) else {}
 
 
 def read_text(metadata, key):
     """Text entry, empty when absent or no symbol."""
-    value = pmt.dict_ref(metadata, pmt.intern(key), pmt.PMT_NIL)
+    value = pmt.dict_ref(metadata, symbol(key), pmt.PMT_NIL)
     return pmt.symbol_to_string(value) if pmt.is_symbol(value) else ""
 
 
 def has_entry(metadata, key):
     """Whether metadata holds an entry of this name."""
-    return pmt.dict_has_key(metadata, pmt.intern(key))
+    return pmt.dict_has_key(metadata, symbol(key))

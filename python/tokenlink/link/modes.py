@@ -46,6 +46,9 @@ class Mode:
     code_rates: tuple[Fraction, ...]
     thresholds: tuple[float, ...]
 
+    def __hash__(self):  # of fractions it would take longer than what is looked up with it
+        return hash((self.mode_id, self.name, self.budget))
+
 
 @dataclass(frozen=True)
 class ModeTable:
@@ -96,17 +99,33 @@ class ModeTable:
                 return mode
         raise ModeTableError(f"mode table: mode is {name!r}, must be one of {[m.name for m in self.modes]}")
 
+    @cached_property
+    def group_info_bits(self) -> tuple[int, ...]:
+        """Information bits of every group's codeword, k_g = n_g * bits per token."""
+        return tuple(len(positions) * max(1, (self.vocab_size - 1).bit_length()) for positions in self.group_positions)
+
+    @cached_property
+    def _known_uses(self) -> dict[Mode, tuple[int, ...]]:
+        return {}
+
+    def group_uses(self, mode: Mode) -> tuple[int, ...]:
+        """Symbols that carry each group in a mode, ceil(k_g / (p * bits per symbol)); worked out once a mode."""
+        if mode not in self._known_uses:
+            width, groups = BITS_PER_SYMBOL[self.modulation], zip(self.group_info_bits, mode.code_rates, strict=True)
+            self._known_uses[mode] = tuple(-(-Fraction(k) // (rate * width)) for k, rate in groups)
+        return self._known_uses[mode]
+
     def info_bits(self, group: int) -> int:
-        """Information bits of a group's codeword, k_g = n_g * bits per token."""
-        return len(self.group_positions[group]) * max(1, (self.vocab_size - 1).bit_length())
+        """Information bits of a group's codeword."""
+        return self.group_info_bits[group]
 
     def channel_uses(self, mode: Mode, group: int) -> int:
-        """Symbols that carry a group in a mode, ceil(k_g / (p * bits per symbol))."""
-        return -(-Fraction(self.info_bits(group)) // (mode.code_rates[group] * BITS_PER_SYMBOL[self.modulation]))
+        """Symbols that carry a group in a mode."""
+        return self.group_uses(mode)[group]
 
     def total_channel_uses(self, mode: Mode) -> int:
         """Payload symbols of a frame in this mode."""
-        return sum(self.channel_uses(mode, group) for group in range(self.n_groups))
+        return sum(self.group_uses(mode))
 
     def relative_cost(self, mode: Mode) -> float:
         """B_m / B_0, the cost of TWIST paper, eq. (49)."""

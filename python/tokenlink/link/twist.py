@@ -8,8 +8,8 @@ The stages are functions of their own, as each is a GNU Radio block; they take o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 
@@ -38,15 +38,25 @@ class TokenDecision:
 
 
 @lru_cache(maxsize=256)
-def _code(info_bits: int, coded_bits: int, code_rate: Fraction, bits_per_symbol: int) -> ldpc.LdpcCode:
-    return ldpc.LdpcCode(info_bits, coded_bits, ldpc.choose_base_graph(info_bits, float(code_rate)), bits_per_symbol)
+def _codes(info_bits, uses, mode, bits_per_symbol) -> tuple[ldpc.LdpcCode, ...]:
+    graphs = [ldpc.choose_base_graph(k, float(rate)) for k, rate in zip(info_bits, mode.code_rates, strict=True)]
+    return tuple(_code(k, n * bits_per_symbol, graph, bits_per_symbol)
+                 for k, n, graph in zip(info_bits, uses, graphs, strict=True))
+
+
+@lru_cache(maxsize=256)
+def _code(info_bits: int, coded_bits: int, base_graph: int, bits_per_symbol: int) -> ldpc.LdpcCode:
+    return ldpc.LdpcCode(info_bits, coded_bits, base_graph, bits_per_symbol)
+
+
+def group_codes(table: ModeTable, mode: Mode) -> tuple[ldpc.LdpcCode, ...]:
+    """The LDPC code of every group in a mode; coded bits fill whole symbols."""
+    return _codes(table.group_info_bits, table.group_uses(mode), mode, qam.BITS_PER_SYMBOL[table.modulation])
 
 
 def group_code(table: ModeTable, mode: Mode, group: int) -> ldpc.LdpcCode:
-    """The LDPC code of a group in a mode; its coded bits fill whole symbols."""
-    bits_per_symbol = qam.BITS_PER_SYMBOL[table.modulation]
-    coded_bits = table.channel_uses(mode, group) * bits_per_symbol
-    return _code(table.info_bits(group), coded_bits, mode.code_rates[group], bits_per_symbol)
+    """The LDPC code of a group in a mode."""
+    return group_codes(table, mode)[group]
 
 
 def packetize(token_ids: np.ndarray, table: ModeTable) -> list[np.ndarray]:
@@ -75,8 +85,7 @@ def packetize(token_ids: np.ndarray, table: ModeTable) -> list[np.ndarray]:
 def encode_groups(info_bits: list[np.ndarray], mode: Mode, table: ModeTable) -> list[np.ndarray]:
     """Codeword of every group: uint8 [..., k_g] -> uint8 [..., n_g], n_g a whole number of symbols."""
     coded = []
-    for group, bits in enumerate(info_bits):
-        code = group_code(table, mode, group)
+    for code, bits in zip(group_codes(table, mode), info_bits, strict=True):
         coded.append(ldpc.encode(code, bits.reshape(-1, bits.shape[-1])).reshape(*bits.shape[:-1], code.n))
     return coded
 
@@ -104,14 +113,17 @@ def demap_groups(symbols: np.ndarray, channel_gain, n0, mode: Mode, table: ModeT
     ValueError   wrong number of symbols for the mode, non-finite symbols, n0 <= 0
     """
     symbols = np.asarray(symbols)
-    counts = [table.channel_uses(mode, g) for g in range(table.n_groups)]
+    counts = table.group_uses(mode)
     if symbols.ndim == 0 or symbols.shape[-1] != sum(counts):
         raise ValueError(f"symbols has shape {symbols.shape}, must be [{sum(counts)}] in mode {mode.name}")
-    if not np.isfinite(symbols).all():
-        raise ValueError("symbols holds NaN or infinity, must be finite")
     llr = qam.demap(symbols, n0, table.modulation, channel_gain=channel_gain)
-    ends = np.cumsum(counts) * qam.BITS_PER_SYMBOL[table.modulation]
-    return np.split(llr, ends[:-1], axis=-1)
+    return split_groups(llr, [n * qam.BITS_PER_SYMBOL[table.modulation] for n in counts])
+
+
+def split_groups(values: np.ndarray, sizes) -> list[np.ndarray]:
+    """Groups that lie one after the other on the last axis, as views; the sizes must add up to its length."""
+    ends = list(accumulate(sizes))
+    return [values[..., end - size : end] for size, end in zip(sizes, ends, strict=True)]
 
 
 def decode_groups(llr: list[np.ndarray], mode: Mode, table: ModeTable):
@@ -124,8 +136,8 @@ def decode_groups(llr: list[np.ndarray], mode: Mode, table: ModeTable):
     parity_ok : bool [..., n_groups]
     """
     lead = llr[0].shape[:-1]
-    results = [ldpc.decode(group_code(table, mode, g), values.reshape(-1, values.shape[-1]), table.max_iterations)
-               for g, values in enumerate(llr)]
+    results = [ldpc.decode(code, values.reshape(-1, values.shape[-1]), table.max_iterations)
+               for code, values in zip(group_codes(table, mode), llr, strict=True)]
     app_llr = [(result.app_llr * np.float32(table.llr_scale[rate])).reshape(*lead, -1)
                for result, rate in zip(results, mode.code_rates, strict=True)]
     iterations = np.stack([result.iterations for result in results], axis=-1).astype(np.int32)

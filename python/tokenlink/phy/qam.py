@@ -218,7 +218,7 @@ def _scaled(symbols, n0, modulation, channel_gain, scale=1.0):
     usable = kernel.scale_gains(channel_gain.ravel(), n0.ravel(), factor, _SMALLEST_LEVEL[modulation],
                                 gain_parts.reshape(-1, 2), knees.reshape(-1))
     if not (usable and kernel.all_finite(parts.reshape(-1).view(np.uint32))):
-        _check_channel(np.isfinite(symbols).all(), n0, channel_gain)
+        _check_channel(symbols=symbols, n0=n0, channel_gain=channel_gain)
     return symbols.shape, parts, gain_parts, knees
 
 
@@ -236,11 +236,12 @@ def _no_axis():
     raise ValueError("symbols must have at least one axis")
 
 
-def _check_channel(symbols_finite, n0, channel_gain):
-    if not (symbols_finite and np.isfinite(channel_gain).all() and np.isfinite(n0).all()):
-        raise ValueError("symbols, n0 and channel_gain must be finite")
-    if n0.size and n0.min() <= 0:
-        raise ValueError(f"n0 is {n0.min()}, must be > 0")
+def _check_channel(**arrays):
+    for name, values in arrays.items():
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} holds NaN or infinity, must be finite")
+    if arrays["n0"].size and arrays["n0"].min() <= 0:
+        raise ValueError(f"n0 is {arrays['n0'].min()}, must be > 0")
 
 
 def _exact(symbols, n0, modulation, channel_gain):
@@ -251,7 +252,7 @@ def _exact(symbols, n0, modulation, channel_gain):
         channel_gain = np.broadcast_to(np.asarray(channel_gain, np.complex128), symbols.shape)
     except ValueError:
         raise ValueError("n0 and channel_gain must be scalars or broadcast to the shape of symbols") from None
-    _check_channel(np.isfinite(symbols).all(), n0, channel_gain)
+    _check_channel(symbols=symbols, n0=n0, channel_gain=channel_gain)
     matched = (symbols * channel_gain.conj()).ravel()
     gain2 = np.ascontiguousarray(np.abs(channel_gain) ** 2).ravel()
     if width == 1:

@@ -38,7 +38,7 @@ def encode(message, max_bytes=MAX_MESSAGE_BYTES):
 
     Returns
     -------
-    list of bytes
+    list of bytes-like   arrays as views of their memory, not copies, where it is contiguous and little-endian
 
     Raises
     ------
@@ -53,7 +53,7 @@ def encode(message, max_bytes=MAX_MESSAGE_BYTES):
     header += b"".join(_ARRAY.pack(_dtype_code(entry), value.ndim, value.size) for entry, value in arrays)
     small = {entry.name: _to_json(entry, getattr(message, entry.name)) for entry in scalar_fields(type(message))}
     frames = [header, json.dumps(small, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()]
-    frames += [value.astype(entry.metadata["dtype"], copy=False).tobytes() for entry, value in arrays]
+    frames += [np.ascontiguousarray(value, entry.metadata["dtype"]).view(np.uint8).data for entry, value in arrays]
     _check_size(frames, max_bytes)
     return frames
 
@@ -63,7 +63,7 @@ def decode(frames, max_bytes=MAX_MESSAGE_BYTES):
 
     Parameters
     ----------
-    frames : list of bytes
+    frames : list of bytes-like
     max_bytes : int   all frames together may have this many bytes
 
     Returns
@@ -115,7 +115,9 @@ def _read_array(entry, descriptor, raw):
     if n_dims != 1:
         raise WrongShape(f"{entry.name} has {n_dims} dimensions, expected 1")
     _check_length(entry.name, raw, size * dtype.itemsize)
-    return np.frombuffer(raw, dtype)
+    array = np.frombuffer(raw, dtype)
+    array.flags.writeable = False  # the sender's own memory, where both are in one process
+    return array
 
 
 def _read_small(message_type, raw):

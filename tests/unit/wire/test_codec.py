@@ -76,6 +76,25 @@ def test_arrays_that_are_not_contiguous_are_sent_right():
     assert wire.decode(wire.encode(message)) == message
 
 
+def test_arrays_are_not_copied_on_their_way_to_the_socket_and_back():
+    token_ids = np.arange(256, dtype=np.int32)
+    frames = wire.encode(wire.TokenFrame(1, 0, token_ids))
+    assert np.shares_memory(np.frombuffer(frames[2], np.int32), token_ids)
+    assert np.shares_memory(wire.decode(frames).token_ids, token_ids)
+
+
+@pytest.mark.parametrize("layout", [lambda x: np.repeat(x, 2)[::2], lambda x: x[::-1][::-1], lambda x: x.astype(">i4"),
+                                    lambda x: np.frombuffer(b"x" + x.tobytes(), np.int32, offset=1)])
+def test_arrays_of_any_memory_layout_go_over_the_wire(layout):
+    token_ids = np.arange(7, dtype=np.int32)
+    other = layout(token_ids)
+    if other.dtype != np.dtype("<i4"):
+        with pytest.raises(wire.WrongDtype):
+            wire.encode(wire.TokenFrame(1, 0, other))
+    else:
+        np.testing.assert_array_equal(wire.decode(wire.encode(wire.TokenFrame(1, 0, other))).token_ids, token_ids)
+
+
 def test_messages_are_frozen_and_decoded_arrays_read_only():
     decoded = wire.decode(wire.encode(MESSAGES[0]))
     with pytest.raises(AttributeError):
