@@ -57,7 +57,7 @@ def replace(frames, rng):
 
 def cases(seed, n_cases):
     rng = np.random.default_rng(seed)
-    whole = [wire.encode(message) for message in MESSAGES]
+    whole = [[bytes(frame) for frame in wire.encode(message)] for message in MESSAGES]
     for _ in range(n_cases):
         change = (flip, cut, shuffle, replace)[rng.integers(4)]
         yield change(whole[rng.integers(len(whole))], rng)
