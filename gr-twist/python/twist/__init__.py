@@ -19,6 +19,8 @@ from .symbol_equalizer import symbol_equalizer
 from .token_packetizer import token_packetizer
 from .token_sink import token_sink
 from .token_source import token_source
+from .virtual_sink import virtual_sink
+from .virtual_source import virtual_source
 
 __all__ = [
     "burst_framer",
@@ -39,4 +41,6 @@ __all__ = [
     "token_packetizer",
     "token_sink",
     "token_source",
+    "virtual_sink",
+    "virtual_source",
 ]

@@ -31,6 +31,7 @@ TX_SOB = "tx_sob"  # bool, first sample of a burst
 TX_EOB = "tx_eob"  # bool, last sample of a burst
 TX_TIME = "tx_time"  # tuple of uint64 and double, s and fraction
 RX_TIME = "rx_time"  # the same; time of the sample, in metadata of the first preamble symbol
+RX_RATE = "rx_rate"  # float, sample/s
 PACKET_LEN = "packet_len"  # int, samples of a burst
 
 # Results of the receiver.
