@@ -14,6 +14,8 @@ from tokenlink.wire.messages import IqGrant, IqOpen, IqSamples
 
 #: a client not heard of for this long has left; another one may take its place
 GONE_S = 3.0
+#: a pause in serving longer than this is the radio's own, and does not count as silence of a client
+_OWN_PAUSE_S = 0.25
 _log = logging.getLogger(__name__)
 
 
@@ -112,7 +114,8 @@ class IqServer:
     ----------
     links : dict       link name -> Link
     epoch : int        number of this start
-    counts : Counter   of the socket, and "unknown_link", "foreign_message", "over_credit"
+    counts : Counter   of the socket, and "refused_open", "foreign_message", "over_credit"
+    now_s : float      time in which the radio has listened, s: clients are late by this clock
     """
 
     def __init__(self, address, samp_rates, window_samples=WINDOW_SAMPLES, allow_remote=False, keys=None):
@@ -120,10 +123,12 @@ class IqServer:
         self.epoch, self.window_samples = new_session(), window_samples
         self._socket = ServerSocket(address, timeout_s=0.0, allow_remote=allow_remote, keys=keys)
         self.address, self.counts = self._socket.address, self._socket.counts
+        self.now_s, self._served_s = 0.0, time.monotonic()
 
     def serve(self, timeout_s=0.0):
         """Take in all messages that are there, waiting up to ``timeout_s`` for the first; how many came."""
-        taken = 0
+        taken, now_s = 0, time.monotonic()
+        self.now_s, self._served_s = self.now_s + min(now_s - self._served_s, _OWN_PAUSE_S), now_s
         while taken < 256 and (got := self._socket.recv(timeout_s if not taken else 0.0)) is not None:
             taken += 1
             peer, message = got
@@ -136,7 +141,7 @@ class IqServer:
         return taken
 
     def _on_open(self, peer, message):
-        link, now_s = self.links.get(message.link), time.monotonic()
+        link, now_s = self.links.get(message.link), self.now_s
         refusal = self._refusal(link, message)
         end = None if refusal else (link.tx if message.role == "tx" else link.rx)
         if end is not None and not end.hears(peer, message, now_s):
@@ -169,7 +174,7 @@ class IqServer:
         if link is None or message.session != link.tx.session or message.epoch != self.epoch:
             self._strange("foreign_message", f"samples for link {message.link} from a client that does not have it")
             return
-        link.tx.heard_s = time.monotonic()
+        link.tx.heard_s = self.now_s
         end = message.position + len(message.samples)
         if message.until < end or message.until > link.tx.granted:
             self._strange("over_credit", f"samples up to {message.until}, allowed {end} to {link.tx.granted}")

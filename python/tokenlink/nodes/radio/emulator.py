@@ -6,7 +6,6 @@ So what the receiver gets depends on the transmitter's samples and the seed only
 does not hold up the other one for ever: silence then takes the place of its samples, or they are dropped, and counted.
 """
 
-import time
 from collections import Counter
 from dataclasses import dataclass
 
@@ -71,7 +70,7 @@ class LinkEngine:
         return not (self.counts["filled"] or self.counts["dropped"] or self.counts["behind"])
 
     def step(self, now_s):
-        """Do what can be done at time ``now_s`` (monotonic, s); whether anything moved."""
+        """Do what can be done at time ``now_s`` of the server; whether anything moved."""
         moved = self._deliver(now_s)
         for _ in range(_MAX_BLOCKS):
             if len(self._pending) > _MAX_PENDING or not self._may_go(now_s):
@@ -156,7 +155,7 @@ class Emulator:
         self._server.serve(timeout_s)
         moving = True
         while moving:
-            now_s = time.monotonic()
+            now_s = self._server.now_s
             moving = any([engine.step(now_s) for engine in self.engines])
             self._server.serve(0.0)
 
