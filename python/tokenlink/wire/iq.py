@@ -38,7 +38,8 @@ class _Client:
             raise ValueError(f"timeout_s is {timeout_s}, must be >= 0")
         if not 1 <= len(link) <= 64:
             raise ValueError(f"link is {link!r}, must be a name of 1 to 64 characters")
-        self.link, self.samp_rate, self.timeout_s = link, float(samp_rate), float(timeout_s)
+        self.address, self.link = address, link
+        self.samp_rate, self.timeout_s = float(samp_rate), float(timeout_s)
         self.session, self.epoch, self.position = new_session(), None, 0
         self.refusal = ""
         self.counts = Counter()
@@ -253,6 +254,14 @@ class IqReceiver(_Client):
             self.ended = self._seen_end and not len(self._rest)
             self._grant()
             return position, samples, jumped
+
+    def wait_open(self, timeout_s=None):
+        """Whether the radio serves this end, waiting for it up to ``timeout_s``."""
+        deadline_s = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
+        with self._lock:
+            while not self.is_open and self._socket is not None and (left_s := deadline_s - time.monotonic()) > 0:
+                self._receive(min(left_s, _SLICE_S))
+        return self.is_open
 
     def _grant(self):
         wanted = self.position + WINDOW_SAMPLES

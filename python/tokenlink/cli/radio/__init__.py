@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``./twist radio``: radios chosen by a profile of ``hardware/profiles``; one file for each command."""
+
+from __future__ import annotations
+
+import typer
+
+from tokenlink.cli.radio.emulator import emulator
+from tokenlink.cli.radio.rx import rx
+from tokenlink.cli.radio.tx import tx
+
+app = typer.Typer(
+    help="Radios: virtual, USRP, recording; --profile says which. Example: ./twist radio emulator --profile virtual",
+    no_args_is_help=True,
+)
+app.command()(emulator)
+app.command()(tx)
+app.command()(rx)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the radio commands share."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
+OptionalStr, OptionalInt, OptionalFloat = Optional[str], Optional[int], Optional[float]  # noqa: UP007, UP045
+
+Profile = Annotated[str, typer.Option(help="Name in hardware/profiles, or a YAML file.")]
+Json = Annotated[OptionalPath, typer.Option(help="Write the figures here as JSON.")]
+Keys = Annotated[OptionalPath, typer.Option(help="Folder of this host's keys, for addresses beyond this machine.")]
+Address = Annotated[OptionalStr, typer.Option(help="Where the radio's process is; default: that of the profile.")]
+Link = Annotated[str, typer.Option(help="Link of the virtual radio, or direction: forward or reverse.")]
+Mode = Annotated[OptionalInt, typer.Option(help="mode_id of all bursts; default: one mode after the other.")]
+Seed = Annotated[int, typer.Option(help="Of the tokens; both ends need the same.")]
+Table = Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")]
+
+
+def load_keys(folder):
+    """CurveKeys of a folder, or None without one."""
+    if folder is None:
+        return None
+    from tokenlink.wire.keys import load_host_keys
+
+    return load_host_keys(folder)
+
+
+def write_json(path, content):
+    """Write figures where --json says; nothing for None."""
+    if path is not None:
+        Path(path).write_text(json_module.dumps(content, indent=2, default=float) + "\n")
+
+
+def show(title, rows):
+    """Print a table of (name, value) rows."""
+    from rich.console import Console
+    from rich.table import Table as RichTable
+
+    table = RichTable(title=title, title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in rows:
+        table.add_row(name, text_of(value))
+    Console().print(table)
+
+
+def text_of(value):
+    """A figure as people read it."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {text_of(each)}" for name, each in value.items() if each) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(text_of, value))
+    return str(value)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``./twist radio emulator``: the air of the virtual radio, as a process."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tokenlink.cli.radio._common import Address, Json, Keys, OptionalFloat, Profile, write_json
+
+
+def emulator(
+    profile: Profile = "virtual",
+    address: Address = None,
+    seed: Annotated[int, typer.Option(help="Added to the seeds of the profile's links.")] = 0,
+    duration: Annotated[OptionalFloat, typer.Option(help="Seconds to run; default: until Ctrl-C.")] = None,
+    keys: Keys = None,
+    json: Json = None,
+) -> None:
+    """Run the air of a virtual radio: samples in, impairments on, samples out, the same every time.
+
+    Example: ./twist radio emulator --profile virtual
+    """
+    from tokenlink.cli.radio._common import load_keys
+    from tokenlink.nodes.radio.profile import read_profile
+    from tokenlink.nodes.radio.service import serve_virtual
+
+    report = serve_virtual(read_profile(profile), address, seed, duration, load_keys(keys), print)
+    write_json(json, report)
+    for name, link in report["links"].items():
+        counts = ", ".join(f"{cause} {n}" for cause, n in sorted(link["counts"].items()) if n) or "nothing came"
+        print(f"{name}: {'in lock step' if link['in_lock_step'] else 'NOT in lock step'}; {counts}")

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The radio's process for a profile: the emulator of the virtual radio, the player of a recording, or a USRP's."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import sys
+import time
+
+import numpy as np
+
+from tokenlink.nodes.process import NodeError
+from tokenlink.nodes.radio.air import airs
+from tokenlink.nodes.radio.emulator import BLOCK_SAMPLES, Emulator, Patience
+from tokenlink.nodes.radio.profile import ROOT, ProfileError
+
+START_S = 60.0
+UHD_SCRIPT = ROOT / "hardware" / "uhd_radio.py"
+
+
+def make_emulator(profile, address=None, seed=0, keys=None):
+    """Emulator of a virtual RadioProfile, its compiled functions warm; ProfileError for another kind."""
+    if profile.kind != "virtual":
+        raise ProfileError(f"profile {profile.name} is of kind {profile.kind}: only virtual radios are emulated")
+    virtual = profile.virtual
+    if seed:
+        links = {name: dataclasses.replace(link, seed=link.seed + seed) for name, link in virtual.links.items()}
+        profile = dataclasses.replace(profile, virtual=dataclasses.replace(virtual, links=links))
+    for air in airs(profile).values():  # compiles, before anybody waits
+        air.process(np.zeros(BLOCK_SAMPLES, np.complex64))
+    patience = Patience(virtual.start_s, virtual.stall_s)
+    return Emulator(address or virtual.address, profile.samp_rate, airs(profile), patience, virtual.allow_remote, keys)
+
+
+def serve_virtual(profile, address=None, seed=0, duration_s=None, keys=None, say=lambda line: None):
+    """Run an emulator until Ctrl-C, SIGTERM or the end of ``duration_s``; its report.
+
+    Parameters
+    ----------
+    profile : RadioProfile   of kind virtual
+    address : str            None: that of the profile
+    seed : int               added to the seeds of the links
+    keys : CurveKeys
+    say : callable           gets a line once it listens
+    """
+    with make_emulator(profile, address, seed, keys) as emulator:
+        say(f"listening at {emulator.address}, links {', '.join(profile.virtual.links)}")
+        sys.stdout.flush()
+        end_s = np.inf if duration_s is None else time.monotonic() + duration_s
+        with contextlib.suppress(KeyboardInterrupt):
+            emulator.run(lambda: time.monotonic() > end_s)
+        return emulator.report()
+
+
+def service_command(profile_name, profile, address=None, keys_folder=None):
+    """Command line of the process that serves a profile's radio: list of str.
+
+    Parameters
+    ----------
+    profile_name : str       as given to read_profile
+    profile : RadioProfile
+    address : str            None: that of the profile
+    keys_folder : Path       for addresses beyond this machine
+    """
+    address = address or profile.address
+    if profile.kind == "uhd":
+        command = [sys.executable, str(UHD_SCRIPT), "serve", "--profile", str(profile_name)]
+    else:
+        verb = {"virtual": "emulator", "file": "replay"}[profile.kind]
+        command = [sys.executable, "-m", "tokenlink.cli", "radio", verb, "--profile", str(profile_name)]
+    keys = ["--keys", str(keys_folder)] if keys_folder else []
+    return [*command, "--address", address, *keys]
+
+
+def service_env():
+    """Environment in which service_command finds the library."""
+    search = os.pathsep.join(filter(None, [str(ROOT / "python"), os.environ.get("PYTHONPATH")]))
+    return os.environ | {"PYTHONPATH": search, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
+
+
+def wait_for_radio(end, child=None, timeout_s=START_S):
+    """Wait until a radio serves an end.
+
+    Parameters
+    ----------
+    end : IqSender or IqReceiver
+    child : Child    the radio's process, whose death ends the wait; None: somebody else's
+
+    Raises
+    ------
+    NodeError   it does not, with the reason
+    """
+    deadline_s = time.monotonic() + timeout_s
+    while not end.is_open:
+        if child is not None and child.exit_code is not None:
+            raise NodeError(f"the radio's process {child.obituary()}")
+        if end.refusal and child is None:
+            raise NodeError(f"the radio refuses: {end.refusal}")
+        if time.monotonic() > deadline_s:
+            raise NodeError(
+                f"no radio answers at {end.address} within {timeout_s:g} s: start it with ./twist radio emulator, or "
+                f"give another --address"
+            )
+        end.wait_open(0.1)
