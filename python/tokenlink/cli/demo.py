@@ -19,6 +19,8 @@ def demo(
     scene: Annotated[int, typer.Option(help="Seed of the street.")] = 12,
     frames: Annotated[int, typer.Option(help="Frames to send.")] = 120,
     radio: Annotated[str, typer.Option(help=RADIO)] = "gnuradio",
+    mode_table: Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")] = None,
+    controller: Annotated[OptionalPath, typer.Option(help="YAML; default: the controller that ships.")] = None,
     artifacts: Annotated[OptionalPath, typer.Option(help="Folder of other weights.")] = None,
     out: Annotated[OptionalPath, typer.Option(help="Run folder; default: a new one under runs/.")] = None,
     json: Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.")] = None,
@@ -29,6 +31,7 @@ def demo(
     """
     from tokenlink.channel import ChannelConfig, SnrTrajectory
     from tokenlink.cli.run import new_run_folder, run_and_show
+    from tokenlink.control import load_controller
     from tokenlink.nodes.config import RunConfig
 
     config = RunConfig(
@@ -41,6 +44,8 @@ def demo(
             fading_correlation=0.9,
             trajectory=SnrTrajectory("blockwise", levels_db=LEVELS_DB, block_slots=20),
         ),
+        control=load_controller(controller),
+        mode_table=str(mode_table) if mode_table else None,
         artifacts=str(artifacts) if artifacts else None,
         radio=radio,
     )

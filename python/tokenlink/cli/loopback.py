@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -41,6 +42,7 @@ def loopback(
     flowgraph: Annotated[OptionalPath, typer.Option(help="A .grc file instead of the one that ships.")] = None,
     slot_timeout: Annotated[OptionalFloat, typer.Option(help="Give a slot up after that many seconds.")] = None,
     mode_table: Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")] = None,
+    controller: Annotated[OptionalPath, typer.Option(help="YAML; default: the controller that ships.")] = None,
     artifacts: Annotated[OptionalPath, typer.Option(help="Folder of other weights.")] = None,
     out: Annotated[OptionalPath, typer.Option(help="Run folder; default: a new one under runs/.")] = None,
     json: Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.")] = None,
@@ -52,7 +54,7 @@ def loopback(
     """
     from tokenlink.channel import ChannelConfig, SnrTrajectory
     from tokenlink.cli.run import new_run_folder, run_and_show
-    from tokenlink.control import ControlConfig
+    from tokenlink.control import load_controller
     from tokenlink.nodes.config import FeedbackConfig, RunConfig
 
     walk = SnrTrajectory(trajectory, parse_levels(levels_db), block_slots, std_db=walk_std_db)
@@ -63,7 +65,7 @@ def loopback(
         seed=seed,
         channel=ChannelConfig(channel, snr_db, rician_k_db, fading_correlation, walk),
         policy=policy,
-        control=ControlConfig(**control),
+        control=replace(load_controller(controller), **control),
         feedback=FeedbackConfig(feedback_loss, parse_slots(lost_slots, "--lost-slots"), feedback_delay),
         urgent_slots=parse_slots(urgent_slots, "--urgent-slots"),
         completion=completion,

@@ -14,6 +14,7 @@ from tokenlink.cli.doctor import doctor
 from tokenlink.cli.grc import grc
 from tokenlink.cli.keys import keys
 from tokenlink.cli.loopback import loopback
+from tokenlink.cli.prepare import prepare
 from tokenlink.cli.train import app as train
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -30,6 +31,7 @@ app.command()(loopback)
 app.command()(doctor)
 app.command()(grc)
 app.command()(keys)
+app.command()(prepare)
 app.add_typer(train, name="train")
 
 

@@ -2,6 +2,12 @@
 """Mode controllers: step(state, report) -> (state, mode_id), chosen from feedback on the slot before."""
 
 from tokenlink.control.feedback import FeedbackConfig, FeedbackLink
+from tokenlink.control.files import (
+    ControllerError,
+    check_controller,
+    load_controller,
+    write_controller,
+)
 from tokenlink.control.policies import (
     ABLATIONS,
     POLICIES,
@@ -23,12 +29,16 @@ __all__ = [
     "ControlState",
     "FeedbackConfig",
     "FeedbackLink",
+    "ControllerError",
     "Report",
     "RiskController",
     "StaticPolicy",
     "WithoutSignal",
     "channel_quality",
+    "check_controller",
     "drift",
+    "load_controller",
     "make_policy",
     "observe",
+    "write_controller",
 ]

@@ -2,14 +2,14 @@
 """TWIST's risk controller and the policies it is compared with, all with one interface."""
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 LOW, MED, HIGH = "low", "med", "high"
 
 
 @dataclass(frozen=True)
 class ControlConfig:
-    """Weights, thresholds and mode numbers of all policies. Its defaults are those of every run.
+    """Weights, thresholds and mode numbers of all policies. The defaults are set by hand; runs use a controller file.
 
     Parameters
     ----------
@@ -20,6 +20,8 @@ class ControlConfig:
     first_mode : int                       mode of the first slot, before any report
     fallback_mode : int                    mode while feedback stays lost, at the transmitter as in the policy
     hold_slots : int                       slots without feedback during which the last mode is held, >= 0
+    codes_sha256, group_map_sha256 : str   codebook and group map the values are made for; empty: any
+    source : str                           controller file they were read from
 
     Raises
     ------
@@ -40,10 +42,15 @@ class ControlConfig:
     first_mode: int = 1
     fallback_mode: int = 2
     hold_slots: int = 5
+    codes_sha256: str = ""
+    group_map_sha256: str = ""
+    source: str = field(default="", compare=False)
 
     def __post_init__(self):
         for entry in fields(self):
             value = getattr(self, entry.name)
+            if entry.type is str:
+                continue
             if not math.isfinite(value):
                 raise ValueError(f"{entry.name} is {value}, expected a finite number")
             if entry.type is int and value != int(value):

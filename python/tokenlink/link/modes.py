@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+import hashlib
+import re
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from importlib import resources
@@ -63,6 +66,9 @@ class ModeTable:
     max_iterations : int               of the LDPC decoder
     llr_scale : dict Fraction -> float a-posteriori LLR multiplier of every code rate in use, at `max_iterations`
     modes : tuple of Mode
+    codes_sha256 : str                 hash of the codebook whose tokens the groups are made for; empty: any codebook
+    provenance : str or dict           where the table comes from
+    source : str                       file it was read from
     """
 
     vocab_size: int
@@ -73,6 +79,9 @@ class ModeTable:
     max_iterations: int
     llr_scale: dict[Fraction, float]
     modes: tuple[Mode, ...]
+    codes_sha256: str = ""
+    provenance: str | dict = dataclasses.field(default="", compare=False)
+    source: str = dataclasses.field(default="", compare=False)
 
     @property
     def n_tokens(self) -> int:
@@ -86,6 +95,19 @@ class ModeTable:
     def group_positions(self) -> tuple[np.ndarray, ...]:
         """Token positions of each group in raster order, int64 arrays."""
         return tuple(np.flatnonzero(self.group_map == g) for g in range(self.n_groups))
+
+    @cached_property
+    def group_map_sha256(self) -> str:
+        """SHA-256 of grid and group map, as hexadecimal text; a controller file names the one it is made for."""
+        return group_map_sha256(self.group_map, self.grid)
+
+    def check_codebook(self, codes_sha256: str | None) -> None:
+        """Refuse tokens of another codebook than the table's; one that is not known (None, empty) passes."""
+        if codes_sha256 and self.codes_sha256 and codes_sha256 != self.codes_sha256:
+            raise ModeTableError(
+                f"mode table {self.source} is made for codebook {self.codes_sha256[:12]}, the tokenizer has codebook "
+                f"{codes_sha256[:12]}: run ./twist prepare, or name another table"
+            )
 
     def mode(self, mode_id: int) -> Mode:
         """The mode of this id; raises ModeTableError if there is none."""
@@ -149,17 +171,26 @@ def load_mode_table(path: str | Path | None = None) -> ModeTable:
         raw = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ModeTableError(f"mode table {path or DEFAULT_TABLE}: {error}") from error
-    return parse_mode_table(raw)
+    return replace(parse_mode_table(raw), source=str(path or DEFAULT_TABLE))
+
+
+def group_map_sha256(group_map: np.ndarray, grid: tuple[int, int]) -> str:
+    """SHA-256 of the group of each token position int [rows * cols] and the grid (rows, cols), hexadecimal text."""
+    digest = hashlib.sha256(f"{grid[0]}x{grid[1]}:".encode())
+    digest.update(np.asarray(group_map, np.uint8).tobytes())
+    return digest.hexdigest()
 
 
 def parse_mode_table(raw: dict) -> ModeTable:
     """Validate the plain structure of a YAML mode table; raises ModeTableError."""
     _require(isinstance(raw, dict), "document", type(raw).__name__, "a mapping")
-    known = {"schema", "provenance", "vocab_size", "grid", "group_map", "nominal_budget", "modulation",
-             "max_iterations", "llr_scale", "modes"}
+    optional = {"provenance", "codebook"}
+    needed = {"schema", "vocab_size", "grid", "group_map", "nominal_budget", "modulation", "max_iterations",
+              "llr_scale", "modes"}
+    known = optional | needed
     unknown = sorted(map(str, set(raw) - known))
     _require(not unknown, "field", unknown, f"among {sorted(known)}")
-    missing = sorted(known - {"provenance"} - set(raw))
+    missing = sorted(needed - set(raw))
     _require(not missing, "missing field", missing, "present")
     _require(_is_int(raw["schema"]) and raw["schema"] == SCHEMA_VERSION, "schema", raw["schema"], str(SCHEMA_VERSION))
     for field, low in (("vocab_size", 2), ("nominal_budget", 1), ("max_iterations", 1)):
@@ -170,6 +201,9 @@ def parse_mode_table(raw: dict) -> ModeTable:
     grid = raw["grid"]
     _require(isinstance(grid, list) and len(grid) == 2 and all(_is_int(v) and v > 0 for v in grid), "grid", grid,
              "two positive integers, rows and cols")
+    codebook = raw.get("codebook", "")
+    _require(isinstance(codebook, str) and re.fullmatch("[0-9a-f]{64}|", codebook), "codebook", codebook,
+             "the SHA-256 of a codebook, 64 hexadecimal digits, quoted")
     group_map = _parse_group_map(raw["group_map"], grid)
     scale = _parse_llr_scale(raw["llr_scale"], raw["max_iterations"])
     _require(isinstance(raw["modes"], list) and raw["modes"], "modes", raw["modes"], "a list of at least one mode")
@@ -177,7 +211,7 @@ def parse_mode_table(raw: dict) -> ModeTable:
     names = [mode.name for mode in modes]
     _require(len(set(names)) == len(names), "modes.name", names, "all different")
     table = ModeTable(raw["vocab_size"], (grid[0], grid[1]), group_map, raw["nominal_budget"], raw["modulation"],
-                      raw["max_iterations"], scale, modes)
+                      raw["max_iterations"], scale, modes, codebook, raw.get("provenance", ""))
     for mode in modes:
         unscaled = sorted({str(rate) for rate in mode.code_rates if rate not in scale})
         _require(not unscaled, f"llr_scale[{table.max_iterations}]", f"without {', '.join(unscaled)}",

@@ -32,6 +32,7 @@ def load_tokenizer(run, table):
     model = artifact.load("tokenizer", run.artifacts or artifact.DEFAULT_DIR, vocab_size=table.vocab_size)
     if model.config.grid != tuple(table.grid):
         raise NodeError(f"the tokenizer makes a grid of {model.config.grid}, the mode table has {table.grid}")
+    table.check_codebook(artifact.codes_sha256(model))
     return model
 
 

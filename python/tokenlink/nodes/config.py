@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from tokenlink.channel import ChannelConfig, SnrTrajectory
-from tokenlink.control import POLICIES, ControlConfig, FeedbackConfig
+from tokenlink.control import POLICIES, ControlConfig, FeedbackConfig, check_controller, load_controller
 
 RADIOS = ("gnuradio", "simulator", "running")
 COMPLETIONS = ("model", "copy")
@@ -26,7 +26,7 @@ class RunConfig:
     seed : int              of channel, noise and feedback losses, >= 0
     channel : ChannelConfig
     policy : str            one of POLICIES
-    control : ControlConfig
+    control : ControlConfig   left out: that of the controller file that ships
     feedback : FeedbackConfig
     urgent_slots : tuple of int   slots of priority 1, known from outside
     completion : str        "model", or "copy": erased tokens are those of the previous state
@@ -49,7 +49,7 @@ class RunConfig:
     seed: int = 1
     channel: ChannelConfig = field(default_factory=ChannelConfig)
     policy: str = "twist"
-    control: ControlConfig = field(default_factory=ControlConfig)
+    control: ControlConfig = field(default_factory=load_controller)
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
     urgent_slots: tuple[int, ...] = ()
     completion: str = "model"
@@ -133,7 +133,7 @@ class NodeConfig:
 
 
 def check_modes(control, table):
-    """Refuse mode numbers that the mode table does not have.
+    """Refuse a controller of another codebook or group map, and mode numbers that the mode table does not have.
 
     Parameters
     ----------
@@ -144,6 +144,7 @@ def check_modes(control, table):
     ------
     ValueError   names the field, its value and the legal range
     """
+    check_controller(control, table)
     names = ", ".join(f"{mode.mode_id} {mode.name}" for mode in table.modes)
     for entry in fields(control):
         value = getattr(control, entry.name)

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from tokenlink.control import FeedbackLink, drift, make_policy, observe
+from tokenlink.control import FeedbackLink, check_controller, drift, make_policy, observe
 from tokenlink.link.modes import load_mode_table
 from tokenlink.nodes.process import Stopped, run_node
 from tokenlink.wire import NO_MODE, Bye, Hello, LinkReport, ModeCommand, StateReport, TokenEstimate
@@ -92,6 +92,7 @@ def load_models(run, table):
     """TwinModels from the run's artifacts, refused where they do not fit the mode table."""
     from tokenlink.models.inference import load_networks, one_frame
 
+    check_controller(run.control, table)
     return one_frame(load_networks(run.artifacts, table), run.completion)
 
 

@@ -7,7 +7,6 @@ from fractions import Fraction
 import numpy as np
 
 from tokenlink.channel.noise import awgn
-from tokenlink.link.twist import code_for
 from tokenlink.phy import ldpc, qam
 
 CHANNELS = ("awgn", "rayleigh")
@@ -41,7 +40,8 @@ def group_code(n_tokens, code_rate, bits_per_token, modulation):
     """The code of a group of n_tokens at a code rate, and its channel uses, as in the link."""
     bits = qam.BITS_PER_SYMBOL[modulation]
     uses = int(-(-Fraction(n_tokens * bits_per_token) // (Fraction(code_rate) * bits)))
-    return code_for(n_tokens * bits_per_token, uses * bits, Fraction(code_rate), bits), uses
+    info_bits = n_tokens * bits_per_token
+    return ldpc.LdpcCode(info_bits, uses * bits, ldpc.choose_base_graph(info_bits, float(code_rate)), bits), uses
 
 
 def measure_curve(code, bits_per_token, modulation, esn0_db, blocks, max_iterations, rng, progress=lambda: None):
@@ -98,11 +98,11 @@ def on_channel(curve, channel, esn0_db):
     if channel != "rayleigh":
         raise ValueError(f"channel is {channel!r}, expected one of {', '.join(CHANNELS)}")
     edges_db = np.linspace(curve.esn0_db[0], curve.esn0_db[-1], 2001)
-    rates = np.concatenate([curve.at(edges_db[:1]), curve.at((edges_db[1:] + edges_db[:-1]) / 2), curve.at(edges_db[-1:])])
+    points_db = np.concatenate([edges_db[:1], (edges_db[1:] + edges_db[:-1]) / 2, edges_db[-1:]])
     mean = 10 ** (np.asarray(esn0_db, float)[..., None] / 10)
     below = -np.expm1(-(10 ** (edges_db / 10)) / mean)
     share = np.diff(below, prepend=0.0, append=1.0, axis=-1)
-    return share @ rates
+    return share @ curve.at(points_db)
 
 
 def mean_error_rate(curve, channels, esn0_db):

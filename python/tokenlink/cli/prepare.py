@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``./twist prepare``: the offline stage."""
+
+from __future__ import annotations
+
+import json as json_module
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
+
+
+def prepare(
+    out: Annotated[Path, typer.Option(help="Folder of the two files and of the stages' results.")] = Path("prepared"),
+    tracks: Annotated[OptionalPath, typer.Option(help="KITTI tracking folder: draw streets from real tracks.")] = None,
+    frames: Annotated[OptionalPath, typer.Option(help="Validation frames that ./twist render has drawn.")] = None,
+    artifacts: Annotated[OptionalPath, typer.Option(help="Folder of other weights.")] = None,
+    invented: Annotated[int, typer.Option(help="Invented scenes, where there are no tracks.")] = 4,
+    invented_frames: Annotated[int, typer.Option(help="Frames of each.")] = 120,
+    groups: Annotated[int, typer.Option(help="Utility groups, G.")] = 4,
+    grouping: Annotated[str, typer.Option(help="equal, or quantised: by gaps in the utility.")] = "equal",
+    compare_groupings: Annotated[bool, typer.Option(help="Report the protection of the other groupings too.")] = False,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 1,
+    stages: Annotated[OptionalPath, typer.Option(help="Folder of the stages' results; default: in --out.")] = None,
+    json: Annotated[OptionalPath, typer.Option(help="Write all figures here as JSON.")] = None,
+) -> None:
+    """Make a mode table and a controller file from validation sequences; continues where it stopped.
+
+    Example: ./twist prepare --tracks kitti_tracking --out prepared
+    """
+    from rich.console import Console
+
+    from tokenlink.eval.dataset import load_sequences
+    from tokenlink.eval.prepare.run import load_models
+    from tokenlink.eval.prepare.run import prepare as run
+    from tokenlink.eval.prepare.settings import LinkSettings
+    from tokenlink.eval.prepare.stages import StageCache
+
+    settings = LinkSettings(n_groups=groups, grouping=grouping, compare_groupings=compare_groupings, seed=seed)
+    origin = "rendered" if tracks or frames else "invented"
+    console = Console()
+    with progress_bar(console) as watch:
+        sequences = load_sequences(
+            origin, "val", tracks=tracks, frames=frames, artifacts=artifacts, n_invented=invented,
+            invented_frames=invented_frames, on_sequence=lambda name: watch(f"sequence {name}", 1, 1),
+        )  # fmt: skip
+        about = {"command": command_line(), "data_origin": origin, "split": "val"}
+        cache = StageCache(stages or out / "stages", watch)
+        result = run(sequences, load_models(artifacts), out, settings, cache, about)
+    show(console, result)
+    if json:
+        stages_run = [vars(stage) | {"result": None} for stage in result.stages]
+        content = {"origin": about, "stages": stages_run, **result.figures}
+        json.write_text(json_module.dumps(content, indent=1) + "\n")
+
+
+def command_line():
+    """The command as it was given, with folders by their last name: where they lie says nothing to others."""
+    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+    return "./twist " + " ".join(map(shlex.quote, words))
+
+
+def progress_bar(console):
+    """A context that gives watch(name, done, total): one bar for each name."""
+    from contextlib import contextmanager
+
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    @contextmanager
+    def bars():
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        tasks = {}
+        with Progress(*columns, console=console) as progress:
+
+            def watch(name, done, total):
+                if name not in tasks:
+                    tasks[name] = progress.add_task(name, total=total)
+                progress.update(tasks[name], completed=done, total=total)
+
+            yield watch
+
+    return bars()
+
+
+def show(console, result):
+    """Print what each stage took and what came out."""
+    from rich.table import Table
+
+    table = Table(title="offline stage", title_justify="left")
+    for column, justify in (("stage", "left"), ("hash of its inputs", "left"), ("seconds", "right")):
+        table.add_column(column, justify=justify)
+    for stage in result.stages:
+        table.add_row(stage.name, stage.digest[:16], "kept" if stage.cached else f"{stage.seconds:.1f}")
+    console.print(table)
+    for path in (result.table_path, result.controller_path):
+        console.print(f"wrote {path}", soft_wrap=True, highlight=False)

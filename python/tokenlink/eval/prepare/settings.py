@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `./twist prepare` may be told, and what it takes where nobody says otherwise."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from tokenlink.eval.prepare.error_rates import CHANNELS
+from tokenlink.eval.prepare.groups import GROUPINGS
+from tokenlink.phy.qam import BITS_PER_SYMBOL
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Channels and nominal Es/N0 that count equally wherever the offline stage averages.
+
+    Parameters
+    ----------
+    channels : tuple of str     out of CHANNELS
+    esn0_db : tuple of float    dB
+
+    Raises
+    ------
+    ValueError   an unknown channel, or an empty list
+    """
+
+    channels: tuple = CHANNELS
+    esn0_db: tuple = tuple(range(0, 21, 2))
+
+    def __post_init__(self):
+        if not self.channels or not set(self.channels) <= set(CHANNELS):
+            raise ValueError(f"channels is {list(self.channels)}, expected some of {', '.join(CHANNELS)}")
+        if not self.esn0_db:
+            raise ValueError("esn0_db is empty, expected at least one Es/N0 in dB")
+
+
+@dataclass(frozen=True)
+class LinkSettings:
+    """Groups, budgets and protection.
+
+    Parameters
+    ----------
+    n_groups : int                   G
+    grouping : str                   one of GROUPINGS
+    compare_groupings : bool         look at the protection of the other groupings too, for the report
+    code_rates : tuple of Fraction   P
+    nominal_budget : int             B_0, channel uses a frame
+    budgets : tuple of (str, float)  name of each mode and its budget over B_0, cheapest first
+    modulation : str
+    max_iterations : int             of the LDPC decoder
+    mix : Mix                        what eps of eq. (27) is averaged over
+    mode_mixes : tuple of (str, Mix) modes with a mix of their own
+    curve_db : (first, last, step)   Es/N0 of the simulated error curves, dB
+    curve_blocks : int               blocks per Es/N0
+    scale_iterations : tuple of int  iteration limits that get LLR multipliers
+    scale_rates : tuple of Fraction  code rates that do, besides `code_rates`
+    scale_blocks : int               blocks per Es/N0 of that fit
+    seed : int
+
+    Raises
+    ------
+    ValueError   a value outside its range
+    """
+
+    n_groups: int = 4
+    grouping: str = "equal"
+    compare_groupings: bool = False
+    code_rates: tuple = (Fraction(1, 3), Fraction(1, 2), Fraction(2, 3), Fraction(5, 6))
+    nominal_budget: int = 1280
+    budgets: tuple = (("low", 0.75), ("med", 1.0), ("high", 1.5))
+    modulation: str = "16qam"
+    max_iterations: int = 20
+    mix: Mix = Mix()
+    mode_mixes: tuple = ()
+    curve_db: tuple = (-2.0, 17.0, 0.5)
+    curve_blocks: int = 150
+    scale_iterations: tuple = (5, 10, 20, 40)
+    scale_rates: tuple = (Fraction(3, 4),)
+    scale_blocks: int = 150
+    seed: int = 1
+
+    def __post_init__(self):
+        for name, value, legal in (
+            ("grouping", self.grouping, GROUPINGS),
+            ("modulation", self.modulation, tuple(BITS_PER_SYMBOL)),
+        ):
+            if value not in legal:
+                raise ValueError(f"{name} is {value!r}, expected one of {', '.join(legal)}")
+        for name in ("n_groups", "nominal_budget", "max_iterations", "curve_blocks", "scale_blocks"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected >= 1")
+        if not self.code_rates or not all(Fraction(1, 5) <= rate <= Fraction(8, 9) for rate in self.code_rates):
+            raise ValueError(f"code_rates are {', '.join(map(str, self.code_rates))}, expected some in 1/5..8/9")
+
+    def mix_of(self, mode):
+        """The mix that a mode's error rates are averaged over."""
+        return dict(self.mode_mixes).get(mode, self.mix)
+
+    def budget_of(self, share):
+        """Channel uses of a budget given over B_0."""
+        return round(share * self.nominal_budget)

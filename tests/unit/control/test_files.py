@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Controller files: what is written is read, every mistake is named, files made for something else are refused."""
+
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from tokenlink.control import ControlConfig, ControllerError, check_controller, load_controller, write_controller
+from tokenlink.control.files import parse_controller, shipped_controller
+from tokenlink.link.modes import ModeTableError, load_mode_table
+
+HASH = "ab" * 32
+RAW = yaml.safe_load(shipped_controller().read_text())
+
+
+def test_what_is_written_is_read(tmp_path):
+    config = ControlConfig(weight_drift=0.25, hold_slots=3, codes_sha256=HASH)
+    write_controller(tmp_path / "mine.yaml", config, {"command": "by hand"})
+    read = load_controller(tmp_path / "mine.yaml")
+    assert read == config
+    assert read.source.endswith("mine.yaml")
+
+
+def test_shipped_files_fit_the_shipped_table():
+    table, control = load_mode_table(), load_controller()
+    check_controller(control, table)
+    assert (control.codes_sha256, control.group_map_sha256) == (table.codes_sha256, table.group_map_sha256)
+    by_hand = load_controller(shipped_controller("by_hand.yaml"))
+    assert by_hand == ControlConfig()
+    check_controller(by_hand, table)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"schema": 2}, "schema is 2, must be 1"),
+        ({"schema": True}, "schema is True"),
+        ({"surprise": 1}, "surprise"),
+        ({"control": [1]}, "control is list"),
+        ({"control": {"hold_slots": 5}}, "theta_high"),
+        ({"control": RAW["control"] | {"theta_low": "0.3"}}, "theta_low is '0.3', expected a number"),
+        ({"control": RAW["control"] | {"weight_drift": -1}}, "weight_drift is -1, expected >= 0"),
+        ({"control": RAW["control"] | {"theta_low": 9.0}}, "theta_low is 9.0, expected at most theta_high"),
+        ({"group_map": "123"}, "group_map_sha256 is '123', must be 64 hexadecimal digits"),
+    ],
+)
+def test_mistakes_are_named(change, match):
+    with pytest.raises(ValueError, match=match):
+        parse_controller(RAW | change)
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path):
+    with pytest.raises(ControllerError, match="nowhere"):
+        load_controller(tmp_path / "nowhere.yaml")
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    with pytest.raises(ControllerError, match=r"list.yaml: document is list"):
+        load_controller(tmp_path / "list.yaml")
+
+
+def test_a_controller_of_another_codebook_or_group_map_is_refused_with_both_named():
+    table = replace(load_mode_table(), codes_sha256="cd" * 32)
+    mine = ControlConfig(codes_sha256="cd" * 32, group_map_sha256=table.group_map_sha256, source="mine.yaml")
+    check_controller(mine, table)
+    with pytest.raises(ControllerError, match="mine.yaml is made for codebook abababababab.*has codebook cdcdcdcdcdcd"):
+        check_controller(replace(mine, codes_sha256=HASH), table)
+    message = f"made for group map abababababab.*twist_default.yaml has group map {table.group_map_sha256[:12]}"
+    with pytest.raises(ControllerError, match=message):
+        check_controller(replace(mine, group_map_sha256=HASH), table)
+
+
+def test_a_table_of_another_codebook_is_refused_with_both_named():
+    table = replace(load_mode_table(), codes_sha256=HASH)
+    table.check_codebook(HASH)
+    table.check_codebook(None)
+    with pytest.raises(ModeTableError, match="twist_default.yaml is made for codebook abababababab.*cdcdcdcdcdcd"):
+        table.check_codebook("cd" * 32)
