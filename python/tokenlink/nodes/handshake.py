@@ -10,6 +10,8 @@ from pathlib import Path
 import tokenlink
 from tokenlink.nodes.process import NodeError
 
+# Where a host keeps its controller file says nothing; what it is made for has been checked against the mode table.
+NOT_AGREED = ("source", "codes_sha256", "group_map_sha256")
 PROTOCOL = 1
 MAX_ENTRIES, MAX_TEXT, MAX_NAMED = 400, 200, 4
 
@@ -39,7 +41,7 @@ def agreement(run, table, burst=None, profile=None, artifacts=None):
         "group_map": _sha256(table.group_map.astype("<i8").tobytes()),
         **_table_entries(table),
         "controller.policy": run.policy,
-        **{f"controller.{name}": value for name, value in asdict(run.control).items()},
+        **{f"controller.{name}": value for name, value in asdict(run.control).items() if name not in NOT_AGREED},
         **_artifact_entries(artifacts or run.artifacts),
         "profile": _sha256(Path(profile).read_bytes()) if profile else "none",
     }

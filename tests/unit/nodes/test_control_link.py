@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tokenlink.control import ControlConfig
 from tokenlink.link.modes import load_mode_table
 from tokenlink.nodes import control_link
 from tokenlink.nodes.config import RunConfig
@@ -143,10 +142,11 @@ def test_every_part_of_the_set_up_has_its_name(entries, tmp_path):
     moved = np.roll(table.group_map, 1)
     (tmp_path / "profile.yaml").write_text("name: x\n")
     low = replace(table.modes[0], thresholds=(0.1,) * table.n_groups)
+    riskier = replace(RunConfig("x").control, theta_low=-1.0)
     cases = {
         "group_map": changed(group_map=moved),
         "mode_table.low.thresholds": changed(modes=(low, *table.modes[1:])),
-        "controller.theta_low": agreement(RunConfig("x", control=ControlConfig(theta_low=0.1)), table, BurstConfig()),
+        "controller.theta_low": agreement(RunConfig("x", control=riskier), table, BurstConfig()),
         "controller.policy": agreement(RunConfig("x", policy="static-med"), table, BurstConfig()),
         "burst.pilot_spacing": agreement(RunConfig("x"), table, BurstConfig(pilot_spacing=16)),
         "profile": agreement(RunConfig("x"), table, BurstConfig(), tmp_path / "profile.yaml"),
