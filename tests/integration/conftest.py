@@ -3,12 +3,14 @@
 
 import os
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tokenlink.channel import ChannelConfig, SnrTrajectory
+from tokenlink.link.modes import load_mode_table
 from tokenlink.nodes import runner
 from tokenlink.nodes.config import RunConfig
 
@@ -16,7 +18,7 @@ N_PICTURES = 6
 
 
 def save_models(root, vocab_size=1024):
-    """Small seeded models without training, as artifacts in ``root``."""
+    """Small seeded models without training, as artifacts in ``root``, marked as those of the shipped mode table."""
     torch = pytest.importorskip("torch")
     from tokenlink.models import artifact
     from tokenlink.models.completion import Completion, CompletionConfig
@@ -28,7 +30,8 @@ def save_models(root, vocab_size=1024):
     tokenizer = Tokenizer(TokenizerConfig(vocab_size=vocab_size, **sizes))
     torch.nn.init.normal_(tokenizer.quantizer._codebook.embed)
     tokenizer.quantizer._codebook.initted.fill_(True)
-    artifact.save_artifact("tokenizer", tokenizer, {}, {}, root)
+    with patch.object(artifact, "codes_sha256", return_value=load_mode_table().codes_sha256):
+        artifact.save_artifact("tokenizer", tokenizer, {}, {}, root)
     config = CompletionConfig(vocab_size=vocab_size, dim=16, layers=1, heads=2)
     artifact.save_artifact("completion", Completion(config), {}, {}, root)
     head = TrafficHead(HeadConfig(vocab_size=vocab_size, dim_embedding=16, dim=8, blocks=1))

@@ -12,7 +12,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tokenlink.link.modes import load_mode_table  # noqa: E402
+from tokenlink.control import ControllerError  # noqa: E402
+from tokenlink.link.modes import ModeTableError, load_mode_table  # noqa: E402
 from tokenlink.models import artifact  # noqa: E402
 from tokenlink.nodes import camera, twin  # noqa: E402
 from tokenlink.nodes.runner import RunError, run_loop  # noqa: E402
@@ -124,6 +125,23 @@ def test_models_of_another_tokenizer_are_refused(config, make_artifacts, tmp_pat
     artifact.save_artifact("tokenizer", tokenizer, {}, {}, root)
     with pytest.raises(artifact.ArtifactError, match="completion was trained on the tokens of another tokenizer"):
         twin.load_models(run, load_mode_table())
+
+
+def test_a_table_or_controller_made_for_something_else_is_refused_by_the_nodes(config, tmp_path):
+    table = load_mode_table()
+    other = replace(table, codes_sha256="ab" * 32)
+    with pytest.raises(ModeTableError, match=f"codebook abababababab.*has codebook {table.codes_sha256[:12]}"):
+        camera.load_tokenizer(config, other)
+    unbound = replace(config, control=replace(config.control, codes_sha256=""))
+    with pytest.raises(ModeTableError, match=f"codebook abababababab.*has codebook {table.codes_sha256[:12]}"):
+        twin.load_models(unbound, other)
+    foreign = replace(config, control=replace(config.control, group_map_sha256="cd" * 32, source="mine.yaml"))
+    named = f"mine.yaml is made for group map cdcdcdcdcdcd.*has group map {table.group_map_sha256[:12]}"
+    with pytest.raises(ControllerError, match=named):
+        run_loop(foreign, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ControllerError, match=named):
+        twin.load_models(foreign, table)
 
 
 def test_a_radio_that_falls_silent_ends_the_run(config, faulty_nodes, tmp_path):

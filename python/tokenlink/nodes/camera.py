@@ -29,10 +29,11 @@ def load_tokenizer(run, table):
     """The tokenizer of a run, refused where it does not fit the mode table."""
     from tokenlink.models import artifact
 
-    model = artifact.load("tokenizer", run.artifacts or artifact.DEFAULT_DIR, vocab_size=table.vocab_size)
+    root = run.artifacts or artifact.DEFAULT_DIR
+    model = artifact.load("tokenizer", root, vocab_size=table.vocab_size)
     if model.config.grid != tuple(table.grid):
         raise NodeError(f"the tokenizer makes a grid of {model.config.grid}, the mode table has {table.grid}")
-    table.check_codebook(artifact.codes_sha256(model))
+    table.check_codebook(artifact.read_description("tokenizer", root).get("codes_sha256"))
     return model
 
 
