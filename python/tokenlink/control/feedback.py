@@ -37,8 +37,11 @@ class FeedbackConfig:
 
     def lost(self, seed, slot):
         """Whether the feedback on a slot never reaches the transmitter; the same for the same seed and slot."""
-        draw = np.random.default_rng((seed, _FEEDBACK_STREAM, slot)).random()
-        return bool(slot in self.lost_slots or draw < self.loss_probability)
+        if slot in self.lost_slots:
+            return True
+        if self.loss_probability == 0.0:
+            return False  # a generator for every slot takes its time
+        return bool(np.random.default_rng((seed, _FEEDBACK_STREAM, slot)).random() < self.loss_probability)
 
 
 class FeedbackLink:

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The evaluation's simulator against the closed loop of processes, with GNU Radio and without: the same, exactly."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from tokenlink.channel import Channel  # noqa: E402
+from tokenlink.control import FeedbackConfig, make_policy  # noqa: E402
+from tokenlink.data.sources import open_source  # noqa: E402
+from tokenlink.eval.simulate import Run, Simulator  # noqa: E402
+from tokenlink.link.modes import load_mode_table  # noqa: E402
+from tokenlink.models.inference import BatchModels, load_networks  # noqa: E402
+from tokenlink.models.tokenizer import encode_image  # noqa: E402
+from tokenlink.nodes.runner import run_loop  # noqa: E402
+
+needs_flowgraph = pytest.mark.skipif(shutil.which("grcc") is None, reason="GNU Radio is not installed")
+
+
+@pytest.mark.parametrize("radio", ["simulator", pytest.param("gnuradio", marks=needs_flowgraph)])
+def test_the_simulator_is_the_radio(config, tmp_path, radio):
+    config = replace(config, radio=radio, feedback=FeedbackConfig(0.3), urgent_slots=(2,))
+    loop = run_loop(config, tmp_path / "run")
+    records, arrays = loop.folder.read_lines("records.jsonl"), loop.folder.read_arrays()
+    assert len({record["mode"] for record in records}) > 1 and 0 < arrays["erased"].mean() < 1
+
+    table = load_mode_table()
+    networks = load_networks(config.artifacts, table)
+    tokens, ids = [], None
+    for frame in open_source(config.source):
+        tokens.append(ids := encode_image(networks.tokenizer, frame.image, ids))
+    tokens = np.stack(tokens)
+    urgent = np.isin(np.arange(len(tokens)), config.urgent_slots)[None]
+    channels = [Channel(config.channel, config.seed)]
+    simulator = Simulator(tokens, channels, {"table": table}, BatchModels(networks), urgent)
+    policy = make_policy(config.policy, config.control)
+    run = Run(0, policy, feedback=config.feedback, hold_slots=config.control.hold_slots)
+    (trace,) = simulator.run([run])
+
+    assert np.array_equal(arrays["tokens"], tokens)
+    assert trace.mode_ids.tolist() == [record["mode_id"] for record in records]
+    assert np.array_equal(simulator.states_of(trace), arrays["state"])
+    for slot, mode_id in enumerate(trace.mode_ids):
+        decided, erased, confidence = simulator.received(run, slot, mode_id)
+        assert np.array_equal(decided, arrays["decided"][slot])
+        assert np.array_equal(erased, arrays["erased"][slot])
+        assert np.array_equal(confidence, arrays["confidence"][slot])
+    predicted = [[record["predicted"][key] for key in ("car", "vru", "density")] for record in records]
+    assert np.array_equal(trace.predicted, predicted)
+    assert trace.risk.tolist() == [record["risk"] for record in records]
