@@ -168,3 +168,21 @@ def complete(
     state = torch.where(erased, best.to(torch.int32), token_ids.to(torch.int32))
     kept = probability.gather(-1, state.long()[..., None])[..., 0]
     return state, torch.where(erased, best_probability, kept)
+
+
+@torch.no_grad()
+def fill_erased(
+    model: Completion,
+    token_ids: torch.Tensor,
+    erased: torch.Tensor,
+    confidence: torch.Tensor,
+    previous_ids: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """The state of `complete` alone, int32 [batch, n_tokens].
+
+    No logits where a token was accepted, and no probabilities: over a large codebook they cost a tenth of the model.
+    """
+    hidden, candidates = model.hidden(token_ids, erased, confidence, previous_ids)
+    state = token_ids.to(torch.int32).clone()
+    state[erased] = model.logits(hidden[erased], candidates[erased]).argmax(-1).to(torch.int32)
+    return state

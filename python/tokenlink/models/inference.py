@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from tokenlink.models import artifact
-from tokenlink.models.completion import complete
+from tokenlink.models.completion import fill_erased
 from tokenlink.models.head import read_state
 
 COMPLETIONS = ("model", "copy", "none")
@@ -126,7 +126,7 @@ def one_frame(networks, completion="model") -> TwinModels:
             return token_ids
         if completion != "model":
             return without_model(completion, token_ids, erased, previous)
-        return complete(networks.completion, *_tensors(token_ids, erased, confidence, previous))[0][0].numpy()
+        return fill_erased(networks.completion, *_tensors(token_ids, erased, confidence, previous))[0].numpy()
 
     def read(token_ids):
         state = read_state(networks.head, embed(networks.tokenizer, torch.from_numpy(np.array(token_ids))[None]))

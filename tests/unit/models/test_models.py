@@ -63,6 +63,22 @@ def test_completion_keeps_accepted_tokens_and_ignores_erased_values():
     assert torch.equal(completion.complete(model, other, erased, torch.ones(2, 12))[0], state)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.2, 1.0])
+def test_filling_the_erased_positions_alone_gives_the_same_state(share):
+    """At every position whose best token leads by more than what the order of sums can change."""
+    torch.manual_seed(1)
+    model = completion.Completion(completion.CompletionConfig(dim=32, layers=1)).eval()
+    token_ids, previous = torch.randint(0, 1024, (2, 3, 256), dtype=torch.int32)
+    erased, confidence = torch.rand(3, 256) < share, torch.rand(3, 256)
+    given = (token_ids, erased, confidence, previous)
+    with torch.no_grad():
+        best = model(*given).topk(2, dim=-1).values
+    clear = (best[..., 0] - best[..., 1] > 1e-3) | ~erased
+    assert clear.float().mean() > 0.99
+    state = completion.fill_erased(model, *given)
+    assert state.dtype == torch.int32 and torch.equal(state[clear], completion.complete(model, *given)[0][clear])
+
+
 def test_untrained_completion_leans_on_the_previous_state():
     torch.manual_seed(0)
     config = completion.CompletionConfig(vocab_size=60, rows=3, cols=4, dim=16, layers=1, initial_copy_gain=50.0)
