@@ -6,11 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tokenlink.phy.ldpc_llvm.kernels import decoder_kernel
+from tokenlink.phy.ldpc_llvm.arithmetic import ARITHMETIC
+from tokenlink.phy.ldpc_llvm.batch import runs_of
 from tokenlink.phy.nr_tables import LIFTING_SIZES, SHAPES, base_graph
-
-#: precision -> blocks side by side in a kernel, by how many there are to decode (at least)
-LANES = {"float32": {1: 1, 2: 4}, "int8": {1: 1, 2: 4, 5: 8}}
 
 
 class DecodeResult(NamedTuple):
@@ -166,8 +164,8 @@ def check_decoder_parameters(max_iterations, alpha, precision="float32"):
         raise ValueError(f"max_iterations is {max_iterations}, must be at least 1")
     if not 0 < alpha <= 1:
         raise ValueError(f"alpha is {alpha}, must lie in (0, 1]")
-    if precision not in LANES:
-        raise ValueError(f"precision is {precision!r}, must be one of {', '.join(LANES)}")
+    if precision not in ARITHMETIC:
+        raise ValueError(f"precision is {precision!r}, must be one of {', '.join(ARITHMETIC)}")
 
 
 def decode(code, llr, max_iterations=20, alpha=0.8, precision="float32", early_stop=True):
@@ -226,12 +224,15 @@ def decode_groups(codes, llrs, max_iterations=20, alpha=0.8, precision="float32"
         raise ValueError(f"llrs has {len(llrs)} arrays, must be one for each of the {len(codes)} codes")
     arrays = [_as_blocks(code, llr) for code, llr in zip(codes, llrs, strict=True)]
     results = [None] * len(codes)
-    for members in _runs(codes, [len(array) for array in arrays], max(LANES[precision].values())):
-        decoded = _decode_run([codes[i] for i in members], [arrays[i] for i in members],
-                              max_iterations, alpha, precision, early_stop)
-        for i, result in zip(members, decoded, strict=True):
-            results[i] = result
-    return results
+    for run in runs_of(tuple(codes), tuple(map(len, arrays)), precision, float(alpha)):
+        app_llr, iterations, parity_ok = run.decode(arrays, max_iterations, early_stop)
+        for i, start, end in zip(run.members, run.starts, run.ends, strict=True):
+            results[i] = DecodeResult(app_llr[start:end], iterations[start:end], parity_ok[start:end])
+    return [_nothing(code) if result is None else result for code, result in zip(codes, results, strict=True)]
+
+
+def _nothing(code):
+    return DecodeResult(np.empty((0, code.k), np.float32), np.empty(0, np.int32), np.empty(0, bool))
 
 
 def _as_blocks(code, llr):
@@ -239,37 +240,3 @@ def _as_blocks(code, llr):
     if llr.ndim != 2 or llr.shape[1] != code.n:
         raise ValueError(f"llr has shape {llr.shape}, must be (blocks, {code.n})")
     return np.ascontiguousarray(llr)
-
-
-def _runs(codes, counts, full):
-    """Indices of codes that go through one kernel run together: lists of int."""
-    runs = {}
-    for i, (code, count) in enumerate(zip(codes, counts, strict=True)):
-        mother = (code.base_graph, code.lifting_size, code.k, code.bits_per_symbol)
-        runs.setdefault((mother, code.rows) if count >= full else mother, []).append(i)
-    return runs.values()
-
-
-def _decode_run(codes, arrays, max_iterations, alpha, precision, early_stop):
-    first, counts = codes[0], [len(array) for array in arrays]
-    total = sum(counts)
-    output = np.empty((total, first.k), np.float32)
-    blocks = np.zeros((total, 6), np.int64)
-    start = 0
-    for code, array, count in zip(codes, arrays, counts, strict=True):
-        part = blocks[start : start + count]
-        part[:, 0] = array.__array_interface__["data"][0] + 4 * code.n * np.arange(count)
-        part[:, 2], part[:, 3] = code.n, code.rows
-        start += count
-    blocks[:, 1] = output.__array_interface__["data"][0] + 4 * first.k * np.arange(total)
-    if total:
-        lanes = next(lanes for least, lanes in reversed(LANES[precision].items()) if total >= least)
-        kernel = decoder_kernel(first.base_graph, first.lifting_size, max(code.rows for code in codes), lanes,
-                                precision, first.bits_per_symbol, float(alpha))
-        kernel.decode(blocks, first.k, max(code.n for code in codes), max_iterations, bool(early_stop))
-    if (blocks[:, 5] < 0).any():
-        raise ValueError("llr holds NaN")
-    iterations, parity_ok = blocks[:, 4].astype(np.int32), blocks[:, 5] == 1
-    ends = np.cumsum(counts)
-    return [DecodeResult(output[end - count : end], iterations[end - count : end], parity_ok[end - count : end])
-            for end, count in zip(ends, counts, strict=True)]

@@ -12,9 +12,9 @@ from tokenlink.phy.ldpc_llvm.emit import F32, I8, I16, I32, constant, vector
 LLR_LIMIT = 1e3
 KNOWN_LLR = 1e4
 #: int8: steps per nat, limits of channel LLRs and of check messages, and the value of a known zero, in steps
-INT8_STEPS = 4.0
-INT8_LLR_LIMIT = 63
-INT8_MESSAGE_LIMIT = 40
+INT8_STEPS = 6.0
+INT8_LLR_LIMIT = 80
+INT8_MESSAGE_LIMIT = 63
 INT8_KNOWN = 127
 #: adding this to a small float leaves the nearest integer in its low bits (ties to even)
 _ROUNDING = 1.5 * 2**23

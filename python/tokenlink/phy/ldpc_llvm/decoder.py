@@ -18,7 +18,7 @@ class Block:
     """A block to decode as the kernel finds it in memory: six int64, offsets in bytes.
 
     Addresses of its LLRs (float32) and of its output (float32), its coded bits, check rows of its own code; results:
-    iterations, and 1 if all parity checks hold, 0 if not, -1 if an LLR was NaN.
+    iterations, and 1 if all parity checks hold, else 0.
     """
 
     llr: int = 0
@@ -41,8 +41,9 @@ def workspace_bytes(spec):
 def emit_decoder(spec):
     """LLVM module with the function decode(workspace, received, blocks, count, info_bits, max_iterations, early).
 
-    `received` is scratch for the longest block's coded bits, `blocks` an array of Block; the rest are int64. With
-    `early` 0 every block takes max_iterations.
+    `received` is scratch for the longest block's coded bits, `blocks` an array of Block, the rest are int64. With
+    `early` 0 every block takes max_iterations. Returns, as int64, how many blocks hold a NaN; their results mean
+    nothing.
 
     Notes
     -----
@@ -65,7 +66,7 @@ def emit_decoder(spec):
 
     names = ("count", "info_bits", "max_iterations", "early")
     arguments = dict.fromkeys(("workspace", "received", "blocks"), BYTES) | dict.fromkeys(names, I64)
-    c = Code(module, "decode", arguments, public=True)
+    c = Code(module, "decode", arguments, result=I64, public=True)
     math = arithmetic(c)
     lanes = _Lanes(c, math, layout)
     lanes.clear()
@@ -79,7 +80,7 @@ def emit_decoder(spec):
             c.b.call(check_parity, [c.workspace])
             with c.when(lanes.finish()):
                 c.b.call(store_lanes, [c.workspace, c.blocks, c.info_bits])
-    c.b.ret_void()
+    c.b.ret(lanes.blocks_with_nan())
     return module
 
 
@@ -89,6 +90,7 @@ class _Lanes:
     def __init__(self, code, math, layout):
         self.c, self.math, self.layout = code, math, layout
         self.lanes = layout.spec.lanes
+        self._next, self._nan = (code.b.alloca(I64) for _ in range(2))
 
     def _get(self, field, lane):
         return self.c.load(I64, self.c.workspace, field, self.c.times(lane, 8), align=8)
@@ -107,12 +109,17 @@ class _Lanes:
     def clear(self):
         """No lane holds a block, the next block is the first."""
         layout, c = self.layout, self.c
-        c.store(constant(I64, 0), c.workspace, layout.next_block, align=8)
+        for variable in (self._next, self._nan):
+            c.b.store(constant(I64, 0), variable)
         with c.loop(self.lanes) as lane:
             for field in (layout.block, layout.busy, layout.finished):
                 self._set(field, lane, 0)
             self._pattern(layout.idle, lane, -1)
             self._pattern(layout.own_rows, lane, 0)
+
+    def blocks_with_nan(self):
+        """i64: how many blocks so far held a NaN."""
+        return self.c.b.load(self._nan)
 
     def _count_busy(self):
         return self.c.sum(*(self._get(self.layout.busy, constant(I64, lane)) for lane in range(self.lanes)))
@@ -124,12 +131,12 @@ class _Lanes:
     def refill(self, receive, load_lanes):
         """Give blocks to idle lanes, if there are blocks and at least half of the lanes are idle."""
         layout, c = self.layout, self.c
-        waiting = c.b.icmp_signed("<", c.load(I64, c.workspace, layout.next_block, align=8), c.count)
+        waiting = c.b.icmp_signed("<", c.b.load(self._next), c.count)
         roomy = c.b.icmp_signed("<=", self._count_busy(), constant(I64, self.lanes // 2))
         with c.when(c.b.and_(waiting, roomy)):
             with c.loop(self.lanes) as lane:
                 self._pattern(layout.fresh, lane, 0)
-                following = c.load(I64, c.workspace, layout.next_block, align=8)
+                following = c.b.load(self._next)
                 idle = self._is(self._get(layout.busy, lane), 0)
                 with c.when(c.b.and_(idle, c.b.icmp_signed("<", following, c.count))):
                     self._start(lane, following, receive)
@@ -137,13 +144,13 @@ class _Lanes:
 
     def _start(self, lane, number, receive):
         layout, c = self.layout, self.c
-        c.store(c.sum(number, 1), c.workspace, layout.next_block, align=8)
+        c.b.store(c.sum(number, 1), self._next)
         block = c.times(number, BLOCK.size)
         llr, coded_bits, rows = (c.load(I64, c.blocks, block, offset, align=8)
                                  for offset in (BLOCK.llr, BLOCK.coded_bits, BLOCK.rows))
         codeword = c.address(c.workspace, layout.codewords, c.times(lane, layout.codeword_stride))
         has_nan = c.b.call(receive, [c.pointer(llr), c.received, codeword, coded_bits, c.info_bits])
-        c.store(c.b.sext(has_nan, I64), c.blocks, block, BLOCK.parity, align=8)
+        c.b.store(c.sum(c.b.load(self._nan), c.b.zext(has_nan, I64)), self._nan)
         for field, value in ((layout.block, number), (layout.done, 0), (layout.busy, 1)):
             self._set(field, lane, value)
         self._pattern(layout.fresh, lane, -1)
@@ -184,8 +191,6 @@ class _Lanes:
         layout, c, b = self.layout, self.c, self.c.b
         block = c.times(self._get(layout.block, lane), BLOCK.size)
         c.store(done, c.blocks, block, BLOCK.iterations, align=8)
-        before = c.load(I64, c.blocks, block, BLOCK.parity, align=8)
-        is_nan = b.icmp_signed("<", before, constant(I64, 0))
-        c.store(b.select(is_nan, before, b.zext(holds, I64)), c.blocks, block, BLOCK.parity, align=8)
+        c.store(b.zext(holds, I64), c.blocks, block, BLOCK.parity, align=8)
         self._set(layout.busy, lane, 0)
         self._pattern(layout.idle, lane, -1)

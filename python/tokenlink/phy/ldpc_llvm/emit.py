@@ -6,6 +6,7 @@ written as they shall run, and names that change stay in memory.
 """
 
 from contextlib import contextmanager
+from functools import lru_cache
 
 from llvmlite import ir
 
@@ -22,8 +23,13 @@ def vector(element, count):
 
 def constant(type_, value):
     """A constant; for a vector type one value for all elements or a list of values."""
+    return _constant(type_, tuple(value) if isinstance(value, list | range) else value)
+
+
+@lru_cache(maxsize=1024)
+def _constant(type_, value):
     if isinstance(type_, ir.VectorType):
-        values = list(value) if isinstance(value, list | tuple) else [value] * type_.count
+        values = value if isinstance(value, tuple) else [value] * type_.count
         return ir.Constant(type_, [ir.Constant(type_.element, v) for v in values])
     return ir.Constant(type_, value)
 
@@ -146,7 +152,7 @@ class Code:
     def shuffle(self, left, right, order):
         """Elements of two vectors of one type (right may be None) picked by Python indices."""
         right = ir.Constant(left.type, ir.Undefined) if right is None else right
-        return self.b.shuffle_vector(left, right, constant(vector(I32, len(order)), list(order)))
+        return self.b.shuffle_vector(left, right, constant(vector(I32, len(order)), tuple(order)))
 
     def join(self, parts):
         """One vector out of equal ones, in order; their number is a power of two."""

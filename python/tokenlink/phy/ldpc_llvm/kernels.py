@@ -67,11 +67,11 @@ class Engine:
             self._engine = target.load_object(code, host)
 
     def function(self, name, *types):
-        """C function of the kernel as a ctypes callable; the interpreter lock is free while it runs."""
+        """C function of the kernel, int64 from `types`, as a ctypes callable; other Python threads run meanwhile."""
         address = self._engine.get_function_address(name)
         if not address:
             raise RuntimeError(f"kernel has no function {name}")
-        return ctypes.CFUNCTYPE(None, *types)(address)
+        return ctypes.CFUNCTYPE(_NUMBER, *types)(address)
 
 
 class DecoderKernel:
@@ -103,10 +103,13 @@ class DecoderKernel:
         return local.workspace_address, local.received_address
 
     def decode(self, blocks, info_bits, longest, max_iterations, early):
-        """Decode the blocks of an int64 [B, 6] array as `decoder.Block` describes them; results go into it."""
+        """Decode the blocks of an int64 [B, 6] array as `decoder.Block` describes them; results go into it.
+
+        Returns how many blocks hold NaN.
+        """
         workspace, received = self._buffers(longest)
         address = blocks.__array_interface__["data"][0]
-        self._decode(workspace, received, address, len(blocks), info_bits, max_iterations, early)
+        return self._decode(workspace, received, address, len(blocks), info_bits, max_iterations, early)
 
 
 def decoder_kernel(base_graph, lifting_size, rows, lanes, precision, bits_per_symbol, alpha, level=None):

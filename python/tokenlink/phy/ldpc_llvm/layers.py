@@ -67,9 +67,10 @@ def two_smallest(c, math, values):
 def extend_column(c, math, layout, column, count):
     """Repeat the first `count` bits of a column behind its end."""
     start = layout.column(column)
-    for offset in range(0, layout.bits(count), layout.step):
-        head = c.load(math.vector, c.workspace, start + offset, align=layout.step)
-        c.store(head, c.workspace, start + layout.length * math.size + offset, align=math.size)
+    if count:
+        with c.loop(layout.bits(count), layout.step) as v:
+            head = c.load(math.vector, c.workspace, start, v, align=layout.step)
+            c.store(head, c.workspace, start + layout.length * math.size, v, align=math.size)
 
 
 def emit_extend(module, layout, arithmetic):
@@ -77,10 +78,7 @@ def emit_extend(module, layout, arithmetic):
     c = Code(module, "extend_columns", {"workspace": BYTES})
     math = arithmetic(c)
     for column in range(layout.schedule.core):
-        start = layout.column(column)
-        with c.loop(layout.span, layout.step) as v:
-            value = c.load(math.vector, c.workspace, start, v, align=layout.step)
-            c.store(value, c.workspace, start + layout.length * math.size, v, align=math.size)
+        extend_column(c, math, layout, column, layout.spec.lifting_size)
     c.b.ret_void()
     return c.function
 
@@ -121,9 +119,12 @@ def emit_check_parity(module, layout, arithmetic):
             failed = c.b.or_(lane_state(layout.failed), c.b.select(fails, ones, zero))
             c.store(failed, c.workspace, layout.failed, align=layout.step)
 
-        with c.loop(layout.span - layout.step, layout.step) as v:
-            check(v)
-        check(constant(I64, layout.span - layout.step), real=layout.tail)
+        whole = layout.length // layout.width * layout.step
+        if whole:
+            with c.loop(whole, layout.step) as v:
+                check(v)
+        if whole < layout.span:
+            check(constant(I64, whole), real=layout.tail)
         failed = spread_over_lanes(c, layout, lane_state(layout.failed))
         c.store(failed, c.workspace, layout.failed, align=layout.step)
         c.leave_when(all_set(c, failed), end)

@@ -144,8 +144,6 @@ class Layout:
         self.fresh, self.idle, self.failed, self.own_rows = (self._take(self.step) for _ in range(4))
         #: int64 per lane: block number, iterations done, 1 while it decodes, 1 when it has just finished
         self.block, self.done, self.busy, self.finished = (self._take(8 * lanes) for _ in range(4))
-        #: int64: next block to load
-        self.next_block = self._take(8)
         #: float32 of one vector, and the output of lanes that are not delivered
         self.piece = self._take(4 * self.width)
         self.discard = self._take(4 * (schedule.systematic * spec.lifting_size + 2 * self.width))

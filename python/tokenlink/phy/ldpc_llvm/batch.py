@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which blocks go through which kernel together, prepared once for codes and counts that come again and again."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from tokenlink.phy.ldpc_llvm.decoder import BLOCK
+from tokenlink.phy.ldpc_llvm.kernels import decoder_kernel
+
+#: precision -> elements of a column (lifting_size * lanes) up to which more lanes make a kernel faster
+FULL_COLUMN = {"float32": 160, "int8": 640}
+MOST_LANES = 16
+#: columns of the array of blocks; the two addresses come first
+_LLR, _OUTPUT, _CODED_BITS, _ROWS, _ITERATIONS, _PARITY = (
+    offset // 8
+    for offset in (BLOCK.llr, BLOCK.output, BLOCK.coded_bits, BLOCK.rows, BLOCK.iterations, BLOCK.parity)
+)
+
+
+def lanes_for(lifting_size, blocks, precision):
+    """Blocks side by side in the kernel for this many blocks: a power of two."""
+    lanes = 1
+    while lanes < min(blocks, MOST_LANES) and 2 * lanes * lifting_size <= FULL_COLUMN[precision]:
+        lanes *= 2
+    return lanes
+
+
+@lru_cache(maxsize=512)
+def runs_of(codes, counts, precision, alpha):
+    """Kernel runs that decode `counts[i]` blocks of `codes[i]`.
+
+    Returns
+    -------
+    list of Run
+    """
+    groups = {}
+    for i, (code, count) in enumerate(zip(codes, counts, strict=True)):
+        mother = (code.base_graph, code.lifting_size, code.k, code.bits_per_symbol)
+        fills_lanes = count >= lanes_for(code.lifting_size, MOST_LANES, precision)
+        if count:
+            groups.setdefault((mother, code.rows) if fills_lanes else mother, []).append(i)
+    return [Run(members, codes, counts, precision, alpha) for members in groups.values()]
+
+
+class Run:
+    """One call of a kernel.
+
+    Parameters
+    ----------
+    members : list of int   which of the codes
+    codes, counts : sequences of LdpcCode and int
+    precision, alpha : as for `ldpc.decode`
+    """
+
+    def __init__(self, members, codes, counts, precision, alpha):
+        codes, counts = [codes[i] for i in members], [counts[i] for i in members]
+        self.members, self.k, self.total = members, codes[0].k, sum(counts)
+        self.longest = max(code.n for code in codes)
+        self.ends = np.cumsum(counts).tolist()
+        self.starts = [end - count for end, count in zip(self.ends, counts, strict=True)]
+        self._kernel = decoder_kernel(
+            codes[0].base_graph, codes[0].lifting_size, max(code.rows for code in codes),
+            lanes_for(codes[0].lifting_size, self.total, precision), precision, codes[0].bits_per_symbol, alpha,
+        )  # fmt: skip
+        self._blocks = np.zeros((self.total, BLOCK.size // 8), np.int64)
+        for code, start, end in zip(codes, self.starts, self.ends, strict=True):
+            self._blocks[start:end, _LLR] = 4 * code.n * np.arange(end - start)
+            self._blocks[start:end, _CODED_BITS], self._blocks[start:end, _ROWS] = code.n, code.rows
+        self._blocks[:, _OUTPUT] = 4 * self.k * np.arange(self.total)
+        #: which address each block's first two entries are offsets from: its code's LLRs, the output
+        own = np.repeat(np.arange(len(codes)), counts)
+        self._which = np.stack([own, np.full(self.total, len(codes))], axis=1)
+
+    def decode(self, arrays, max_iterations, early_stop):
+        """Decode the members' arrays, C-contiguous float32 [B_i, n_i].
+
+        Returns
+        -------
+        float32 [total, k], int32 [total], bool [total]   a-posteriori LLRs, iterations, parity
+
+        Raises
+        ------
+        ValueError   an LLR is NaN
+        """
+        blocks, output = self._blocks.copy(), np.empty((self.total, self.k), np.float32)
+        addresses = [arrays[i].ctypes.data for i in self.members]
+        blocks[:, : _OUTPUT + 1] += np.array([*addresses, output.ctypes.data])[self._which]
+        if self._kernel.decode(blocks, self.k, self.longest, max_iterations, early_stop):
+            raise ValueError("llr holds NaN")
+        return output, blocks[:, _ITERATIONS].astype(np.int32), blocks[:, _PARITY].astype(bool)
