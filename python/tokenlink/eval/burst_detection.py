@@ -73,11 +73,27 @@ def preamble_metrics(esn0_db, trials, pulse, rng):
     return np.array(differential), np.array(coherent)
 
 
-def noise_metrics(n_samples, pulse, rng, block=65536):
-    """Detection metric of noise alone at every position: float32 [about n_samples]."""
-    return np.concatenate([
-        detection_metric(noise(block, 1e-6, rng), pulse).value for _ in range(-(-n_samples // block))
-    ])  # fmt: skip
+def false_alarms(thresholds, n_samples, pulse, rng, block=65536):
+    """How often noise alone passes each threshold.
+
+    Parameters
+    ----------
+    thresholds : float [n]   increasing
+    n_samples : int          positions at least; neighbours within a symbol are not independent
+    pulse : Pulse
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    hits : int64 [n]
+    positions : int
+    """
+    edges, hits, positions = np.append(thresholds, np.inf), np.zeros(len(thresholds), np.int64), 0
+    while positions < n_samples:
+        values = detection_metric(noise(block, 1e-6, rng), pulse).value
+        hits += np.cumsum(np.histogram(values, edges)[0][::-1])[::-1]
+        positions += len(values)
+    return hits, positions
 
 
 def detection_curves(esn0_db, trials, noise_samples, pulse, rng, progress=lambda: None):
@@ -98,14 +114,16 @@ def detection_curves(esn0_db, trials, noise_samples, pulse, rng, progress=lambda
     """
     thresholds = np.array(THRESHOLDS)
     working = detection_threshold(FALSE_ALARM_PROBABILITY)
-    values = noise_metrics(noise_samples, pulse, rng)
+    hits, positions = false_alarms(np.sort(np.append(thresholds, working)), noise_samples, pulse, rng)
+    place = int(np.searchsorted(thresholds, working))
     progress()
     result = {
         "thresholds": list(THRESHOLDS),
         "working_threshold": working,
         "coherent_threshold": COHERENT_THRESHOLD,
-        "noise_positions": len(values),
-        "p_false": [float(np.mean(values > t)) for t in thresholds],
+        "noise_positions": positions,
+        "p_false": (np.delete(hits, place) / positions).tolist(),
+        "p_false_at_working_threshold": float(hits[place] / positions),
         "p_false_bound": np.exp(-(PREAMBLE_LENGTH - 1) * thresholds).tolist(),
         "trials": trials,
         "esn0_db": list(map(float, esn0_db)),

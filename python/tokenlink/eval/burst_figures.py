@@ -34,7 +34,8 @@ def draw_all(results, folder):
         figure = draw(plt, results[name])
         for suffix in FORMATS:
             files.append(folder / f"burst_{name}.{suffix}")
-            figure.savefig(files[-1], dpi=130, bbox_inches="tight", metadata={"Date": None} if suffix == "svg" else None)
+            undated = {"Date": None} if suffix == "svg" else None
+            figure.savefig(files[-1], dpi=130, bbox_inches="tight", metadata=undated)
         plt.close(figure)
     return files
 
@@ -42,16 +43,16 @@ def draw_all(results, folder):
 def _detection(plt, data):
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
     shown = [(t, p) for t, p in zip(data["thresholds"], data["p_false"], strict=True) if p > 0]
-    left.semilogy(*zip(*shown, strict=True), "o", ms=3, label="false alarm, measured")
+    left.semilogy(*zip(*shown, strict=True), "ko", ms=3, label="false alarm, measured")
     left.semilogy(data["thresholds"], data["p_false_bound"], "k--", lw=1, label="exp(-126 t)")
-    for level, curve in zip(data["esn0_db"], data["p_detect"], strict=True):
+    for number, (level, curve) in enumerate(zip(data["esn0_db"], data["p_detect"], strict=True)):
         missed = [(t, 1 - p) for t, p in zip(data["thresholds"], curve, strict=True) if p < 1]
         if missed:
-            left.semilogy(*zip(*missed, strict=True), label=f"missed, {level:g} dB")
-        right.plot(data["p_false_bound"], curve, label=f"{level:g} dB")
+            left.semilogy(*zip(*missed, strict=True), color=f"C{number}", label=f"missed, {level:g} dB")
+        right.plot(data["p_false_bound"], curve, color=f"C{number}", label=f"{level:g} dB")
     left.axvline(data["working_threshold"], color="grey", lw=0.8)
-    left.set(xlabel="threshold", ylabel="probability", ylim=(1e-6, 1.2), title="False alarm per position, and missed")
-    right.set(xscale="log", xlabel="P(false alarm) per position", ylabel="P(detect)", xlim=(1e-12, 1), title="ROC by Es/N0")
+    left.set(xlabel="threshold", ylabel="probability", ylim=(3e-7, 1.2), title="False alarm per position, and missed")
+    right.set(xscale="log", xlabel="P(false alarm) per position", ylabel="P(detect)", xlim=(1e-12, 1), title="ROC")
     for axes in (left, right):
         axes.legend(fontsize=7)
         axes.grid(alpha=0.3)
@@ -82,7 +83,7 @@ def _loss(plt, rows):
             axes.semilogy(*zip(*points, strict=True), style, marker=".", color=f"C{number}", label=label)
     axes.axhline(0.1, color="grey", lw=0.8)
     axes.set(xlabel="Es/N0 (dB)", ylabel="BLER", title="Perfect knowledge (dashed) and estimated")
-    axes.legend(title="rate: loss", fontsize=8)
+    axes.legend(title="rate: loss", fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     axes.grid(alpha=0.3, which="both")
     return figure
 
