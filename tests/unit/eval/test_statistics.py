@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Statistics of rows against the metrics of the frames they count, and against scipy's bootstrap."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tokenlink.eval import metrics, statistics
+
+
+def confusion(truth, said):
+    def yes_no(key):
+        t, s = (np.array([bool(f[key]) for f in frames]) for frames in (truth, said))
+        return [int((t & s).sum()), int((~t & s).sum()), int((t & ~s).sum()), int((~t & ~s).sum())]
+
+    table = np.zeros((3, 3), int)
+    for t, s in zip(truth, said, strict=True):
+        table[t["density"], s["density"]] += 1
+    return {"car": yes_no("car"), "vru": yes_no("vru"), "density": table.tolist()}
+
+
+def draw(rng, n=40, noise=0.3):
+    truth = [{"car": rng.random() < 0.6, "vru": rng.random() < 0.4, "density": int(rng.integers(3))} for _ in range(n)]
+    said = [dict(f) if rng.random() > noise else {**f, "car": not f["car"], "density": int(rng.integers(3))}
+            for f in truth]
+    return truth, said
+
+
+def row(truth, said, **more):
+    base = {"sequence": "a", "realisation": 0, "esn0_db": 10.0, "n_frames": len(truth), "tsmr": 0.1, "auer": 0.01,
+            "n_auer": len(truth), "erasure_rate": 0.2, "cost": 1.0}
+    return base | {"confusion": confusion(truth, said)} | more
+
+
+def grid(rng, noise, n_sequences=4, n_realisations=3, snrs=(0.0, 10.0)):
+    return [row(*draw(rng, 20 + 10 * s, noise), sequence=f"s{s}", realisation=r, esn0_db=snr, tsmr=noise + 0.02 * s)
+            for s in range(n_sequences) for r in range(n_realisations) for snr in snrs]
+
+
+def test_pooled_f1_is_that_of_all_frames():
+    rng = np.random.default_rng(1)
+    parts = [draw(rng, n) for n in (30, 50, 20)]
+    rows = [row(*part, sequence=str(i)) for i, part in enumerate(parts)]
+    truth, said = ([f for part in parts for f in part[side]] for side in (0, 1))
+    expected = metrics.traffic_f1(truth, said)
+    for name, value in expected.items():
+        assert statistics.estimate(rows, name).mean == pytest.approx(value)
+
+
+def test_rates_are_means_over_frames():
+    rng = np.random.default_rng(2)
+    rows = [row(*draw(rng, n), sequence=str(n), tsmr=t, auer=a, n_auer=n - 5) for n, t, a in
+            ((10, 0.1, None), (30, 0.3, 0.02))]
+    assert statistics.estimate(rows, "tsmr").mean == pytest.approx((10 * 0.1 + 30 * 0.3) / 40)
+    assert statistics.estimate(rows, "auer").mean == pytest.approx(0.02)
+
+
+def test_a_class_that_is_nowhere_is_not_defined():
+    frames = [{"car": True, "vru": False, "density": 0}] * 5
+    assert np.isnan(statistics.estimate([row(frames, frames)], "f1_avg").mean)
+    assert statistics.estimate([row(frames, frames)], "f1_density").mean == 1.0
+
+
+def test_interval_is_that_of_scipy_for_a_mean():
+    """One realisation, sequences of equal length: the bootstrap of a mean. 2,000 samples each, seed 3."""
+    rng = np.random.default_rng(3)
+    values = rng.uniform(0, 1, 12)
+    frames = draw(rng, 10)
+    rows = [row(*frames, sequence=f"{i:02d}", tsmr=v) for i, v in enumerate(values)]
+    ours = statistics.estimate(rows, "tsmr")
+    theirs = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=2000, random_state=3)
+    width = theirs.confidence_interval.high - theirs.confidence_interval.low
+    assert ours.low == pytest.approx(theirs.confidence_interval.low, abs=0.1 * width)
+    assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=0.1 * width)
+
+
+def test_paired_difference_is_surer_than_its_parts():
+    rng = np.random.default_rng(4)
+    left, right = grid(rng, 0.1), grid(rng, 0.2)
+    between = statistics.difference(left, right, "tsmr")
+    assert between.mean == pytest.approx(-0.1) and between.high - between.low < 1e-9
+    alone = statistics.estimate(left, "tsmr")
+    assert alone.high - alone.low > 0.005
+    f1 = statistics.difference(left, right, "f1_avg")
+    assert f1.low <= f1.mean <= f1.high and f1.mean > 0
+
+
+def test_conditions_are_averaged_after_the_metric():
+    rng = np.random.default_rng(5)
+    rows = grid(rng, 0.3, n_sequences=2, n_realisations=1)
+    each = [statistics.estimate([r for r in rows if r["esn0_db"] == snr], "f1_avg").mean for snr in (0.0, 10.0)]
+    assert statistics.estimate(rows, "f1_avg").mean == pytest.approx(np.mean(each))
+
+
+def test_incomplete_and_double_rows_are_named():
+    rows = grid(np.random.default_rng(6), 0.2)
+    with pytest.raises(statistics.StatisticsError, match="1 rows are missing"):
+        statistics.stack(rows[:-1])
+    with pytest.raises(statistics.StatisticsError, match="there twice"):
+        statistics.stack([*rows, rows[0]])
+    with pytest.raises(statistics.StatisticsError, match="no rows"):
+        statistics.stack([])
+    with pytest.raises(statistics.StatisticsError, match="no counterpart"):
+        statistics.difference(rows, rows[:-1], "tsmr")
