@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Verdicts on rows whose truth is known."""
+
+import numpy as np
+import pytest
+
+from tokenlink.eval import claims
+
+
+def rows_of(policy, f1_wrong, tsmr, cost=1.0, receiver="full", channel="awgn", seed=0):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for sequence in range(4):
+        for realisation in range(3):
+            for esn0_db in (0.0, 10.0, 20.0):
+                wrong = rng.binomial(200, f1_wrong)
+                part = {"car": [200 - wrong, wrong, wrong, 100], "vru": [100, 5, 5, 100],
+                        "density": [[80, 5, 0], [5, 80, 5], [0, 5, 80]]}
+                rows.append({
+                    "sequence": f"s{sequence}", "realisation": realisation, "esn0_db": esn0_db, "policy": policy,
+                    "receiver": receiver, "channel": channel, "n_frames": 300, "tsmr": tsmr, "auer": 0.01,
+                    "n_auer": 300, "erasure_rate": 0.1, "cost": cost,
+                    "confusion": part | {"urgent": part},
+                })
+    return rows
+
+
+def claim(name):
+    return next(c for c in claims.CLAIMS if c.name == name)
+
+
+@pytest.mark.parametrize(
+    ("other_wrong", "verdict"), [(0.3, claims.HOLDS), (0.1, claims.UNCLEAR), (0.02, claims.FAILS)]
+)
+def test_verdict_follows_the_interval(other_wrong, verdict):
+    rows = rows_of("twist", 0.1, 0.1, seed=1) + rows_of("static-med", other_wrong, 0.2, seed=2)
+    result = claims.check(claim("above-static-med"), rows, "awgn")
+    assert result["verdict"] == verdict
+    low, high = result["figures"][0]["interval"]
+    assert low <= result["figures"][0]["difference"] <= high
+
+
+def test_near_allows_the_margin_and_no_more():
+    for wrong, verdict in ((0.1, claims.HOLDS), (0.4, claims.FAILS)):
+        rows = rows_of("twist", wrong, 0.1, seed=3) + rows_of("static-high", 0.1, 0.1, seed=4)
+        assert claims.check(claim("near-static-high"), rows, "awgn")["verdict"] == verdict
+
+
+def test_what_was_not_run_is_said():
+    result = claims.check(claim("above-jpeg"), rows_of("twist", 0.1, 0.1), "awgn")
+    assert result["verdict"] == claims.MISSING and "counterpart" in result["figures"][0]["reason"]
+
+
+def test_one_failing_part_fails_the_claim():
+    rows = [r for policy, tsmr in (("static-low", 0.3), ("static-med", 0.1), ("twist", 0.2))
+            for r in rows_of(policy, 0.1, tsmr)]
+    result = claims.check(claim("tsmr-below-static-med"), rows, "awgn")
+    assert [f["verdict"] for f in result["figures"]] == [claims.HOLDS, claims.FAILS]
+    assert result["verdict"] == claims.FAILS
+
+
+def test_table_holds_every_comparison_once():
+    rows = rows_of("twist", 0.1, 0.1) + rows_of("static-high", 0.1, 0.1, cost=1.5)
+    text = claims.markdown(claims.check_all(rows, channels=("awgn",)), "Claims", "./twist claims")
+    lines = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    assert len(lines) == sum(len(c.comparisons) for c in claims.CLAIMS)
+    assert "| TWIST costs less than Static-High. (VI-C) | awgn | cost | static-high 1.5000 | twist 1.0000 |" in text
+    assert all(line.count("|") == 9 for line in lines)
