@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Is a token right as often as the receiver says? Reliability diagrams and expected calibration error (figure 11)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tokenlink.eval.figures.canvas import NAMES, Canvas, look
+from tokenlink.eval.statistics import Estimate
+
+MIN_COUNT = 200
+
+
+def pooled(rows: list[dict], code_rate: str) -> dict:
+    """Bins of all rows added up: count, sum_confidence, sum_correct as float64 [n_bins]."""
+    bins = [row["reliability"][code_rate] for row in rows if code_rate in row.get("reliability", {})]
+    if not bins:
+        return {}
+    return {key: np.sum([b[key] for b in bins], axis=0, dtype=float) for key in ("count", "sum_confidence",
+                                                                                "sum_correct")}  # fmt: skip
+
+
+def expected_calibration_error(bins: dict) -> float:
+    """Mean over tokens of |confidence - share right| of their bin; nan without tokens.
+
+    Notes
+    -----
+    Naeini, Cooper, Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015.
+    """
+    if not bins or bins["count"].sum() == 0:
+        return float("nan")
+    return float(np.abs(bins["sum_confidence"] - bins["sum_correct"]).sum() / bins["count"].sum())
+
+
+def code_rates(rows: list[dict]) -> list[str]:
+    """Code rates in the rows, strongest code first."""
+    found = {rate for row in rows for rate in row.get("reliability", {})}
+    return sorted(found, key=rate_value)
+
+
+def rate_value(text: str) -> float:
+    """Value of a code rate written as "1/3"."""
+    numerator, _, denominator = str(text).partition("/")
+    return float(numerator) / float(denominator or 1)
+
+
+def reliability(rows, note=""):
+    """Figure 11: share of right tokens over confidence, and calibration error over SNR, per code rate."""
+    channels = [c for c in NAMES if any(r["channel"] == c for r in rows)]
+    canvas = Canvas("figure_11_reliability", len(channels), 2, (8.6, 3.3 * len(channels)))
+    for line, channel in zip(canvas.axes, channels, strict=True):
+        here = [r for r in rows if r["channel"] == channel]
+        for rate in code_rates(here):
+            _diagram(canvas, line[0], rate, pooled(here, rate))
+            _error_over_snr(canvas, line[1], rate, here)
+        line[0].plot([0, 1], [0, 1], color="#777777", linewidth=0.8, linestyle=":")
+        line[0].set_title(f"{NAMES[channel]}: all SNRs")
+        line[0].set_xlabel("confidence")
+        line[0].set_ylabel("share right")
+        line[1].set_title(f"{NAMES[channel]}: calibration error")
+        line[1].set_xlabel("nominal Es/N0 [dB]")
+        line[1].set_ylabel("expected calibration error")
+    canvas.legend()
+    canvas.note(note)
+    return canvas
+
+
+def _diagram(canvas, axis, rate, bins):
+    enough = bins["count"] >= MIN_COUNT
+    said, happened = (bins[key][enough] / bins["count"][enough] for key in ("sum_confidence", "sum_correct"))
+    colour, mark = look(rate)
+    axis.plot(said, happened, color=colour, marker=mark, markersize=4, linewidth=1.2, label=f"rate {rate}")
+    axis.set_title("reliability")
+    canvas.keep(axis, f"rate {rate}", said, [Estimate(h, 0.0, h, h) for h in happened])
+
+
+def _error_over_snr(canvas, axis, rate, rows):
+    snrs = sorted({r["esn0_db"] for r in rows})
+    errors = [expected_calibration_error(pooled([r for r in rows if r["esn0_db"] == s], rate)) for s in snrs]
+    known = [(s, e) for s, e in zip(snrs, errors, strict=True) if not np.isnan(e)]
+    if not known:
+        return
+    colour, mark = look(rate)
+    axis.plot(*zip(*known, strict=True), color=colour, marker=mark, markersize=4, linewidth=1.2, label=f"rate {rate}")
+    axis.set_title("error")
+    canvas.keep(axis, f"rate {rate}", [s for s, _ in known], [Estimate(e, 0.0, e, e) for _, e in known])
