@@ -93,15 +93,15 @@ CLAIMS = (
     Claim("uniform-f1", "Uniform protection weakens F1.", "VI-F",
           (Comparison("f1_avg", _TWIST, _receiver("uniform")),)),
     Claim("full-controller-f1", "The full controller has the highest F1 among its ablations.", "VI-F",
-          tuple(Comparison("f1_avg", _TWIST, _policy(f"twist-without-{part}"))
+          tuple(Comparison("f1_avg", _TWIST, _policy(f"twist-no-{part}"))
                 for part in ("gamma", "u", "d", "pi"))),
     Claim("without-u", "Without the erased fraction u the controller costs less, and F1 falls.", "VI-F",
-          (Comparison("cost", _TWIST, _policy("twist-without-u")),
-           Comparison("f1_avg", _TWIST, _policy("twist-without-u")))),
+          (Comparison("cost", _TWIST, _policy("twist-no-u")),
+           Comparison("f1_avg", _TWIST, _policy("twist-no-u")))),
     Claim("urgent-f1", "On urgent frames, TWIST's F1 is above that of Static-Med and Channel-Adaptive.", "VI-G",
           (Comparison("urgent_f1_avg", _TWIST, _MED), Comparison("urgent_f1_avg", _TWIST, _ADAPTIVE))),
     Claim("urgent-priority", "On urgent frames, TWIST's F1 is above that of TWIST without priority.", "VI-G",
-          (Comparison("urgent_f1_avg", _TWIST, _policy("twist-without-pi")),)),
+          (Comparison("urgent_f1_avg", _TWIST, _policy("twist-no-pi")),)),
     Claim("above-jpeg", "TWIST's F1 is above that of JPEG over the same PHY at the nominal budget.", "VI-B",
           (Comparison("f1_avg", _TWIST, {"policy": "static-med", "receiver": "jpeg"}),)),
 )  # fmt: skip

@@ -22,8 +22,8 @@ STYLE = {
 LOOKS = {
     "twist": ("#D55E00", "o"), "static-low": ("#999999", "v"), "static-med": ("#56B4E9", "s"),
     "static-high": ("#0072B2", "^"), "channel-adaptive": ("#009E73", "D"), "oracle": ("#000000", "*"),
-    "twist-without-gamma": ("#CC79A7", "v"), "twist-without-u": ("#56B4E9", "s"),
-    "twist-without-d": ("#009E73", "^"), "twist-without-pi": ("#0072B2", "D"),
+    "twist-no-gamma": ("#CC79A7", "v"), "twist-no-u": ("#56B4E9", "s"),
+    "twist-no-d": ("#009E73", "^"), "twist-no-pi": ("#0072B2", "D"),
     "uniform": ("#CC79A7", "P"), "no-gating": ("#E69F00", "X"), "no-completion": ("#009E73", "<"),
     "hard-only": ("#000000", ">"), "jpeg": ("#E69F00", "h"),
 }  # fmt: skip
@@ -118,4 +118,4 @@ def look(label: str) -> tuple[str, str]:
 
 def short(label: str) -> str:
     """A label for a narrow place."""
-    return label.replace("twist-without-", "w/o ").replace("static-", "").replace("channel-adaptive", "chan.-adapt.")
+    return label.replace("twist-no-", "w/o ").replace("static-", "").replace("channel-adaptive", "chan.-adapt.")

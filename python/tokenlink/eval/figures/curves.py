@@ -8,9 +8,9 @@ from tokenlink.eval.figures.canvas import NAMES, Canvas
 from tokenlink.eval.statistics import StatisticsError, estimate
 
 POLICIES = ("static-low", "static-med", "static-high", "channel-adaptive", "twist", "oracle")
-ABLATIONS = ("twist", "twist-without-gamma", "twist-without-u", "twist-without-d", "twist-without-pi")
+ABLATIONS = ("twist", "twist-no-gamma", "twist-no-u", "twist-no-d", "twist-no-pi")
 RECEIVERS = ("full", "uniform", "no-gating", "no-completion", "hard-only")
-URGENT = ("static-med", "channel-adaptive", "twist-without-pi", "twist")
+URGENT = ("static-med", "channel-adaptive", "twist-no-pi", "twist")
 
 
 def over_snr(canvas, axis, rows, metric, series):
