@@ -13,7 +13,7 @@ import numpy as np
 
 N_DENSITY = 3
 _QUESTIONS = ("car", "vru")
-_SCOPES = {"": "confusion", "urgent_": "urgent"}
+_SCOPES = ("", "urgent_")
 COUNTS = tuple(
     f"{scope}{name}"
     for scope in _SCOPES
@@ -53,22 +53,18 @@ def vector(row: dict) -> np.ndarray:
 
     Parameters
     ----------
-    row : dict   n_frames; confusion and confusion["urgent"]: car and vru as [tp, fp, fn, tn], density 3 x 3 (true,
-                 said), each None or absent where there are no labels; tsmr, auer (None: nothing accepted),
-                 erasure_rate, cost; n_auer, the frames with accepted tokens
+    row : dict   as `tokenlink.eval.rows.result_row` gives it
     """
     values = np.zeros(len(COUNTS))
-    confusion = row.get("confusion") or {}
-    for scope, part in (("", confusion), ("urgent_", confusion.get("urgent") or {})):
+    for scope, part in (("", row.get("confusion", {})), ("urgent_", row["urgent"].get("confusion", {}))):
         for question in _QUESTIONS:
-            for outcome, count in zip(("tp", "fp", "fn"), part.get(question) or (0, 0, 0), strict=False):
+            for outcome, count in zip(("tp", "fp", "fn"), part.get(question, ()), strict=False):
                 values[_AT[f"{scope}{question}_{outcome}"]] = count
-        if part.get("density") is not None:
+        if "density" in part:
             first = _AT[f"{scope}density_00"]
             values[first : first + N_DENSITY**2] = np.ravel(part["density"])
-        values[_AT[f"{scope}n_labelled"]] = sum(part.get("car") or ())
-    n = row["n_frames"]
-    n_auer = 0 if row["auer"] is None else row.get("n_auer", n)
+        values[_AT[f"{scope}n_labelled"]] = sum(part.get("car", ()))
+    n, n_auer = row["n_frames"], row["n_auer_frames"]
     values[_AT["n_frames"]], values[_AT["n_auer"]] = n, n_auer
     for name, value, frames in (
         ("mismatch", row["tsmr"], n), ("erased", row["erasure_rate"], n), ("cost", row["cost"], n),

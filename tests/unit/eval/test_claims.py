@@ -19,8 +19,8 @@ def rows_of(policy, f1_wrong, tsmr, cost=1.0, receiver="full", channel="awgn", s
                 rows.append({
                     "sequence": f"s{sequence}", "realisation": realisation, "esn0_db": esn0_db, "policy": policy,
                     "receiver": receiver, "channel": channel, "n_frames": 300, "tsmr": tsmr, "auer": 0.01,
-                    "n_auer": 300, "erasure_rate": 0.1, "cost": cost,
-                    "confusion": part | {"urgent": part},
+                    "n_auer_frames": 300, "erasure_rate": 0.1, "cost": cost,
+                    "confusion": part, "urgent": {"confusion": part},
                 })
     return rows
 

@@ -28,7 +28,7 @@ def draw(rng, n=40, noise=0.3):
 
 def row(truth, said, **more):
     base = {"sequence": "a", "realisation": 0, "esn0_db": 10.0, "n_frames": len(truth), "tsmr": 0.1, "auer": 0.01,
-            "n_auer": len(truth), "erasure_rate": 0.2, "cost": 1.0}
+            "n_auer_frames": len(truth), "urgent": {}, "erasure_rate": 0.2, "cost": 1.0}
     return base | {"confusion": confusion(truth, said)} | more
 
 
@@ -49,7 +49,7 @@ def test_pooled_f1_is_that_of_all_frames():
 
 def test_rates_are_means_over_frames():
     rng = np.random.default_rng(2)
-    rows = [row(*draw(rng, n), sequence=str(n), tsmr=t, auer=a, n_auer=n - 5) for n, t, a in
+    rows = [row(*draw(rng, n), sequence=str(n), tsmr=t, auer=a, n_auer_frames=n - 5 if a else 0) for n, t, a in
             ((10, 0.1, None), (30, 0.3, 0.02))]
     assert statistics.estimate(rows, "tsmr").mean == pytest.approx((10 * 0.1 + 30 * 0.3) / 40)
     assert statistics.estimate(rows, "auer").mean == pytest.approx(0.02)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 
 from tokenlink.eval.figures.canvas import NAMES, Canvas, look
@@ -11,37 +13,32 @@ from tokenlink.eval.statistics import Estimate
 MIN_COUNT = 200
 
 
-def pooled(rows: list[dict], code_rate: str) -> dict:
-    """Bins of all rows added up: count, sum_confidence, sum_correct as float64 [n_bins]."""
-    bins = [row["reliability"][code_rate] for row in rows if code_rate in row.get("reliability", {})]
-    if not bins:
-        return {}
-    return {key: np.sum([b[key] for b in bins], axis=0, dtype=float) for key in ("count", "sum_confidence",
-                                                                                "sum_correct")}  # fmt: skip
+def pooled(rows: list[dict], code_rate: str) -> np.ndarray:
+    """Bins of all rows added up, float64 [n_bins, 3]: tokens, sum of confidences, correct tokens; [0, 3] of no rows."""
+    bins = [row["reliability"][code_rate] for row in rows if code_rate in row["reliability"]]
+    return np.sum(bins, axis=0, dtype=float) if bins else np.zeros((0, 3))
 
 
-def expected_calibration_error(bins: dict) -> float:
+def expected_calibration_error(bins: np.ndarray) -> float:
     """Mean over tokens of |confidence - share right| of their bin; nan without tokens.
 
     Notes
     -----
     Naeini, Cooper, Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015.
     """
-    if not bins or bins["count"].sum() == 0:
-        return float("nan")
-    return float(np.abs(bins["sum_confidence"] - bins["sum_correct"]).sum() / bins["count"].sum())
+    count, confidence, correct = bins.T
+    return float(np.abs(confidence - correct).sum() / count.sum()) if count.sum() else float("nan")
 
 
 def code_rates(rows: list[dict]) -> list[str]:
     """Code rates in the rows, strongest code first."""
-    found = {rate for row in rows for rate in row.get("reliability", {})}
+    found = {rate for row in rows for rate in row["reliability"]}
     return sorted(found, key=rate_value)
 
 
 def rate_value(text: str) -> float:
     """Value of a code rate written as "1/3"."""
-    numerator, _, denominator = str(text).partition("/")
-    return float(numerator) / float(denominator or 1)
+    return float(Fraction(text))
 
 
 def reliability(rows, note=""):
@@ -66,8 +63,8 @@ def reliability(rows, note=""):
 
 
 def _diagram(canvas, axis, rate, bins):
-    enough = bins["count"] >= MIN_COUNT
-    said, happened = (bins[key][enough] / bins["count"][enough] for key in ("sum_confidence", "sum_correct"))
+    count, confidence, correct = bins[bins[:, 0] >= MIN_COUNT].T
+    said, happened = confidence / count, correct / count
     colour, mark = look(rate)
     axis.plot(said, happened, color=colour, marker=mark, markersize=4, linewidth=1.2, label=f"rate {rate}")
     axis.set_title("reliability")
