@@ -11,6 +11,7 @@ import typer
 
 from tokenlink.cli.demo import demo
 from tokenlink.cli.doctor import doctor
+from tokenlink.cli.evaluate import evaluate
 from tokenlink.cli.grc import grc
 from tokenlink.cli.keys import keys
 from tokenlink.cli.loopback import loopback
@@ -30,6 +31,7 @@ app.command()(demo)
 app.command()(loopback)
 app.command()(doctor)
 app.command()(grc)
+app.command()(evaluate)
 app.command()(keys)
 app.command()(prepare)
 app.add_typer(train, name="train")

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``./twist evaluate``: policies and receivers over channels and Es/N0, on local workers or a Dask cluster."""
+
+from __future__ import annotations
+
+import json as json_module
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
+OptionalPaths = Optional[list[Path]]  # noqa: UP007, UP045
+OptionalInt, OptionalText = Optional[int], Optional[str]  # noqa: UP007, UP045
+QUICK = {"snrs_db": (6.0, 14.0), "realisations": 1, "limit": 30}
+TRACKS = "KITTI tracking folder, for origin rendered."
+STUDY = "main; feedback: delayed and lost; temporal: Es/N0 that changes in blocks; pareto: thresholds moved."
+PRIORITY = "exogenous: spells that know nothing of the scene; oracle: frames with a VRU by label; none."
+
+
+def evaluate(
+    origin: Annotated[str, typer.Option(help="rendered (from real tracks), invented or real.")] = "invented",
+    tracks: Annotated[OptionalPath, typer.Option(help=TRACKS)] = None,
+    frames: Annotated[OptionalPath, typer.Option(help="Frames of ./twist render, instead of tracks.")] = None,
+    real: Annotated[OptionalPaths, typer.Option(help="KITTI raw drive or folder of stills, for origin real.")] = None,
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    study: Annotated[str, typer.Option(help=STUDY)] = "main",
+    policies: Annotated[OptionalText, typer.Option(help="Such as twist,oracle; default: the study's.")] = None,
+    receivers: Annotated[OptionalText, typer.Option(help="Compared under twist, such as uniform,hard-only.")] = None,
+    channels: Annotated[OptionalText, typer.Option(help="awgn, rayleigh, rician; default: the study's.")] = None,
+    snrs: Annotated[OptionalText, typer.Option(help="Es/N0 in dB, such as 0,4,10; default: the study's.")] = None,
+    realisations: Annotated[OptionalInt, typer.Option(help="Of the channel; default: 5.")] = None,
+    limit: Annotated[OptionalInt, typer.Option(help="Frames of each sequence at most.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A trial: 30 frames, 2 Es/N0, 1 realisation.")] = False,
+    priority: Annotated[str, typer.Option(help=PRIORITY)] = "exogenous",
+    mode_table: Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")] = None,
+    controller: Annotated[OptionalPath, typer.Option(help="YAML; default: the controller that ships.")] = None,
+    artifacts: Annotated[OptionalPath, typer.Option(help="Folder of other weights.")] = None,
+    out: Annotated[Path, typer.Option(help="Results folder; what is there already is not computed again.")] = Path(
+        "runs/evaluation"
+    ),
+    workers: Annotated[int, typer.Option(help="Local worker processes; 0: none, all in this process.")] = 2,
+    scheduler: Annotated[OptionalText, typer.Option(help="Address of a Dask scheduler to use instead.")] = None,
+    json: Annotated[OptionalPath, typer.Option(help="Write the figures here as JSON.")] = None,
+) -> None:
+    """Evaluate policies and receivers over all sequences of a split. An interrupted run goes on where it was.
+
+    Example: ./twist evaluate --origin rendered --tracks kitti_tracking/training --out runs/main --workers 2
+    """
+    from rich.console import Console
+
+    from tokenlink.eval.dataset import load_sequences
+    from tokenlink.eval.plan import study_tasks
+    from tokenlink.eval.store import ResultStore
+    from tokenlink.eval.sweep import load_inputs, make_setting, run_sweep
+
+    if workers < 0:
+        raise ValueError(f"--workers is {workers}, expected >= 0")
+    console = Console()
+    default = QUICK if quick else {}
+    tables, control = load_inputs(mode_table, controller, artifacts)
+    with console.status("frames and tokens") as status:
+        sequences = load_sequences(
+            origin, split, tracks=tracks, frames=frames, real=real or (), artifacts=artifacts,
+            limit=limit or default.get("limit"), on_sequence=lambda name: status.update(f"frames and tokens of {name}"),
+        )  # fmt: skip
+    setting = make_setting(origin, split, control, tables, priority, artifacts)
+    tasks = study_tasks(
+        study, sequences, control,
+        policies=_words(policies), receivers=_words(receivers), channels=_words(channels),
+        snrs_db=_numbers(snrs) or default.get("snrs_db"), realisations=realisations or default.get("realisations", 5),
+    )  # fmt: skip
+    store = ResultStore(out, setting)
+    with _Bar(console, out) as bar:
+        result = run_sweep(
+            tasks, sequences, setting, tables, store, workers, scheduler, artifacts and str(artifacts), bar.show
+        )
+    rows = _means(store, tasks, sequences, setting)
+    console.print(_table(rows, study))
+    rate = f", {result.frames_per_s:.0f} frames/s" if result.frames_per_s else ""
+    console.print(
+        f"{result.n_runs} runs computed in {result.wall_s:.0f} s{rate}; {result.n_found} were there; results in {out}",
+        soft_wrap=True, highlight=False,
+    )  # fmt: skip
+    if json:
+        content = {"setting": setting.as_dict(), "study": study, "sweep": asdict(result), "means": rows}
+        Path(json).write_text(json_module.dumps(content, indent=2) + "\n")
+
+
+class _Bar:
+    """Progress over runs; an interruption says how to go on."""
+
+    def __init__(self, console, out):
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import TimeRemainingColumn as Remaining
+
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), Remaining()
+        self._progress = Progress(*columns, console=console)
+        self._task = self._progress.add_task("runs", total=None)
+        self._console, self._out = console, out
+
+    def show(self, n_done, n_runs, n_frames):
+        self._progress.update(self._task, completed=n_done, total=n_runs, description=f"runs, {n_frames} frames")
+
+    def __enter__(self):
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind, error, trace):
+        self._progress.stop()
+        if kind is KeyboardInterrupt:
+            text = f"interrupted; results so far are in {self._out}, the same command goes on from there"
+            self._console.print(text, soft_wrap=True, highlight=False)
+
+
+def _means(store, tasks, sequences, setting):
+    """Mean figures of each policy, receiver and feedback over all that this call asked for."""
+    from tokenlink.eval.plan import run_config
+    from tokenlink.eval.rows import add_confusions, f1_parts
+
+    by_name, groups = {sequence.name: sequence for sequence in sequences}, {}
+    for task in tasks:
+        for spec, number in task.all_runs():
+            config = run_config(setting, by_name[task.sequence], task, spec, number)
+            key = (task.channel.model, spec.policy, spec.receiver, spec.delay_slots, spec.loss, spec.control)
+            groups.setdefault(key, []).append(json_module.loads(store.path_of(config).read_text())["rows"][0])
+    means = []
+    for (channel, policy, receiver, delay, loss, control), rows in groups.items():
+        weight = sum(row["n_frames"] for row in rows)
+        named = {"channel": channel, "policy": policy, "receiver": receiver, "delay_slots": delay, "loss": loss}
+        figures = {name: sum(row[name] * row["n_frames"] for row in rows) / weight
+                   for name in ("tsmr", "erasure_rate", "cost")}  # fmt: skip
+        errors = [(row["auer"], row["n_auer_frames"]) for row in rows if row["auer"] is not None]
+        n_errors = sum(count for _, count in errors)
+        figures["auer"] = sum(value * count for value, count in errors) / n_errors if n_errors else None
+        counts = [row["confusion"] for row in rows if "confusion" in row]
+        f1 = f1_parts(add_confusions(counts)) if counts else {}
+        means.append(named | {"control": dict(control), "n_frames": weight} | figures | f1)
+    return means
+
+
+def _table(rows, study):
+    from rich.table import Table
+
+    table = Table(title=f"{study}: means over sequences, Es/N0 and realisations", title_justify="left")
+    figures = ("f1_avg", "tsmr", "auer", "erasure_rate", "cost")
+    shown = ("channel", "policy", "receiver", "delay_slots", "loss", *figures)
+    for name in shown:
+        table.add_column(name.replace("_", " "), justify="left" if name in shown[:3] else "right")
+    for row in rows:
+        table.add_row(*(_text(row.get(name)) for name in shown))
+    return table
+
+
+def _text(value):
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _words(text):
+    return tuple(word.strip() for word in text.split(",") if word.strip()) if text else None
+
+
+def _numbers(text):
+    try:
+        return tuple(float(word) for word in _words(text) or ())
+    except ValueError:
+        raise ValueError(f"--snrs is {text!r}, expected numbers of dB such as 0,4,10") from None
