@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tokenlink.link.slots import extend
 from tokenlink.phy.frame import modulate_burst
 from tokenlink.phy.header import FIELDS, SYSTEMS, Header
 from tokenlink.phy.receiver import BurstReceiver
@@ -61,8 +62,8 @@ def read_feedback(header, near_slot, n_modes, reach=1024):
         return "not_empty"
     if header.mode_id >= n_modes:
         return "unknown_mode"
-    slot = near_slot + (header.slot - near_slot + _PERIOD // 2) % _PERIOD - _PERIOD // 2
-    if slot < 0 or abs(slot - near_slot) > reach:
+    slot = extend(header.slot, near_slot)
+    if abs(slot - near_slot) > reach:
         return "far_slot"
     return Feedback(slot, header.mode_id, header.frame)
 
