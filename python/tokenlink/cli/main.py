@@ -13,6 +13,7 @@ from tokenlink.cli.demo import demo
 from tokenlink.cli.doctor import doctor
 from tokenlink.cli.evaluate import evaluate
 from tokenlink.cli.grc import grc
+from tokenlink.cli.host import app as host
 from tokenlink.cli.keys import keys
 from tokenlink.cli.loopback import loopback
 from tokenlink.cli.prepare import prepare
@@ -35,6 +36,7 @@ app.command()(evaluate)
 app.command()(keys)
 app.command()(prepare)
 app.add_typer(train, name="train")
+app.add_typer(host, name="host")
 
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}

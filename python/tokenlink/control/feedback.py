@@ -65,9 +65,10 @@ class FeedbackLink:
         self._decided[slot] = mode_id
 
     def command(self, slot):
-        """Command of ``slot`` as the transmitter gets it: mode_id, or None when it was lost; slots in rising order."""
+        """Command of ``slot`` as the transmitter gets it: mode_id, or None when it was lost or never decided; slots in
+        rising order."""
         told = slot - self._config.delay_slots
         if told < 0:
             return self._first_mode
-        mode_id = self._decided.pop(told)
+        mode_id = self._decided.pop(told, None)  # None too for what was decided before this end was started
         return None if self._config.lost(self._seed, told) else mode_id

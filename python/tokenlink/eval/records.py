@@ -101,6 +101,10 @@ class Recorder:
         """StateReport of the twin."""
         self._add(report.slot, "twin", report)
 
+    def add_slot(self, truth, estimate, twin):
+        """A whole slot at once, its estimate None when nothing came; slots may be left out."""
+        self._write({"truth": truth, "estimate": estimate, "twin": twin})
+
     def _add(self, slot, part, message):
         self._parts.setdefault(slot, {})[part] = message
         while _is_whole(self._parts.get(len(self.records), {})):

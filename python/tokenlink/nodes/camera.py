@@ -60,7 +60,7 @@ def main(config):
         recorder.deliver(Hello(0, 0, "camera", {"origin": getattr(source, "origin", ""), "torch": torch.__version__}))
         may_send, token_ids = Words(words), None
         begin_s = time.monotonic()
-        for slot, frame in enumerate(islice(source, run.n_frames)):
+        for slot, frame in enumerate(islice(source, config.first_slot, run.n_frames), config.first_slot):
             opened_s = time.monotonic()
             token_ids = encode_image(tokenizer, frame.image, token_ids)
             ready_s = time.monotonic()

@@ -115,11 +115,13 @@ class Addresses:
 
 @dataclass(frozen=True)
 class NodeConfig:
-    """What a node process is started with: the run, its addresses, and where the camera leaves its pictures."""
+    """What a node process is started with: the run, its addresses, where the camera leaves its pictures, and the slot
+    it begins with, which is also the first frame of the source that it sends."""
 
     run: RunConfig
     addresses: Addresses
     frames_folder: str | None = None
+    first_slot: int = 0
 
     def save(self, path):
         """Write as JSON."""
@@ -129,7 +131,8 @@ class NodeConfig:
     def load(cls, path):
         """Read what ``save`` wrote."""
         raw = json.loads(Path(path).read_text())
-        return cls(run_config_from_dict(raw["run"]), Addresses(**raw["addresses"]), raw["frames_folder"])
+        run, addresses = run_config_from_dict(raw["run"]), Addresses(**raw["addresses"])
+        return cls(run, addresses, raw["frames_folder"], raw["first_slot"])
 
 
 def check_modes(control, table):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections import Counter
+from collections import Counter, deque
 
 from tokenlink.nodes.handshake import HandshakeRefused, check_entries, differences, refusal
 from tokenlink.wire import Bye, Hello
@@ -49,6 +49,7 @@ class ControlLink:
         self.session = secrets.randbits(48)
         self.peer_session = None
         self._counts = Counter()
+        self._kept = deque(maxlen=queue_messages)
         self._acknowledged = self._ever = self._alive = False
         self._hello_s = self._heard_s = -float("inf")
         remote = not is_loopback(listen)
@@ -71,7 +72,7 @@ class ControlLink:
         return Counter(dict(self._counts) | wire)
 
     def wait(self, timeout_s):
-        """Return whether both ends agree, after at most ``timeout_s``; messages that come meanwhile are counted.
+        """Return whether both ends agree, after at most ``timeout_s``; what comes meanwhile is kept for ``recv``.
 
         Raises
         ------
@@ -79,8 +80,8 @@ class ControlLink:
         """
         deadline_s = time.monotonic() + timeout_s
         while not self.ready and (left_s := deadline_s - time.monotonic()) > 0:
-            if self.recv(min(left_s, HELLO_S)) is not None:
-                self._counts["before_handshake"] += 1
+            if (message := self._next(min(left_s, HELLO_S))) is not None:
+                self._kept.append(message)
         return self.ready
 
     def recv(self, timeout_s):
@@ -90,6 +91,9 @@ class ControlLink:
         ------
         HandshakeRefused   as for ``wait``
         """
+        return self._kept.popleft() if self._kept else self._next(timeout_s)
+
+    def _next(self, timeout_s):
         deadline_s = time.monotonic() + timeout_s
         while True:
             now_s = time.monotonic()

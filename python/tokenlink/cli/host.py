@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``./twist host``: camera and transmitter on one host, receiver and twin on the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from tokenlink.cli.loopback import SOURCES
+
+OptionalPath, OptionalInt = Optional[Path], Optional[int]  # noqa: UP007, UP045 (typer reads it on Python 3.10)
+PEER = "Address of the other host, such as tcp://10.0.0.2:5572; default: loopback."
+LISTEN = "Address of this host that the other one can reach; default: loopback."
+KEYS = "This host's folder of keys, made by ./twist keys; needed beyond loopback."
+FEEDBACK = "network: over the control link; air: bursts on the reverse link."
+PROFILE = "Radio profile; both hosts must have the same."
+OUT = "Run folder; one that has slots already is gone on with. Default: a new one under runs/."
+POLICY = "As for ./twist loopback; both hosts must have the same."
+
+app = typer.Typer(
+    help="Two hosts: camera and transmitter here, receiver and twin there. Example: ./twist host rx, then host tx",
+    no_args_is_help=True,
+)
+
+ListenOption = Annotated[Optional[str], typer.Option(help=LISTEN)]  # noqa: UP007, UP045
+PeerOption = Annotated[Optional[str], typer.Option(help=PEER)]  # noqa: UP007, UP045
+KeysOption = Annotated[OptionalPath, typer.Option(help=KEYS)]
+ProfileOption = Annotated[OptionalPath, typer.Option(help=PROFILE)]
+FeedbackOption = Annotated[str, typer.Option(help=FEEDBACK)]
+PolicyOption = Annotated[str, typer.Option(help=POLICY)]
+HoldOption = Annotated[OptionalInt, typer.Option(help="Slots without feedback that keep their mode.")]
+FallbackOption = Annotated[OptionalInt, typer.Option(help="mode_id once feedback stays lost.")]
+TableOption = Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")]
+ArtifactsOption = Annotated[OptionalPath, typer.Option(help="Folder of other weights.")]
+ChannelOption = Annotated[str, typer.Option(help="awgn, rayleigh or rician.")]
+SnrOption = Annotated[float, typer.Option(help="Nominal Es/N0, dB.")]
+SeedOption = Annotated[int, typer.Option(help="Channel, noise and feedback losses of this host.")]
+OutOption = Annotated[OptionalPath, typer.Option(help=OUT)]
+JsonOption = Annotated[OptionalPath, typer.Option(help="Write the counts here as JSON.")]
+
+
+@app.command()
+def tx(
+    frames_from: Annotated[str, typer.Option(help=SOURCES)] = "invented:12",
+    frames: Annotated[int, typer.Option(help="Slots to send, those of earlier starts included.")] = 120,
+    listen: ListenOption = None,
+    peer: PeerOption = None,
+    keys: KeysOption = None,
+    profile: ProfileOption = None,
+    feedback: FeedbackOption = "network",
+    policy: PolicyOption = "twist",
+    hold_slots: HoldOption = None,
+    fallback_mode: FallbackOption = None,
+    period: Annotated[float, typer.Option(help="Shortest time between slots, s.")] = 0.1,
+    patience: Annotated[float, typer.Option(help="Longest wait for the command of a slot, s.")] = 1.0,
+    wait: Annotated[float, typer.Option(help="Longest wait for the other host at the start, s.")] = 600.0,
+    channel: ChannelOption = "rayleigh",
+    snr_db: SnrOption = 15.0,
+    seed: SeedOption = 1,
+    mode_table: TableOption = None,
+    artifacts: ArtifactsOption = None,
+    out: OutOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Camera and transmitter. --channel and --snr-db are those of the reverse link, with --feedback air.
+
+    Example: ./twist host tx --frames-from invented:12 --listen tcp://10.0.0.1:5571 --peer tcp://10.0.0.2:5572
+    --keys keys/tx
+    """
+    from tokenlink.nodes.host_tx import TxHost
+
+    run = {"source": frames_from, "n_frames": frames, "startup_timeout_s": wait, "seed": seed, "policy": policy}
+    links = {"listen": listen, "peer": peer, "keys": keys, "profile": profile, "feedback_over": feedback}
+    config = _config(
+        "tx", run, links | {"period_s": period, "patience_s": patience}, (channel, snr_db),
+        {"hold_slots": hold_slots, "fallback_mode": fallback_mode}, mode_table, artifacts,
+    )  # fmt: skip
+    _run(TxHost, config, out, json, lambda done: f"mode {done['mode']:<4} {done['how']:<9} {done['outcome']}")
+
+
+@app.command()
+def rx(
+    listen: ListenOption = None,
+    peer: PeerOption = None,
+    keys: KeysOption = None,
+    profile: ProfileOption = None,
+    feedback: FeedbackOption = "network",
+    policy: PolicyOption = "twist",
+    hold_slots: HoldOption = None,
+    fallback_mode: FallbackOption = None,
+    feedback_loss: Annotated[float, typer.Option(help="Probability that a slot's feedback is lost.")] = 0.0,
+    feedback_delay: Annotated[int, typer.Option(help="Slots until feedback decides a mode; 1: the next slot's.")] = 1,
+    lost_slots: Annotated[str, typer.Option(help="Slots whose feedback is lost, such as 10-19,30.")] = "",
+    urgent_slots: Annotated[str, typer.Option(help="Slots of priority 1, such as 40-59.")] = "",
+    completion: Annotated[str, typer.Option(help="model, or copy: holes take the previous state.")] = "model",
+    channel: ChannelOption = "rayleigh",
+    snr_db: SnrOption = 15.0,
+    seed: SeedOption = 1,
+    mode_table: TableOption = None,
+    artifacts: ArtifactsOption = None,
+    out: OutOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Receiver and twin; ends when the transmitter has sent all its slots. --channel and --snr-db simulate the air.
+
+    Example: ./twist host rx --listen tcp://10.0.0.2:5572 --peer tcp://10.0.0.1:5571 --keys keys/rx
+    """
+    from tokenlink.cli.loopback import parse_slots
+    from tokenlink.nodes.config import FeedbackConfig
+    from tokenlink.nodes.host_rx import RxHost
+
+    run = {
+        "source": "",
+        "seed": seed,
+        "policy": policy,
+        "completion": completion,
+        "feedback": FeedbackConfig(feedback_loss, parse_slots(lost_slots, "--lost-slots"), feedback_delay),
+        "urgent_slots": parse_slots(urgent_slots, "--urgent-slots"),
+    }
+    links = {"listen": listen, "peer": peer, "keys": keys, "profile": profile, "feedback_over": feedback}
+    control = {"hold_slots": hold_slots, "fallback_mode": fallback_mode}
+    config = _config("rx", run, links, (channel, snr_db), control, mode_table, artifacts)
+    _run(RxHost, config, out, json, lambda done: f"{done['outcome']}  next mode {done['next_mode_id']}")
+
+
+@app.command()
+def account(
+    tx_folder: Annotated[Path, typer.Argument(help="Run folder of the transmitting host.")],
+    rx_folder: Annotated[Path, typer.Argument(help="Run folder of the receiving host.")],
+    out: OutOption = None,
+    json: JsonOption = None,
+) -> None:
+    """What became of every slot, and the metrics of those the twin saw.
+
+    Example: ./twist host account runs/tx runs/rx
+    """
+    from rich.console import Console
+
+    from tokenlink.cli.run import new_run_folder
+    from tokenlink.nodes.slot_log import FATES
+    from tokenlink.nodes.two_hosts import put_together
+
+    found = put_together(tx_folder, rx_folder, out or new_run_folder("two-hosts"))
+    console = Console()
+    rows = [(name, n, FATES.get(name, "nobody knows: this must be 0")) for name, n in found.totals.items()]
+    rows += [(f"mode {name}", n, "how the transmitter came by its mode") for name, n in found.how.items()]
+    console.print(_table("slots of two hosts", rows))
+    console.print(_table("closed loop", [(name, value, "") for name, value in found.summary.items()]))
+    _write(json, {"slots": found.totals, "modes_by": found.how, "metrics": found.summary, "timing": found.timing})
+
+
+def _config(role, run, links, channel, control, mode_table, artifacts):
+    from tokenlink.channel import ChannelConfig
+    from tokenlink.control import ControlConfig
+    from tokenlink.nodes.config import RunConfig
+    from tokenlink.nodes.host_config import LISTEN as DEFAULT
+    from tokenlink.nodes.host_config import HostConfig
+
+    links = {name: str(value) if isinstance(value, Path) else value for name, value in links.items()}
+    links["listen"] = links["listen"] or DEFAULT[role]
+    links["peer"] = links["peer"] or DEFAULT["rx" if role == "tx" else "tx"]
+    run |= {
+        "channel": ChannelConfig(*channel),
+        "control": ControlConfig(**{name: value for name, value in control.items() if value is not None}),
+        "mode_table": str(mode_table) if mode_table else None,
+        "artifacts": str(artifacts) if artifacts else None,
+        "radio": "simulator",
+    }
+    return HostConfig(role, RunConfig(**run), **links)
+
+
+def _run(host_class, config, out, json_file, describe):
+    """Run a host with a line that says how it goes; print and write its counts, also when it is stopped."""
+    from rich.console import Console
+
+    from tokenlink.cli.run import new_run_folder
+
+    console = Console()
+    out = out or new_run_folder(f"host-{config.role}")
+    host = host_class(config, out)
+    with console.status("") as status:
+
+        def on_slot(done):
+            status.update(f"slot {done['slot']}  {describe(done)}")
+
+        def on_wait():
+            console.print(f"listens at {config.listen}, waits for {config.peer}", highlight=False, soft_wrap=True)
+
+        try:
+            host.run(on_slot, on_wait)
+        finally:
+            rows = [(name, n, "") for name, n in sorted(host.counts.items()) if n]
+            console.print(_table(f"host {config.role}", rows))
+            console.print(f"run folder  {out}", soft_wrap=True, highlight=False)
+            _write(json_file, {"counts": dict(host.counts), "run_folder": str(out)})
+
+
+def _table(title, rows):
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for heading, style in (("what", {}), ("value", {"justify": "right"}), ("meaning", {"style": "dim"})):
+        table.add_column(heading, **style)
+    for row in rows:
+        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
+    return table
+
+
+def _write(json_file, content):
+    import json
+
+    if json_file:
+        Path(json_file).write_text(json.dumps(content, indent=2) + "\n")

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The transmitting host: it numbers the slots, has the camera fill them, and sends each in the mode that holds for it.
+
+A slot begins once its command is there, at the earliest ``period_s`` after the one before, and at the latest after
+``patience_s``: then a command that still holds decides, or the fallback mode. So nothing the receiver does or fails to
+do stops the slots.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections import Counter
+
+from tokenlink.control import make_policy
+from tokenlink.eval.records import RunFolder
+from tokenlink.link.schedule import ModeSchedule
+from tokenlink.nodes.air import ReverseAir, token_burst
+from tokenlink.nodes.children import stop_all
+from tokenlink.nodes.config import Addresses, NodeConfig
+from tokenlink.nodes.host_config import start_process
+from tokenlink.nodes.process import NodeError
+from tokenlink.nodes.slot_log import SlotLog
+from tokenlink.wire import NO_MODE, Bye, Hello, IqSamples, ModeCommand, StateReport, TokenFrame
+from tokenlink.wire.journal import Journal
+from tokenlink.wire.sockets import PullSocket, PushSocket
+
+FORWARD, REVERSE = "forward", "reverse"
+STOPPED = "stopped by the user"
+_POLL_S = 0.02
+_log = logging.getLogger(__name__)
+
+
+class Commands:
+    """Mode commands as they come over the control link or the reverse link, and the mode they make for each slot.
+
+    Parameters
+    ----------
+    config : HostConfig
+    table : ModeTable
+    """
+
+    def __init__(self, config, table):
+        run = config.run
+        self._schedule = ModeSchedule(make_policy(run.policy, run.control).fallback_mode, run.control.hold_slots)
+        self._reverse = ReverseAir(run.channel, config.burst, run.seed, len(table.modes))
+        self._over_air, self._n_modes = config.feedback_over == "air", len(table.modes)
+        self._counts = Counter()
+
+    @property
+    def counts(self):
+        return self._counts + Counter({f"reverse_{name}": n for name, n in self._reverse.counts.items()})
+
+    def take(self, message, slot):
+        """A message of the receiver while this slot is the next one."""
+        if isinstance(message, IqSamples) and message.link == REVERSE and self._over_air:
+            for feedback in self._reverse.receive(message.samples, slot):
+                self._note(feedback.slot, feedback.mode_id)
+        elif isinstance(message, ModeCommand) and not self._over_air:
+            if message.mode_id == NO_MODE:
+                self._counts["no_command"] += 1
+                self._schedule.begin(message.slot)
+            else:
+                self._note(message.slot, message.mode_id)
+        else:
+            self._counts["foreign_message"] += 1
+
+    def _note(self, slot, mode_id):
+        if mode_id >= self._n_modes:
+            self._counts["unknown_mode"] += 1
+        else:
+            self._counts[f"{self._schedule.command(slot, mode_id)}_commands"] += 1
+
+    def decided(self, slot):
+        """Whether waiting longer brings nothing."""
+        return self._schedule.decided(slot)
+
+    def mode_of(self, slot):
+        """(mode_id, "commanded" | "held" | "fallback")."""
+        return self._schedule.mode_of(slot)
+
+
+class TxHost:
+    """The transmitting host of one run folder; a folder that has slots already is gone on with.
+
+    Parameters
+    ----------
+    config : HostConfig
+    out : Path
+    """
+
+    def __init__(self, config, out):
+        self.config, self.folder = config, RunFolder(out)
+        self.table = config.load_table()
+        self.commands = Commands(config, self.table)
+        self.log, self.counts = SlotLog(self.folder.path), Counter()
+        self._journal = Journal(self.folder.path / "journal.bin")
+        self._began_s = -float("inf")
+        self.loop_s = []
+
+    def run(self, on_slot=None, on_wait=None):
+        """Send all slots; dict of counts.
+
+        Parameters
+        ----------
+        on_slot : callable   gets a dict of slot, mode, how, outcome
+        on_wait : callable   called once, while nobody answers yet
+
+        Raises
+        ------
+        NodeError   the receiver does not come or is set up differently, or the camera ends
+        """
+        run, end = self.config.run, ""
+        self.folder.write_json("host.json", self.config.plain())
+        with tempfile.TemporaryDirectory(prefix="twist-") as sockets, self.config.open_link(self.table) as link:
+            link.info["next_slot"] = self.log.next_slot
+            camera = None
+            if on_wait:
+                on_wait()
+            if not link.wait(run.startup_timeout_s):
+                raise NodeError(f"nothing heard of rx at {self.config.peer} within {run.startup_timeout_s:.0f} s")
+            slot = max(self.log.next_slot, _next_slot(link.peer_info))
+            children = []
+            try:
+                camera = Camera(self, sockets, slot, children)
+                while slot < run.n_frames and (done := self._slot(slot, link, camera)):
+                    slot += 1
+                    link.info["next_slot"] = slot
+                    if on_slot:
+                        on_slot(done)
+            except KeyboardInterrupt:
+                end = STOPPED
+                raise
+            except BaseException as error:
+                end = str(error) or type(error).__name__
+                raise
+            finally:
+                stop_all(children)
+                if camera is not None:
+                    camera.close()
+                self._finish(link, slot, end)
+        return self.counts
+
+    def _slot(self, slot, link, camera):
+        """One slot; what became of it, or None when the source has ended."""
+        self._wait_for_command(slot, link)
+        mode_id, how = self.commands.mode_of(slot)
+        self._began_s = time.monotonic()
+        frame = camera.frame(slot, link, self)
+        if frame is None and camera.ended:
+            return None
+        self.log.write(slot=slot, mode_id=mode_id, how=how)  # before any other host can know of it
+        outcome = "no frame"
+        if frame is not None:
+            samples = token_burst(frame, self.table.mode(mode_id), self.table, self.config.burst)
+            message = IqSamples(slot, 0, FORWARD, link.session, 0, 0, len(samples), 0, samples)
+            outcome = "sent" if link.send(message) else "receiver away"
+        link.send(ModeCommand(slot, 0, mode_id))  # tells the receiver that the slot is over
+        self.log.write(slot=slot, outcome=outcome)
+        self.counts.update([outcome, how])
+        return {"slot": slot, "mode": self.table.mode(mode_id).name, "how": how, "outcome": outcome}
+
+    def _wait_for_command(self, slot, link):
+        earliest_s = self._began_s + self.config.period_s
+        latest_s = max(earliest_s, time.monotonic()) + self.config.patience_s
+        while (now_s := time.monotonic()) < latest_s:
+            decided = self.commands.decided(slot)
+            if now_s >= earliest_s and (decided or not link.ready):
+                break
+            wait_s = (earliest_s if decided else latest_s) - now_s
+            self.take(link.recv(max(0.0, min(wait_s, _POLL_S))), slot)
+
+    def take(self, message, slot):
+        """A message of the receiver, or None, while this slot is the next one."""
+        if message is None:
+            return
+        if isinstance(message, Bye):
+            self.counts["receiver_byes"] += 1
+        else:
+            waited = self.commands.decided(slot)
+            self.commands.take(message, slot)
+            if not waited and self.commands.decided(slot):
+                self.loop_s.append(time.monotonic() - self._began_s)
+
+    def note_truth(self, report):
+        """Keep the camera's StateReport for the metrics."""
+        self._journal.write(report)
+
+    def _finish(self, link, slot, reason):
+        self.log.close()
+        self._journal.close()
+        self.counts += self.commands.counts + Counter({f"link_{name}": n for name, n in link.counts.items()})
+        if reason in ("", STOPPED):
+            link.close(reason, slot, {"counts": dict(self.counts)})
+        else:  # the receiver waits for a transmitter that comes back
+            link.close()
+        self.folder.write_json("tx.json", {"counts": self.counts, "next_slot": slot, "end": reason})
+
+
+def _next_slot(info):
+    value = info.get("next_slot", 0)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**62 else 0
+
+
+class Camera:
+    """The camera node as a process: one frame when asked for, or none in time.
+
+    Parameters
+    ----------
+    host : TxHost
+    sockets : Path      folder of the local sockets
+    first_slot : int
+    children : list     gets the process
+    """
+
+    def __init__(self, host, sockets, first_slot, children):
+        run = host.config.run
+        at = Addresses.in_folder(sockets)
+        path = host.folder.path / "camera.json"
+        NodeConfig(run, at, None, first_slot).save(path)
+        self._tokens, self._records = PullSocket(at.tokens), PullSocket(at.camera_records)
+        self._words = PushSocket(at.camera, timeout_s=0.0)
+        self._process = start_process("camera", ["-m", "tokenlink.nodes.camera", path], host.folder.logs)
+        children.append(self._process)
+        self._timeout_s, self._started = run.slot_timeout_s, False
+        self._startup_s, self.ended = run.startup_timeout_s, False
+
+    def frame(self, slot, link, host):
+        """TokenFrame of a slot, or None when it does not come in time; serves the control link meanwhile."""
+        self._words.send(ModeCommand(slot, 0, 0))
+        deadline_s = time.monotonic() + (self._timeout_s if self._started else self._startup_s)
+        frame, known = None, False
+        while time.monotonic() < deadline_s and not (frame is not None and known) and not self.ended:
+            host.take(link.recv(0.0), slot + 1)
+            message = self._tokens.recv(_POLL_S)
+            if isinstance(message, TokenFrame) and message.slot == slot:
+                frame = message
+            while (message := self._records.recv(0.0)) is not None:
+                known |= self._take_record(message, slot, host)
+            self._check(slot, host)
+        return frame
+
+    def _take_record(self, message, slot, host):
+        if isinstance(message, StateReport):
+            self._started = True
+            host.note_truth(message)
+            return message.slot == slot
+        if isinstance(message, Bye):
+            self.ended = True
+        elif not isinstance(message, Hello):
+            host.counts["foreign_record"] += 1
+        return False
+
+    def _check(self, slot, host):
+        """Raise NodeError when the process is gone though it has not said goodbye."""
+        if self._process.exit_code is None or self.ended:
+            return
+        while (message := self._records.recv(_POLL_S)) is not None:
+            self._take_record(message, slot, host)
+        if not self.ended:
+            raise NodeError(f"the camera process {self._process.obituary()}")
+
+    def close(self):
+        """Close the local sockets."""
+        for each in (self._tokens, self._records, self._words):
+            each.close()
