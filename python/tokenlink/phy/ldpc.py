@@ -8,6 +8,7 @@ import numpy as np
 
 from tokenlink.phy.ldpc_llvm.arithmetic import ARITHMETIC
 from tokenlink.phy.ldpc_llvm.batch import runs_of
+from tokenlink.phy.ldpc_llvm.kernels import encoder_kernel
 from tokenlink.phy.nr_tables import LIFTING_SIZES, SHAPES, base_graph
 
 
@@ -107,33 +108,6 @@ class LdpcCode:
         return self.coded_bits
 
 
-def _codewords(code, info_bits):
-    """Codewords before rate matching: uint8 [B, k] -> uint8 [B, columns, lifting_size]."""
-    z, kb, shifts = code.lifting_size, code.systematic, code.shifts
-    word = np.zeros((len(info_bits), kb + code.rows, z), np.uint8)
-    word[:, :kb].reshape(len(info_bits), -1)[:, : code.k] = info_bits
-
-    def check_sum(row, columns):
-        total = np.zeros((len(word), z), np.uint8)
-        for column in columns:
-            if (shift := int(shifts[row, column])) >= 0:  # the block rotated by its shift, without np.roll's copies
-                total[:, : z - shift] ^= word[:, column, shift:]
-                total[:, z - shift :] ^= word[:, column, :shift]
-        return total
-
-    sums = [check_sum(row, range(kb)) for row in range(4)]
-    # The sum of the four core rows leaves one circulant of the first parity block: the shift that occurs once.
-    first = [int(s) for s in shifts[:4, kb] if s >= 0]
-    shift = next(s for s in first if first.count(s) % 2)
-    word[:, kb] = np.roll(sums[0] ^ sums[1] ^ sums[2] ^ sums[3], shift, axis=1)
-    for row in range(3):
-        known = sums[row] ^ check_sum(row, range(kb, kb + row + 1))
-        word[:, kb + row + 1] = np.roll(known, int(shifts[row, kb + row + 1]), axis=1)
-    for row in range(4, code.rows):
-        word[:, kb + row] = check_sum(row, range(kb + 4))
-    return word
-
-
 def encode(code, info_bits):
     """Coded bits of blocks, rate matched and interleaved.
 
@@ -153,9 +127,16 @@ def encode(code, info_bits):
     info_bits = np.asarray(info_bits)
     if info_bits.ndim != 2 or info_bits.shape[1] != code.k:
         raise ValueError(f"info_bits has shape {info_bits.shape}, must be (blocks, {code.k})")
-    if info_bits.size and (info_bits.min() < 0 or info_bits.max() > 1):
+    coded_bits = np.empty((len(info_bits), code.n), np.uint8)
+    # The kernel looks for other values than 0 and 1 itself; what is no byte must not become one first.
+    legal = info_bits.dtype.itemsize == 1 or np.isin(info_bits, (0, 1)).all()
+    if legal and len(info_bits):
+        bits = np.ascontiguousarray(info_bits, None if info_bits.dtype.itemsize == 1 else np.uint8)
+        kernel = encoder_kernel(code.base_graph, code.lifting_size, code.rows, code.bits_per_symbol)
+        legal = kernel.encode(bits, coded_bits)
+    if not legal:
         raise ValueError("info_bits must be 0 or 1")
-    return _codewords(code, info_bits.astype(np.uint8)).reshape(len(info_bits), -1)[:, code.positions]
+    return coded_bits
 
 
 def check_decoder_parameters(max_iterations, alpha, precision="float32"):

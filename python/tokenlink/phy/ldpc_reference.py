@@ -1,11 +1,43 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Slow, readable twin of `ldpc.decode` in plain numpy, for tests."""
+"""Slow, readable twins of `ldpc.encode` and `ldpc.decode` in plain numpy, for tests."""
 
 import numpy as np
 
 from tokenlink.phy.ldpc import DecodeResult, check_decoder_parameters
 from tokenlink.phy.ldpc_llvm.arithmetic import KNOWN_LLR, LLR_LIMIT
 from tokenlink.phy.nr_tables import SHAPES
+
+
+def codewords(code, info_bits):
+    """Codewords before rate matching: uint8 [B, k] -> uint8 [B, columns, lifting_size]."""
+    z, kb, shifts = code.lifting_size, code.systematic, code.shifts
+    word = np.zeros((len(info_bits), kb + code.rows, z), np.uint8)
+    word[:, :kb].reshape(len(info_bits), -1)[:, : code.k] = info_bits
+
+    def check_sum(row, columns):
+        total = np.zeros((len(word), z), np.uint8)
+        for column in columns:
+            if (shift := int(shifts[row, column])) >= 0:  # the block rotated by its shift, without np.roll's copies
+                total[:, : z - shift] ^= word[:, column, shift:]
+                total[:, z - shift :] ^= word[:, column, :shift]
+        return total
+
+    sums = [check_sum(row, range(kb)) for row in range(4)]
+    # The sum of the four core rows leaves one circulant of the first parity block: the shift that occurs once.
+    first = [int(s) for s in shifts[:4, kb] if s >= 0]
+    shift = next(s for s in first if first.count(s) % 2)
+    word[:, kb] = np.roll(sums[0] ^ sums[1] ^ sums[2] ^ sums[3], shift, axis=1)
+    for row in range(3):
+        known = sums[row] ^ check_sum(row, range(kb, kb + row + 1))
+        word[:, kb + row + 1] = np.roll(known, int(shifts[row, kb + row + 1]), axis=1)
+    for row in range(4, code.rows):
+        word[:, kb + row] = check_sum(row, range(kb + 4))
+    return word
+
+
+def encode_reference(code, info_bits):
+    """Coded bits as `ldpc.encode` gives them: uint8 0/1 [B, k] -> uint8 [B, n]."""
+    return codewords(code, info_bits).reshape(len(info_bits), -1)[:, code.positions]
 
 
 def codeword_llr(code, llr):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tokenlink.phy import ldpc, qam
-from tokenlink.phy.ldpc_reference import decode_reference
+from tokenlink.phy.ldpc_reference import codewords, decode_reference
 from tokenlink.phy.nr_tables import LIFTING_SIZES, SHAPES, base_graph
 
 
@@ -29,7 +29,7 @@ def test_every_lifting_size_satisfies_all_checks(graph):
                 c for kb in (10, 9, 8) if (c := ldpc.LdpcCode(kb * z, columns * z, graph, 1)).lifting_size == z
             )
         assert code.rows == rows
-        word = ldpc._codewords(code, rng.integers(0, 2, (2, code.k), dtype=np.uint8))
+        word = codewords(code, rng.integers(0, 2, (2, code.k), dtype=np.uint8))
         shifts = base_graph(graph, z)
         index = np.arange(z)
         for row in range(rows):

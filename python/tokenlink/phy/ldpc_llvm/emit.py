@@ -154,12 +154,14 @@ class Code:
         right = ir.Constant(left.type, ir.Undefined) if right is None else right
         return self.b.shuffle_vector(left, right, constant(vector(I32, len(order)), tuple(order)))
 
-    def join(self, parts):
-        """One vector out of equal ones, in order; their number is a power of two."""
-        while len(parts) > 1:
-            size = 2 * parts[0].type.count
-            parts = [self.shuffle(a, b, range(size)) for a, b in zip(parts[::2], parts[1::2], strict=True)]
-        return parts[0]
+    def weave(self, parts):
+        """As `interleave` for any number of parts."""
+        count, size = len(parts), parts[0].type.count
+        missing = (1 << (count - 1).bit_length()) - count
+        woven = self.interleave([*parts, *[ir.Constant(parts[0].type, ir.Undefined)] * missing])
+        if not missing:
+            return woven
+        return self.shuffle(woven, None, [i * (count + missing) + c for i in range(size) for c in range(count)])
 
     def interleave(self, parts):
         """One vector with element i of part c at i * len(parts) + c; the number of parts is a power of two."""

@@ -11,7 +11,9 @@ import numpy as np
 
 from tokenlink.phy import nr_tables
 from tokenlink.phy.ldpc_llvm import cache, target
+from tokenlink.phy.ldpc_llvm.arithmetic import ARITHMETIC
 from tokenlink.phy.ldpc_llvm.decoder import emit_decoder, workspace_bytes
+from tokenlink.phy.ldpc_llvm.encoder import EncoderLayout, EncoderSpec, emit_encoder
 from tokenlink.phy.ldpc_llvm.schedule import ALIGNMENT, KernelSpec
 
 _LOCK = threading.RLock()
@@ -74,8 +76,28 @@ class Engine:
         return ctypes.CFUNCTYPE(_NUMBER, *types)(address)
 
 
-class DecoderKernel:
-    """A decoder for one mother code, with a workspace per thread.
+class _Kernel:
+    """A compiled function with a workspace per thread, and scratch for the longest block so far."""
+
+    def __init__(self, engine, name, pointers, numbers, workspace_size):
+        self.engine = engine
+        self._call = engine.function(name, *[_POINTER] * pointers, *[_NUMBER] * numbers)
+        self._workspace_size = workspace_size
+        self._local = threading.local()
+
+    def _buffers(self, scratch):
+        local = self._local
+        if not hasattr(local, "workspace"):
+            local.workspace, local.size = aligned_zeros(self._workspace_size), -1
+            local.workspace_address = local.workspace.ctypes.data
+        if local.size < scratch:
+            local.scratch, local.size = aligned_zeros(scratch + 2 * ALIGNMENT), scratch
+            local.scratch_address = local.scratch.ctypes.data
+        return local.workspace_address, local.scratch_address
+
+
+class DecoderKernel(_Kernel):
+    """A decoder for one mother code.
 
     Parameters
     ----------
@@ -85,45 +107,47 @@ class DecoderKernel:
     """
 
     def __init__(self, spec, host, folder=None):
-        self.spec = spec
-        self.engine = Engine(spec, emit_decoder, host, folder)
-        self._decode = self.engine.function("decode", *[_POINTER] * 3, *[_NUMBER] * 4)
-        self._workspace_bytes = workspace_bytes(spec)
-        self._local = threading.local()
-
-    def _buffers(self, coded_bits):
-        local = self._local
-        if not hasattr(local, "workspace"):
-            local.workspace = aligned_zeros(self._workspace_bytes)
-            local.workspace_address = local.workspace.ctypes.data
-            local.longest = 0
-        if local.longest < coded_bits:
-            local.received = aligned_zeros(4 * coded_bits + 2 * ALIGNMENT)
-            local.received_address, local.longest = local.received.ctypes.data, coded_bits
-        return local.workspace_address, local.received_address
+        super().__init__(Engine(spec, emit_decoder, host, folder), "decode", 3, 4, workspace_bytes(spec))
 
     def decode(self, blocks, info_bits, longest, max_iterations, early):
         """Decode the blocks of an int64 [B, 6] array as `decoder.Block` describes them; results go into it.
 
         Returns how many blocks hold NaN.
         """
-        workspace, received = self._buffers(longest)
-        address = blocks.__array_interface__["data"][0]
-        return self._decode(workspace, received, address, len(blocks), info_bits, max_iterations, early)
+        workspace, received = self._buffers(4 * longest)
+        return self._call(workspace, received, blocks.ctypes.data, len(blocks), info_bits, max_iterations, early)
+
+
+class EncoderKernel(_Kernel):
+    """An encoder for one mother code; parameters as for DecoderKernel, with an EncoderSpec."""
+
+    def __init__(self, spec, host, folder=None):
+        super().__init__(Engine(spec, emit_encoder, host, folder), "encode", 4, 3, EncoderLayout(spec).total)
+
+    def encode(self, info_bits, coded_bits):
+        """Encode uint8 [B, k] into uint8 [B, n], both C-contiguous; returns whether all info bits were 0 or 1."""
+        workspace, sending = self._buffers(coded_bits.shape[1])
+        count, k = info_bits.shape
+        return not self._call(workspace, sending, info_bits.ctypes.data, coded_bits.ctypes.data, count, k,
+                              coded_bits.shape[1])
 
 
 def decoder_kernel(base_graph, lifting_size, rows, lanes, precision, bits_per_symbol, alpha, level=None):
-    """The kernel of these properties (see `schedule.KernelSpec`), compiled at the first call."""
-    name = (base_graph, lifting_size, rows, lanes, precision, bits_per_symbol, alpha, level)
-    kernel = _KERNELS.get(name)
-    if kernel is None:
-        with _LOCK:
-            kernel = _KERNELS.get(name)
-            if kernel is None:
-                host = target.host_target(level)
-                size = {"float32": 4, "int8": 1}[precision]
-                lanes = min(lanes, host.vector_bytes // size)
-                spec = KernelSpec(base_graph, lifting_size, rows, lanes, precision, bits_per_symbol, alpha,
-                                  host.vector_bytes)
-                kernel = _KERNELS[name] = DecoderKernel(spec, host)
-    return kernel
+    """The decoder of these properties (see `schedule.KernelSpec`), compiled at the first call."""
+    host = target.host_target(level)
+    lanes = min(lanes, host.vector_bytes // ARITHMETIC[precision].size)
+    spec = KernelSpec(base_graph, lifting_size, rows, lanes, precision, bits_per_symbol, alpha, host.vector_bytes)
+    return _kept(spec, host, DecoderKernel)
+
+
+def encoder_kernel(base_graph, lifting_size, rows, bits_per_symbol, level=None):
+    """The encoder of these properties (see `encoder.EncoderSpec`), compiled at the first call."""
+    host = target.host_target(level)
+    return _kept(EncoderSpec(base_graph, lifting_size, rows, bits_per_symbol, host.vector_bytes), host, EncoderKernel)
+
+
+def _kept(spec, host, kind):
+    with _LOCK:
+        if (spec, host) not in _KERNELS:
+            _KERNELS[spec, host] = kind(spec, host)
+        return _KERNELS[spec, host]
