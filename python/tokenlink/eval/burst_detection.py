@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 from scipy import stats
 
@@ -180,3 +182,44 @@ def delivery(esn0_db, n_bursts, rng, config=None, payload_symbols=32, progress=l
         "lost_high": high, "header_lost": header_lost, "not_detected": lost - header_lost,
         "false": len(frames) - delivered, "causes": {cause: receiver.counters[cause] for cause in CAUSES},
     }  # fmt: skip
+
+
+def throughput(duty, n_bursts, rng, config=None, payload_symbols=1280, repetitions=5, chunk=16384):
+    """Samples a second one core receives, the best of some repetitions.
+
+    Parameters
+    ----------
+    duty : float                   share of the time that bursts take; 0 for noise alone, 1 for one guard between
+    n_bursts : int                 or as much noise
+    rng : numpy.random.Generator
+    config : BurstConfig           default: the one that ships
+    payload_symbols, repetitions, chunk : int
+
+    Returns
+    -------
+    dict   duty, samples, bursts, samples_per_second
+
+    Raises
+    ------
+    RuntimeError   a burst was not delivered, so that the figure would be of something else
+    """
+    config, pieces = config or BurstConfig(), []
+    guard = config.guard_symbols * config.pulse.sps
+    for frame in range(n_bursts):
+        payload = np.exp(0.5j * np.pi * (rng.integers(0, 4, payload_symbols) + 0.5)).astype(np.complex64)
+        burst = modulate_burst(Header(0, 1, frame, 0, payload_symbols), payload, config)[guard:-guard]
+        turns = rng.uniform(-MAX_CFO, MAX_CFO) * np.arange(len(burst)) + rng.random()
+        gap = guard if duty in (0, 1) else int(len(burst) * (1 / duty - 1))
+        pieces += [burst * np.exp(2j * np.pi * turns) * (duty > 0), np.zeros(gap)]
+    samples = np.concatenate(pieces)
+    n0 = 10**-1.5 * config.amplitude**2 * config.pulse.sps
+    samples = (samples + noise(len(samples), n0, rng)).astype(np.complex64)
+    chunks, best = np.split(samples, np.arange(chunk, len(samples), chunk)), np.inf
+    for _ in range(repetitions):
+        receiver = BurstReceiver(config)
+        begin = time.perf_counter()
+        found = sum(len(receiver.feed(part)) for part in chunks) + len(receiver.flush())
+        best = min(best, time.perf_counter() - begin)
+        if found != (n_bursts if duty else 0):
+            raise RuntimeError(f"{found} bursts were delivered of {n_bursts} at duty {duty}")
+    return {"duty": duty, "samples": len(samples), "bursts": found, "samples_per_second": len(samples) / best}

@@ -9,6 +9,8 @@ import numpy as np
 #: variance per symbol of the gain's random walk, relative to n0, that the tracker chooses from by likelihood
 WALK_RATIOS = (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 _RATIOS = np.array(WALK_RATIOS)
+#: index of the fastest walk that raises no suspicion, and the evidence in nats that noise changed within a burst
+_SLOWEST, _EVIDENCE = 3, 8.0
 
 
 class GainTrack(NamedTuple):
@@ -132,8 +134,11 @@ def _remove_tone(received, known, positions, cfo):
 
 
 @numba.njit(cache=True, nogil=True)
-def _likeliest(observed, positions, ratios):
-    """Kalman filter for all walk ratios side by side: the likeliest one and its n0; noise variance 1 throughout."""
+def _likeliest(observed, positions, ratios, run, excess):
+    """Kalman filter for all walk ratios side by side: the likeliest one, its n0 and its cost.
+
+    The noise variance is n0 within the first `run` symbols and excess times that behind them.
+    """
     n, n_ratios = observed.size, ratios.size
     means = np.full(n_ratios, observed[0].real), np.full(n_ratios, observed[0].imag)
     variances, totals = np.ones(n_ratios), np.zeros(n_ratios)
@@ -141,15 +146,16 @@ def _likeliest(observed, positions, ratios):
     for i in range(1, n):
         gap = positions[i] - positions[i - 1]
         real, imag = observed[i].real, observed[i].imag
+        own = 1.0 if i < run else excess
         for c in range(n_ratios):
             variance = variances[c] + ratios[c] * gap
-            gain = variance / (variance + 1.0)
+            gain = variance / (variance + own)
             error_real, error_imag = real - means[0][c], imag - means[1][c]
-            totals[c] += (error_real * error_real + error_imag * error_imag) * (1.0 - gain)
+            totals[c] += (error_real * error_real + error_imag * error_imag) / (variance + own)
             means[0][c] += gain * error_real
             means[1][c] += gain * error_imag
-            variances[c] = gain
-            products[c] *= variance + 1.0
+            variances[c] = gain * own
+            products[c] *= variance + own
         if i % 32 == 0 or i == n - 1:  # one logarithm for many factors
             for c in range(n_ratios):
                 logs[c] += np.log(products[c])
@@ -160,18 +166,19 @@ def _likeliest(observed, positions, ratios):
         cost = (n - 1) * np.log(n0) + logs[c]
         if cost < best_cost - 1e-9:
             best, best_cost, best_n0 = c, cost, n0
-    return best, best_n0
+    return best, best_n0, best_cost
 
 
 @numba.njit(cache=True, nogil=True)
-def _smooth(observed, positions, ratio, means, variances):
-    """Kalman filter and smoother of Rauch, Tung and Striebel for one walk ratio; noise variance 1."""
+def _smooth(observed, positions, ratio, run, excess, means, variances):
+    """Kalman filter and smoother of Rauch, Tung and Striebel for one walk ratio, noise as in `_likeliest`, n0 = 1."""
     n = observed.size
     means[0], variances[0] = observed[0], 1.0
     for i in range(1, n):
         predicted = variances[i - 1] + ratio * (positions[i] - positions[i - 1])
-        variances[i] = predicted / (predicted + 1.0)
-        means[i] = means[i - 1] + variances[i] * (observed[i] - means[i - 1])
+        own = 1.0 if i < run else excess
+        variances[i] = predicted / (predicted + own) * own
+        means[i] = means[i - 1] + predicted / (predicted + own) * (observed[i] - means[i - 1])
     for i in range(n - 2, -1, -1):
         if ratio == 0:
             means[i], variances[i] = means[i + 1], variances[i + 1]
@@ -189,9 +196,20 @@ def _track(received, known, positions, at, ratios, gain):
     observed = np.empty(n, np.complex128)
     for i in range(n):
         observed[i] = received[i] * np.conj(known[i])
-    best, n0 = _likeliest(observed, positions, ratios)
+    run = 1
+    while run < n and positions[run] - positions[0] == run:
+        run += 1
+    excess = 1.0
+    best, n0, cost = _likeliest(observed, positions, ratios, n, excess)
     means, variances = np.empty(n, np.complex128), np.empty(n)
-    _smooth(observed, positions, ratios[best], means, variances)
+    _smooth(observed, positions, ratios[best], n, excess, means, variances)
+    if run < n and (best > _SLOWEST or _stands_out(observed, means, run, n0)):
+        for doublings in range(1, 10):
+            other, other_n0, other_cost = _likeliest(observed, positions, ratios, run, 2.0**doublings)
+            if other_cost < cost - _EVIDENCE:
+                best, n0, cost, excess = other, other_n0, other_cost + _EVIDENCE * (excess == 1.0), 2.0**doublings
+        if excess > 1.0:
+            _smooth(observed, positions, ratios[best], run, excess, means, variances)
     largest_gap = 0
     for i in range(1, n):
         largest_gap = max(largest_gap, positions[i] - positions[i - 1])
@@ -206,7 +224,16 @@ def _track(received, known, positions, at, ratios, gain):
         gain[k] = means[segment] + weight * (means[segment + 1] - means[segment])
         uncertainty += variances[segment] + weight * (variances[segment + 1] - variances[segment])
     uncertainty = uncertainty / at.size if at.size else variances.mean()
-    return n0 * (1 + uncertainty + ratios[best] * largest_gap / 6), ratios[best]
+    return n0 * (excess + uncertainty + ratios[best] * largest_gap / 6), ratios[best]
+
+
+@numba.njit(cache=True, nogil=True)
+def _stands_out(observed, means, run, n0):
+    """True if symbols behind the run are noisier than n0 explains once in a million times: a sum of n Exp(1)."""
+    energy, n = 0.0, observed.size - run
+    for i in range(run, observed.size):
+        energy += abs(observed[i] - means[i]) ** 2 / n0
+    return energy > n + 5 * np.sqrt(n) + 8
 
 
 def track_gain(received, known, positions, at):
@@ -231,7 +258,9 @@ def track_gain(received, known, positions, at):
     -----
     The gain is a complex random walk: phase noise, what is left of the carrier offset, slow fading. Its variance per
     symbol is the likeliest of WALK_RATIOS, so a still channel is averaged over the whole burst. Kalman filter, then
-    the smoother of Rauch, Tung and Striebel; between known symbols a walk is interpolated linearly.
+    the smoother of Rauch, Tung and Striebel; between known symbols a walk is interpolated linearly. Where the symbols
+    behind the first run in a row, the pilots in a payload, are likelier to have noise of their own, n0 is theirs: LLRs
+    that did not know of another transmitter in the payload would be far too sure.
     """
     received = np.ascontiguousarray(received, np.complex64)
     positions, at = np.ascontiguousarray(positions, np.int64), np.ascontiguousarray(at, np.int64)

@@ -197,6 +197,14 @@ def read_header(samples, acquisition, config, carrier_cycles=None):
     return decode_header(symbols[places.header], track.channel_gain, track.n0 * equaliser.n0_factor)
 
 
+def _known_symbols(places, header):
+    """Preamble, header and pilots in the order of their positions."""
+    positions = np.concatenate([places.preamble, places.header, places.pilots])
+    known = np.concatenate([preamble_symbols(), encode_header(header), pilot_symbols(len(places.pilots))])
+    order = np.argsort(positions)
+    return known[order], positions[order]
+
+
 def read_payload(samples, acquisition, header, config, carrier_cycles=None, clip_level=0.999):
     """Payload symbols of a burst whose header is known, with their channel estimate.
 
@@ -215,10 +223,7 @@ def read_payload(samples, acquisition, header, config, carrier_cycles=None, clip
     """
     step = symbol_step(acquisition, config.pulse, carrier_cycles)
     places = layout(config, header.payload_symbols)
-    positions = np.concatenate([places.preamble, places.header, places.pilots])
-    known = np.concatenate([preamble_symbols(), encode_header(header), pilot_symbols(len(places.pilots))])
-    order = np.argsort(positions)
-    known, positions = known[order], positions[order]
+    known, positions = _known_symbols(places, header)
     window = _Window(samples, acquisition, places.n_symbols, config, step)
     symbols, track, residual = window.estimate(known, positions, places.payload)
     if not carrier_cycles and len(places.payload):

@@ -89,3 +89,19 @@ def test_what_cannot_be_estimated_is_refused():
     for received in (KNOWN[:1], KNOWN[:5] * np.nan):
         with pytest.raises(ValueError, match="known symbols"):
             track_gain(received, KNOWN[: len(received)], POSITIONS[: len(received)], POSITIONS)
+
+
+@pytest.mark.parametrize("excess_db", [3.0, 10.0, 20.0])
+def test_noise_of_the_payload_is_that_of_its_pilots(excess_db):
+    """A still gain, noise that rises behind the preamble: told from a walk, and reported within 2 dB; 40 trials."""
+    rng = np.random.default_rng(5)
+    gain, n0, excess = 0.4 - 0.7j, 0.05, 10 ** (excess_db / 10)
+    level = np.where(np.arange(len(KNOWN)) < 127, 1.0, excess)
+    reported, errors = [], []
+    for _ in range(40):
+        observed = gain * KNOWN + np.sqrt(level) * noise(len(KNOWN), n0, rng)
+        track = track_gain(observed, KNOWN, POSITIONS, PLACES.payload)
+        reported.append(10 * np.log10(track.n0 / (n0 * excess)))
+        errors.append(np.mean(np.abs(track.channel_gain - gain) ** 2))
+    assert abs(np.mean(reported)) < 2 and np.min(reported) > -4
+    assert np.median(errors) < 4 * n0 / 127

@@ -9,7 +9,8 @@ from typing import Annotated, Optional
 import typer
 
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
-PARTS = ("detection", "delivery", "loss", "calibration", "ranges")
+PARTS = ("detection", "delivery", "loss", "calibration", "ranges", "throughput")
+DUTIES = (0.0, 0.25, 1.0)
 SCHEMA = "burst-curves/1"
 DETECTION_ESN0_DB = (-6.0, -4.0, -2.0, 0.0, 2.0, 3.66)
 DELIVERY_ESN0_DB = (-3.0, -2.0, -1.0, 0.0, 0.66, 2.0)
@@ -22,7 +23,7 @@ def curves(
     bursts: Annotated[int, typer.Option(help="Bursts at the sensitivity of the payload; others scale with it.")] = 6000,
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 1,
 ) -> None:
-    """Measure detection, false alarms, lost bursts, loss per code rate, calibration and impairment ranges.
+    """Measure detection, lost bursts, loss per code rate, calibration, impairment ranges and throughput.
 
     Takes some three minutes with 6000 bursts. Example: ./twist radio curves --out runs/curves
     """
@@ -74,6 +75,11 @@ def _plan(part, bursts, seed):
         return rates * points, lambda step: burst_loss.implementation_loss(max(bursts // 10, 20), rng, progress=step)
     if part == "calibration":
         return max(bursts // 10, 10), lambda step: burst_loss.calibration(max(bursts // 10, 10), rng, progress=step)
+    if part == "throughput":
+        count = max(min(bursts // 100, 60), 10)
+        return len(DUTIES), lambda step: [
+            (burst_detection.throughput(duty, count, rng), step())[0] for duty in DUTIES
+        ]
     steps = sum(map(len, burst_ranges.RANGES.values()))
     return steps, lambda step: burst_ranges.impairment_ranges(max(bursts // 300, 3), seed, step)
 
@@ -112,9 +118,14 @@ def _show_ranges(rows):
         print(f"  {row['delivered']:3d}/{row['sent']} {level}  {fields}")
 
 
+def _show_throughput(rows):
+    print("received on one core, samples a second: " + ", ".join(
+        f"{row['samples_per_second'] / 1e6:.1f} million with bursts {row['duty']:.0%} of the time" for row in rows))
+
+
 _SHOW = {
     "detection": _show_detection, "delivery": _show_delivery, "loss": _show_loss, "calibration": _show_calibration,
-    "ranges": _show_ranges,
+    "ranges": _show_ranges, "throughput": _show_throughput,
 }  # fmt: skip
 
 
