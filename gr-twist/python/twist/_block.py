@@ -125,6 +125,11 @@ def is_end(metadata):
     return has_entry(metadata, keys.END)
 
 
+def is_lost(metadata):
+    """Whether this metadata tells of a slot of which nothing came."""
+    return has_entry(metadata, keys.LOST)
+
+
 class pdu_block(message_block):
     """Base of blocks with one PDU in and one PDU out. Subclasses set ``dtype`` of the payload and write ``process``."""
 
@@ -141,6 +146,10 @@ class pdu_block(message_block):
     def on_end(self, metadata):
         """Called once, before the end of the run is passed on."""
 
+    def on_lost(self, metadata):
+        """Called for a slot of which nothing came; what tells of it is passed on, in order with the frames."""
+        self.publish(metadata, np.zeros(0, np.uint8), self.out_port)
+
     @guarded
     def _on_pdus(self, pdu):
         started = time.perf_counter()
@@ -148,6 +157,10 @@ class pdu_block(message_block):
         if is_end(metadata):
             self.on_end(metadata)
             self.publish_end(metadata, self.out_port)
+            return
+        if is_lost(metadata):
+            self.count("lost_slots")
+            self.on_lost(metadata)
             return
         metadata, payload = unpack(pdu, self.dtype)
         result = self.process(metadata, payload)

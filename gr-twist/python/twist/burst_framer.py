@@ -19,6 +19,7 @@ from ._pmt import PduError, has_entry, read_count, unpack
 
 DELIVERED = "delivered"
 IDLE_S = 0.001
+END_HOLD_S = 1.5  # the stream stays open that long after the end of a run, so that what is in it can get through
 
 
 class _Waiting(NamedTuple):
@@ -46,7 +47,7 @@ class burst_framer(counting, gr.sync_block):
     guard_symbols : int         zero symbols before and after, at least span / 2
     max_payload_symbols : int   longest payload, 1 to 65535
     amplitude : float           root mean square of a burst, full scale 1, in (0, 1]
-    system : str                kind of payload: "twist", "adaptive" or "tokcode"
+    system : str                kind of payload: "twist", "adaptive", "tokcode" or "feedback"
     gap_symbols : int           zero symbols between bursts, behind the tag tx_eob, >= 0
     slot_s : float              time from slot to slot, s; 0: bursts leave at once, without tx_time
     lead_s : float              time between making a burst and sending it, s, > 0; only with slot_s
@@ -82,7 +83,7 @@ class burst_framer(counting, gr.sync_block):
         self._length_tag = pmt.intern(length_tag) if length_tag else None
         self._tags = {name: pmt.intern(name) for name in (keys.TX_SOB, keys.TX_EOB, keys.TX_TIME)}
         self._clock, self._origin = time.monotonic, None
-        self._queue, self._sent, self._end = deque(), 0, None
+        self._queue, self._sent, self._end, self._closes_s = deque(), 0, None, np.inf
         self.set_up({PDUS: self._on_pdus}, (DELIVERED,))
         self._frame(0, 0, 0, np.ones(8, np.complex64))  # compiles what is compiled now, not in the first slot
 
@@ -137,6 +138,8 @@ class burst_framer(counting, gr.sync_block):
             return filled
         if self._end is not None:
             self.publish_end(self._end, DELIVERED)
+            self._end, self._closes_s = None, time.monotonic() + END_HOLD_S
+        if time.monotonic() >= self._closes_s:
             return -1
         time.sleep(IDLE_S)  # a source that returns nothing is called again at once
         return 0

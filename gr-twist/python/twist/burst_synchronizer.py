@@ -2,6 +2,8 @@
 """Block: samples to the payload symbols of the bursts in them."""
 
 import math
+import threading
+import time
 import traceback
 
 import numpy as np
@@ -12,12 +14,13 @@ from tokenlink.link.slots import SlotTracker, extend
 from tokenlink.phy.receiver import BurstReceiver
 
 from . import _keys as keys
-from ._block import PDUS, counting, end_metadata, guarded, is_end
-from ._burst import SYSTEM_NAMES, burst_config, split_time
-from ._pmt import PduError, new_metadata, pack, unpack
+from ._block import PDUS, counting, guarded, is_end
+from ._burst import SYSTEM_NAMES, burst_config, split_time, system_number
+from ._pmt import PduError, has_entry, new_metadata, pack, unpack
 
-LOST, END_PORT = "lost", "end"
+END_PORT, QUIET = "end", "quiet"
 CHUNK_SAMPLES = 1024
+QUIET_S, END_LIMIT_S = 0.2, 1.0  # at the end of a run: no samples for that long, or in any case after that time
 
 
 class burst_synchronizer(counting, gr.sync_block):
@@ -37,6 +40,7 @@ class burst_synchronizer(counting, gr.sync_block):
     pilot_spacing : int         header and payload symbols from one pilot to the next, >= 2
     guard_symbols : int         zero symbols before and after a burst, at least span / 2
     max_payload_symbols : int   longest payload, 1 to 65535
+    system : str                kind of payload to pass on; empty: all. Bursts of others are dropped
     clip_level : float          a sample with a part beyond this counts as clipped, > 0
     block_samples : int         samples in one detection transform; longer is quicker, and later
     max_lost_slots : int        a jump over more slots is a new run, not a loss, >= 0
@@ -44,9 +48,9 @@ class burst_synchronizer(counting, gr.sync_block):
     Ports
     -----
     in0 : stream of complex64         samples, full scale 1
-    end in : any                      metadata end: give what has come, end the run
-    pdus out : complex64 [n_symbols]  received payload symbols, carrier offset taken off, not equalised
-    lost out : uint8 [0]              metadata slot and lost, for every slot between two bursts of which none came
+    end in : any                      metadata end: once no more samples come, or after a second, end the run
+    pdus out : complex64 [n_symbols]  received payload symbols, carrier offset taken off, not equalised; empty, with
+                                      metadata slot and lost, for every slot between two bursts of which none came
 
     Metadata
     --------
@@ -55,7 +59,7 @@ class burst_synchronizer(counting, gr.sync_block):
     """
 
     def __init__(self, samp_rate=1e6, carrier_hz=0.0, sps=4, rolloff=0.25, span=16, pilot_spacing=32, guard_symbols=16,
-                 max_payload_symbols=8192, clip_level=0.999, block_samples=8192, max_lost_slots=1000):
+                 max_payload_symbols=8192, system="", clip_level=0.999, block_samples=8192, max_lost_slots=1000):
         gr.sync_block.__init__(self, name="burst_synchronizer", in_sig=[np.complex64], out_sig=[])
         if not 0 < samp_rate < math.inf:
             raise ValueError(f"samp_rate is {samp_rate}, must be > 0 Hz")
@@ -63,16 +67,17 @@ class burst_synchronizer(counting, gr.sync_block):
             raise ValueError(f"carrier_hz is {carrier_hz}, must be >= 0 Hz")
         if not clip_level > 0:
             raise ValueError(f"clip_level is {clip_level}, must be > 0")
+        self._system = system_number(system) if system else None
         config = burst_config(sps, rolloff, span, pilot_spacing, guard_symbols, max_payload_symbols)
         carrier_cycles = carrier_hz / samp_rate if carrier_hz else None
         self._make = lambda: BurstReceiver(config, carrier_cycles, clip_level, block_samples)
         self._receiver, self._slots = self._make(), SlotTracker(max_lost_slots)
         self._samp_rate, self._seq = samp_rate, None
         self._fed, self._base, self._known_time = 0, 0, None
-        self._ended = False
+        self._end_metadata, self._ended = None, False
         self.set_output_multiple(CHUNK_SAMPLES)
         self._rx_time = pmt.intern(keys.RX_TIME)
-        self.set_up({END_PORT: self._on_end}, (PDUS, LOST))
+        self.set_up({END_PORT: self._on_end}, (PDUS,))
 
     def counts(self):
         """Counters of the block, and those of its receiver, see tokenlink.phy.receiver.CAUSES."""
@@ -80,16 +85,32 @@ class burst_synchronizer(counting, gr.sync_block):
         return {**received, **counting.counts(self)}
 
     def end(self, reason=""):
-        """End the run: give the bursts that have come, then all blocks finish. From any thread."""
-        self.to_basic_block()._post(pmt.intern(END_PORT), pack(end_metadata(reason), np.zeros(0, np.uint8)))
+        """End the run, as a message at port ``end`` does. From any thread."""
+        self._post_end({keys.END: True, keys.REASON: reason})
 
     @guarded
     def _on_end(self, pdu):
         metadata, _ = unpack(pdu)
-        if is_end(metadata) and not self._ended:
+        if is_end(metadata) and self._end_metadata is None:
+            self._end_metadata = metadata
+            threading.Thread(target=self._wait_for_quiet, daemon=True).start()
+        elif has_entry(metadata, QUIET) and not self._ended:
             self._ended = True
             self._guard(self._receiver.flush)
-            self.publish_end(metadata)
+            self.publish_end(self._end_metadata)
+
+    def _wait_for_quiet(self):
+        """Wait for samples on their way; then tell the block's own thread, which is the only one that publishes."""
+        begun_s = quiet_since_s = time.monotonic()
+        fed = self._fed
+        while (now_s := time.monotonic()) < min(quiet_since_s + QUIET_S, begun_s + END_LIMIT_S):
+            if self._fed != fed:
+                fed, quiet_since_s = self._fed, now_s
+            time.sleep(QUIET_S / 10)
+        self._post_end({QUIET: True})
+
+    def _post_end(self, entries):
+        self.to_basic_block()._post(pmt.intern(END_PORT), pack(new_metadata(entries), np.zeros(0, np.uint8)))
 
     def stop(self):
         """Called by the scheduler at the end; gives the bursts of the last samples, prints the counters."""
@@ -141,13 +162,16 @@ class burst_synchronizer(counting, gr.sync_block):
             self._receiver, self._base = self._make(), self._fed
 
     def _on_burst(self, burst):
+        if self._system is not None and burst.header.system != self._system:
+            self.count("other_system")
+            return
         arrival = self._slots.arrive(burst.header.slot)
         self._seq = extend(burst.header.frame, None if arrival.kind in ("first", "restart") else self._seq)
         if arrival.kind in ("late", "repeated", "restart"):
             self.count(f"{arrival.kind}_slots")
         self.count("lost_slots", len(arrival.lost))
         for slot in arrival.lost:
-            self.publish(new_metadata({keys.SLOT: slot, keys.LOST: True}), np.zeros(0, np.uint8), LOST)
+            self.publish(new_metadata({keys.SLOT: slot, keys.LOST: True}), np.zeros(0, np.complex64))
         self.count("passed")
         self.publish(self._metadata(burst, arrival.slot), burst.payload)
 

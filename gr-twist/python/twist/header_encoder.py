@@ -17,7 +17,7 @@ class header_encoder(pdu_block):
 
     Parameters
     ----------
-    system : str   kind of payload: "twist", "adaptive" or "tokcode"
+    system : str   kind of payload: "twist", "adaptive", "tokcode" or "feedback"
 
     Ports
     -----

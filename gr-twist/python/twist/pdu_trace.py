@@ -7,7 +7,7 @@ import numpy as np
 from gnuradio import gr
 
 from . import _keys as keys
-from ._block import PDUS, counting, guarded, is_end
+from ._block import PDUS, counting, guarded, is_end, is_lost
 from ._layout import load
 from ._pmt import PduError, read_array, read_count, read_float, unpack
 
@@ -65,6 +65,9 @@ class pdu_trace(counting, gr.sync_block):
         metadata, _ = unpack(pdu)
         if is_end(metadata):
             self._ended = True
+            return
+        if is_lost(metadata):
+            self.count("lost_slots")
             return
         values = self._values(metadata)[: len(self._history)]
         if not self.count("passed"):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Burst framer: the samples of the library with tags where gr-uhd wants them, times, bounds, malformed input."""
 
+from unittest import mock
+
 import numpy as np
 import pmt
 from gnuradio import blocks, gr, gr_unittest, twist
@@ -54,6 +56,11 @@ class sending:
 
 
 class qa_burst_framer(block_test):
+    def setUp(self):
+        hold = mock.patch("gnuradio.twist.burst_framer.END_HOLD_S", 0.0)
+        self.addCleanup(hold.stop)
+        hold.start()
+
     def test_samples_and_tags(self):
         payloads = [symbols(n) for n in (700, 0, 60000, 1)]
         good = [frame(slot, payload) for slot, payload in enumerate(payloads)]

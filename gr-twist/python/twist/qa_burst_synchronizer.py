@@ -5,7 +5,7 @@ import numpy as np
 import pmt
 from gnuradio import blocks, gr, gr_unittest, twist
 from gnuradio.twist import _keys as keys
-from gnuradio.twist._block import is_end
+from gnuradio.twist._block import is_end, is_lost
 from gnuradio.twist._burst import to_time
 from gnuradio.twist._pmt import has_entry, read_array, read_complex, read_count, read_float, read_text
 from gnuradio.twist._testing import block_test, collector, pdu, wait_until
@@ -38,17 +38,18 @@ def time_tag(offset, seconds, value=None):
 
 
 def run(block, samples, tags=(), max_items=100_000_000):
-    """Metadata and payloads of all bursts, metadata of all lost slots."""
-    top, found, lost = gr.top_block(), collector(), collector()
+    """Metadata and payloads of all bursts; slots that were lost."""
+    top, found = gr.top_block(), collector()
     source = blocks.vector_source_c(samples.tolist(), False, 1, list(tags))
     top.connect(source, block)
     top.msg_connect(block, "pdus", found, "pdus")
-    top.msg_connect(block, "lost", lost, "pdus")
     top.start(max_items)
     top.wait()
-    expected = block.counts().get("passed", 0), block.counts().get("lost_slots", 0)
-    assert wait_until(lambda: (len(found.received), len(lost.received)) == expected, 2)
-    return found.received, [meta for meta, _ in lost.received]
+    published = sum(block.counts().get(cause, 0) for cause in ("passed", "lost_slots"))
+    assert wait_until(lambda: len(found.received) == published, 2)
+    lost = [entry for entry in found.received if is_lost(entry[0])]
+    assert all(pmt.length(payload) == 0 for _, payload in lost)
+    return [entry for entry in found.received if not is_lost(entry[0])], slots_of(lost)
 
 
 def slots_of(received):
@@ -83,7 +84,7 @@ class qa_burst_synchronizer(block_test):
         block = twist.burst_synchronizer(RATE)
         received, lost = run(block, make_stream([first, first + 1, first + 4, first + 5, 0]))
         self.assertEqual(slots_of(received), [first, first + 1, first + 4, first + 5, first + 2])
-        self.assertEqual([read_count(meta, keys.SLOT) for meta in lost], [first + 2, first + 3])
+        self.assertEqual(lost, [first + 2, first + 3])
         self.assertEqual((block.counts()["lost_slots"], block.counts()["late_slots"]), (2, 1))
 
     def test_times_are_those_of_the_first_preamble_symbol(self):
@@ -94,13 +95,19 @@ class qa_burst_synchronizer(block_test):
             whole, fraction = pmt.to_python(pmt.dict_ref(meta, pmt.intern("rx_time"), pmt.PMT_NIL))
             self.assertAlmostEqual(whole + fraction, 7.5 + read_float(meta, keys.START_SAMPLE) / RATE, 9)
 
+    def test_bursts_of_another_system_are_dropped(self):
+        for system, expected in (("twist", [0, 1]), ("", [0, 1]), ("feedback", [])):
+            block = twist.burst_synchronizer(RATE, system=system)
+            self.assertEqual(slots_of(run(block, make_stream(range(2)))[0]), expected)
+            self.assertEqual(block.counts().get("other_system", 0), 2 - len(expected))
+
     def test_a_gap_costs_the_burst_it_cuts_and_no_other(self):
         samples, cut, gap = make_stream(range(5)), 5000, 2500  # inside the second burst
         tags = [time_tag(0, 3.25), time_tag(cut, 3.25 + (cut + gap) / RATE)]
         block = twist.burst_synchronizer(RATE)
         received, lost = run(block, np.delete(samples, np.s_[cut : cut + gap]), tags)
         self.assertEqual(slots_of(received), [0, 2, 3, 4])
-        self.assertEqual([read_count(meta, keys.SLOT) for meta in lost], [1])
+        self.assertEqual(lost, [1])
         counts = block.counts()
         self.assertEqual((counts["gaps"], counts["missing_samples"]), (1, gap))
         self.assertEqual(counts["truncated"], 1)
@@ -163,6 +170,7 @@ class qa_burst_synchronizer(block_test):
             sps=[(1, "sps is 1")], rolloff=[(2.0, "rolloff is 2.0")], span=[(3, "span is 3")],
             pilot_spacing=[(0, "pilot_spacing is 0")], guard_symbols=[(0, "guard_symbols is 0")],
             max_payload_symbols=[(70000, "max_payload_symbols is 70000")], clip_level=[(0.0, "clip_level is 0.0")],
+            system=[("wifi", "system is 'wifi', must be one of twist")],
             block_samples=[(100, "block_samples is 100")], max_lost_slots=[(-1, "max_lost is -1")])
 
 

@@ -2,9 +2,11 @@
 """Token sink: decided tokens to the wire, and the Bye at the end."""
 
 import numpy as np
+import pmt
 from gnuradio import gr, gr_unittest, twist
 from gnuradio.twist import _keys as keys
 from gnuradio.twist._block import is_end
+from gnuradio.twist._pmt import new_metadata, pack
 from gnuradio.twist._testing import (
     CONFIDENCE,
     DECIDED,
@@ -18,7 +20,7 @@ from gnuradio.twist._testing import (
     running,
 )
 
-from tokenlink.wire import Bye, LinkReport, TokenEstimate
+from tokenlink.wire import NO_MODE, Bye, LinkReport, TokenEstimate
 from tokenlink.wire.errors import AddressRefused
 from tokenlink.wire.sockets import PullSocket
 
@@ -56,6 +58,21 @@ class qa_token_sink(block_test):
         self.assertEqual(bye.reason, "that is all")
         self.assertTrue(bye.info["counts"])
 
+    def test_a_slot_of_which_nothing_came_is_told_in_order(self):
+        lost = pack(new_metadata({keys.SLOT: 5, keys.LOST: True}), np.zeros(0, np.complex64))
+        gate, sink, top = twist.confidence_gate(), twist.token_sink(self.address()), gr.top_block()
+        passed = collector()
+        top.msg_connect(gate, "pdus", sink, "pdus")
+        top.msg_connect(sink, "delivered", passed, "pdus")
+        with PullSocket(self.address()) as twin:
+            top.start()
+            gate.to_basic_block()._post(pmt.intern("pdus"), lost)
+            estimate = twin.recv(RECV_S)
+            top.stop()
+            top.wait()
+        self.assertEqual((estimate.slot, estimate.mode_id, estimate.token_ids.size), (5, NO_MODE, 0))
+        self.assertEqual((gate.counts(), sink.counts()["lost_slots"]), ({"lost_slots": 1}, 1))
+
     def test_nobody_listening_is_counted_and_the_flowgraph_goes_on(self):
         block = twist.token_sink(self.address(), queue_messages=1, timeout_s=0.0)
         with running(block, "delivered") as graph:
@@ -82,7 +99,7 @@ class qa_token_sink(block_test):
             self.assertEqual((twin.counts["out_of_order"], twin.counts["lost"]), (0, 0))
 
     def test_wrong_parameters_are_refused(self):
-        self.assert_refused(twist.token_sink, AddressRefused, address=[("nonsense", "cannot connect nonsense")])
+        self.assert_refused(twist.token_sink, AddressRefused, address=[("nonsense", "nonsense")])
         self.assert_refused(twist.token_sink, queue_messages=[(0, "queue_messages is 0, must be >= 1")],
                             timeout_s=[(-1.0, "timeout_s is -1.0, must be >= 0")])
 

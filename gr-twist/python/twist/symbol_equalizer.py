@@ -25,6 +25,9 @@ class symbol_equalizer(pdu_block):
     def __init__(self):
         pdu_block.__init__(self, "symbol_equalizer")
 
+    def on_lost(self, metadata):
+        """A slot of which nothing came has nothing to show."""
+
     def process(self, metadata, payload):
         gain = read_gain(metadata, payload.size)
         if not np.all(gain):

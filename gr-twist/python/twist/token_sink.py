@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from tokenlink.wire import TokenEstimate
+from tokenlink.wire import NO_MODE, TokenEstimate
 
 from . import _keys as keys
 from ._block import check_finite
@@ -11,10 +11,13 @@ from ._pmt import PduError, read_array, read_complex, read_count, read_float
 from ._wire import sending_block
 
 DELIVERED = "delivered"
+LOST_ESN0_DB = -100.0  # of a slot of which nothing came
 
 
 class token_sink(sending_block):
     """Sends what the receiver makes of each frame to the twin; at the end of a run, a Bye with all counts.
+
+    Of a slot of which nothing came the twin hears too: an estimate without tokens, its mode_id NO_MODE.
 
     Parameters
     ----------
@@ -30,7 +33,7 @@ class token_sink(sending_block):
 
     Metadata
     --------
-    Reads slot, mode_id, confidence, erased, channel_gain, n0 and esn0_db.
+    Reads slot, mode_id, confidence, erased, channel_gain, n0 and esn0_db; of a lost slot only slot.
     """
 
     dtype = np.int32
@@ -38,6 +41,12 @@ class token_sink(sending_block):
 
     def __init__(self, address="tcp://127.0.0.1:5556", bind=False, queue_messages=64, timeout_s=1.0):
         sending_block.__init__(self, "token_sink", address, bind, queue_messages, timeout_s)
+
+    def on_lost(self, metadata):
+        slot = read_count(metadata, keys.SLOT)
+        self.send(TokenEstimate(slot, 0, NO_MODE, *(np.zeros(0, dtype) for dtype in (np.int32, np.float32, bool)),
+                                0j, 0.0, LOST_ESN0_DB))
+        sending_block.on_lost(self, metadata)
 
     def process(self, metadata, payload):
         confidence = check_finite(read_array(metadata, keys.CONFIDENCE, np.float32))

@@ -143,11 +143,13 @@ def receive_slot(radio, slot, timeout_s):
 
     Returns
     -------
-    (TokenEstimate or None, LinkReport or None)   None: did not come in time
+    (TokenEstimate or None, LinkReport or None)   None: did not come in time, or the radio says it never will
     """
     got, deadline_s = {}, time.monotonic() + timeout_s
     while len(got) < 2 and (left_s := deadline_s - time.monotonic()) > 0:
         message = radio.recv(min(IDLE_S, left_s))
+        if isinstance(message, TokenEstimate) and (message.slot, message.mode_id) == (slot, NO_MODE):
+            return None, None
         if isinstance(message, TokenEstimate | LinkReport) and message.slot == slot:
             got[type(message)] = message
     return got.get(TokenEstimate), got.get(LinkReport)

@@ -55,7 +55,8 @@ class TokenEstimate(Message):
     """What the receiver makes of one frame, radio to twin.
 
     ``token_ids`` int32, ``confidence`` float32 in [0, 1], ``erased`` bool, all [n_tokens]; ``channel_gain`` complex,
-    ``n0`` total noise variance, ``esn0_db`` received Es/N0 as estimated.
+    ``n0`` total noise variance, ``esn0_db`` received Es/N0 as estimated. With ``mode_id`` NO_MODE nothing came of the
+    slot: there are no tokens, and the channel is unknown.
     """
 
     mode_id: int = _scalar("int", 0, MAX_MODE_ID)

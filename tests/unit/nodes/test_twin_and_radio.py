@@ -87,6 +87,9 @@ def test_a_slot_is_given_up_after_its_time():
     begin_s = time.monotonic()
     assert receive_slot(Wire(other, one), 3, 0.1) == (one, None)
     assert receive_slot(Wire(link, other), 3, 0.1) == (None, link)
+    lost = TokenEstimate(3, 0, NO_MODE, *(np.zeros(0, dtype) for dtype in ("i4", "f4", bool)), 0j, 0.0, -100.0)
+    wire = Wire(other, lost, one)
+    assert receive_slot(wire, 3, 1.0) == (None, None) and wire.recv(0) == one
     assert 0.2 <= time.monotonic() - begin_s < 2.0
 
 
