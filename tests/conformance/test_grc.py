@@ -25,7 +25,8 @@ gnuradio.__path__.append(str(ROOT / "gr-twist" / "python"))
 from gnuradio import twist  # noqa: E402
 
 DESCRIPTIONS = sorted((ROOT / "gr-twist" / "grc").glob("*.yml"))
-FLOWGRAPHS = sorted((ROOT / "flowgraphs").rglob("*.grc"))
+HIERARCHICAL = sorted((ROOT / "flowgraphs" / "hier").glob("*.grc"))
+FLOWGRAPHS = sorted((ROOT / "flowgraphs").glob("*.grc"))
 BLOCKS = [name for name in twist.__all__ if inspect.isclass(getattr(twist, name))]
 ENV = os.environ | {
     "GRC_BLOCKS_PATH": str(ROOT / "gr-twist" / "grc"),
@@ -96,34 +97,71 @@ def test_blocks_are_documented():
             assert f"{argument} :" in doc, f"{name} does not document {argument}"
 
 
+def grcc(folder, paths):
+    """Compile flowgraphs, which may use the hierarchical blocks compiled to the same folder before."""
+    env = ENV | {"GRC_BLOCKS_PATH": os.pathsep.join([ENV["GRC_BLOCKS_PATH"], str(folder)])}
+    done = subprocess.run(["grcc", "-o", str(folder), *map(str, paths)], env=env, capture_output=True, text=True,
+                          timeout=240)
+    missing = [path.name for path in paths if not (folder / f"{path.stem}.py").is_file()]
+    assert done.returncode == 0 and not missing, f"{missing}: {done.stdout}{done.stderr}"
+
+
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
     folder = tmp_path_factory.mktemp("grc")
-
-    def compile_one(path):
-        done = subprocess.run(["grcc", "-o", str(folder), str(path)], env=ENV, capture_output=True, text=True,
-                              timeout=120)
-        program = folder / f"{path.stem}.py"
-        assert done.returncode == 0 and program.is_file(), done.stdout + done.stderr
-        return program
-
-    return compile_one
+    grcc(folder, HIERARCHICAL)
+    grcc(folder, FLOWGRAPHS)
+    return folder
 
 
-@pytest.mark.parametrize("path", FLOWGRAPHS, ids=ids)
+def options_of(path):
+    return yaml.safe_load(path.read_text())["options"]["parameters"]
+
+
+@pytest.mark.parametrize("path", HIERARCHICAL + FLOWGRAPHS, ids=ids)
 def test_flowgraph_compiles(compiled, path):
-    options = yaml.safe_load(path.read_text())["options"]["parameters"]
-    assert options["id"] == path.stem
-    compile(compiled(path).read_text(), path.stem, "exec")
+    assert options_of(path)["id"] == path.stem and path.read_text().startswith("# SPDX-License-Identifier: GPL-3.0")
+    assert options_of(path)["generate_options"].startswith("hb") == (path in HIERARCHICAL)
+    compile((compiled / f"{path.stem}.py").read_text(), path.stem, "exec")
+    if path in HIERARCHICAL:
+        assert yaml.safe_load((compiled / f"{path.stem}.block.yml").read_text())["id"] == path.stem
+
+
+@pytest.mark.parametrize("end", ["tx", "rx"])
+def test_flowgraphs_with_radios_differ_only_at_their_ends(end):
+    """Whatever the radio: the same blocks with the same parameters between tokens and samples."""
+    inner, wires = {}, {}
+    for radio in ("virtual", "usrp"):
+        flowgraph = yaml.safe_load((ROOT / "flowgraphs" / f"{radio}_{end}.grc").read_text())
+        inner[radio] = {block["name"]: (block["id"], block["parameters"]) for block in flowgraph["blocks"]
+                        if block["id"] not in ("parameter", "import", "snippet")
+                        and block["name"] not in ("radio_sink", "radio_source")}
+        wires[radio] = sorted(map(tuple, flowgraph["connections"]))
+    assert inner["virtual"] == inner["usrp"] and len(inner["usrp"]) >= 6
+    assert wires["virtual"] == wires["usrp"]
+
+
+@pytest.mark.parametrize("name", ["usrp_tx", "usrp_rx"])
+def test_a_missing_usrp_is_one_sentence(compiled, name, tmp_path):
+    command = [sys.executable, str(compiled / f"{name}.py"), "--device-args=serial=0"]
+    if name == "usrp_tx":
+        command += [f"--{each}-address=ipc://{tmp_path}/{each}" for each in ("tokens", "mode")]
+    done = subprocess.run(command, env=ENV | {"UHD_LOG_CONSOLE_LEVEL": "off"}, capture_output=True, text=True,
+                          timeout=120)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    (sentence,) = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
+    assert "no USRP found for device address 'serial=0'" in sentence
 
 
 @pytest.mark.parametrize("path", FLOWGRAPHS, ids=ids)
 def test_headless_flowgraph_runs_and_stops(compiled, path, tmp_path):
-    options = yaml.safe_load(path.read_text())["options"]["parameters"]
-    if options["generate_options"] != "no_gui":
+    if options_of(path)["generate_options"] != "no_gui":
         pytest.skip("has a display; compiled only")
+    if path.stem.endswith(("_tx", "_rx")):
+        pytest.skip("one end of a radio link; run by tests/integration/test_flowgraph_radio.py")
     at = {name: f"ipc://{tmp_path}/{name}" for name in ("tokens", "mode", "estimates")}
-    command = [sys.executable, "-u", str(compiled(path)), *(f"--{name}-address={where}" for name, where in at.items())]
+    options = [f"--{name}-address={where}" for name, where in at.items()]
+    command = [sys.executable, "-u", str(compiled / f"{path.stem}.py"), *options]
     table = load_mode_table()
     process = subprocess.Popen(command, env=ENV, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True)

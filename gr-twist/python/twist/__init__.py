@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """GNU Radio blocks of the token link. Each is thin: unpack a PDU, call one function of ``tokenlink``, publish."""
 
+from ._radio import check_rate, explain_radio_errors, follow_clock
 from ._signals import end_on_signal
 from .burst_framer import burst_framer
 from .burst_synchronizer import burst_synchronizer
@@ -25,8 +26,11 @@ from .virtual_source import virtual_source
 __all__ = [
     "burst_framer",
     "burst_synchronizer",
+    "check_rate",
     "confidence_gate",
     "end_on_signal",
+    "explain_radio_errors",
+    "follow_clock",
     "group_ldpc_decoder",
     "group_ldpc_encoder",
     "header_decoder",

@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from tokenlink.nodes.flowgraph import compile_hierarchical
+
 ROOT = Path(__file__).resolve().parents[3]
 DEFAULT = ROOT / "flowgraphs" / "loopback_gui.grc"
 
@@ -30,13 +32,20 @@ def grc(
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise OSError("GNU Radio Companion needs a display, and neither DISPLAY nor WAYLAND_DISPLAY is set")
     # Run by the interpreter of the virtual environment, the Run button uses it too and finds the packages in it.
-    os.execve(sys.executable, [sys.executable, companion, str(flowgraph)], companion_environment())
+    environment = companion_environment(compile_hierarchical())
+    os.execve(sys.executable, [sys.executable, companion, str(flowgraph)], environment)
 
 
-def companion_environment():
-    """Environment in which GRC finds the blocks' descriptions, and programs it runs find the blocks."""
-    search = [str(ROOT / "gr-twist" / "path"), str(ROOT / "python"), os.environ.get("PYTHONPATH")]
-    blocks = [str(ROOT / "gr-twist" / "grc"), os.environ.get("GRC_BLOCKS_PATH")]
+def companion_environment(hierarchical=None):
+    """Environment in which GRC finds the blocks' descriptions, and programs it runs find the blocks.
+
+    Parameters
+    ----------
+    hierarchical : Path   folder with the compiled hierarchical blocks, None: without them
+    """
+    compiled = None if hierarchical is None else str(hierarchical)
+    search = [str(ROOT / "gr-twist" / "path"), str(ROOT / "python"), compiled, os.environ.get("PYTHONPATH")]
+    blocks = [str(ROOT / "gr-twist" / "grc"), compiled, os.environ.get("GRC_BLOCKS_PATH")]
     return os.environ | {
         "PYTHONPATH": os.pathsep.join(filter(None, search)),
         "GRC_BLOCKS_PATH": os.pathsep.join(filter(None, blocks)),
