@@ -2,6 +2,7 @@
 """Block: samples to the virtual radio, with the stream tags of a USRP sink."""
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pmt
@@ -58,6 +59,11 @@ class virtual_sink(counting, gr.sync_block):
     def counts(self):
         """Counters of the block, and of its connection with the prefix iq_."""
         return {**counting.counts(self), **{f"iq_{cause}": n for cause, n in dict(self._sender.counts).items()}}
+
+    def get_time_now(self):
+        """Time of the radio as that of usrp_sink: an object whose get_real_secs() is s since the radio started."""
+        now_s = self._sender.position / self._samp_rate
+        return SimpleNamespace(get_real_secs=lambda: now_s)
 
     def start(self):
         """Called by the scheduler: connect, if a run before this one has ended."""
