@@ -79,15 +79,15 @@ def noise(n_samples, seed=1):
 
 
 class qa_virtual_sink(block_test):
-    def run_sink(self, samples, tags, n_expected, **arguments):
-        """What is on the air, the events, and the counts of the block."""
+    def run_sink(self, samples, tags, n_expected, max_items=100_000_000, **arguments):
+        """What is on the air, the events, and the counts of the block; the stream comes in chunks of max_items."""
         address = self.address()
         with air(address) as radio:
             top, sink, seen = gr.top_block(), twist.virtual_sink(address, samp_rate=RATE, **arguments), events()
             source = blocks.vector_source_c(samples.tolist(), False, 1, tags)
             top.connect(source, sink)
             top.msg_connect(sink, "async_msgs", seen, "in")
-            top.start()
+            top.start(max_items)
             on_air = radio.samples(n_expected)
             top.wait()
             self.assertTrue(wait_until(lambda: len(seen.seen) >= sum("sob" in str(each.key) for each in tags)))
@@ -102,6 +102,15 @@ class qa_virtual_sink(block_test):
         np.testing.assert_array_equal(on_air, expected)
         self.assertEqual(seen, [("burst_ack", 10_000), ("burst_ack", 420_000)])
         self.assertEqual((counts["bursts"], counts["samples"], counts.get("late")), (2, 30_000, None))
+
+    def test_bursts_that_share_a_buffer_end_each(self):
+        n_bursts, length, idle = 12, 7547, 500
+        samples = noise(n_bursts * length)
+        tags = [each for i in range(n_bursts) for each in burst_tags(i * length, length)]
+        on_air, seen, counts = self.run_sink(samples, tags, n_bursts * (length + idle), 5000, idle_samples=idle)
+        expected = np.pad(samples.reshape(n_bursts, length), ((0, 0), (0, idle))).reshape(-1)
+        np.testing.assert_array_equal(on_air, expected)
+        self.assertEqual((len(seen), counts["bursts"]), (n_bursts, n_bursts))
 
     def test_a_late_burst_is_dropped_and_reported_the_next_one_goes(self):
         samples = noise(3000)

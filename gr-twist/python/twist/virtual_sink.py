@@ -83,11 +83,9 @@ class virtual_sink(counting, gr.sync_block):
         if self._target is not None and not self._advance():
             return 0
         begin, tags = self._next_boundary(len(samples))
-        if begin > 0:  # up to the next tag that changes anything
-            return self._pass(samples[:begin], ends=False)
-        if tags and not self._begin(tags):
+        if begin == 0 and tags and not self._begin(tags):
             return 0
-        n, ends = self._run_length(len(samples))
+        n, ends = self._run_length(begin or len(samples))  # up to the next tag that changes anything
         return self._pass(samples[:n], ends)
 
     def _tags(self, first, last, key):
@@ -148,7 +146,8 @@ class virtual_sink(counting, gr.sync_block):
                 self.count("bursts")
                 self._report("burst_ack", self._sender.position)
                 self._target = self._sender.position + self._idle_samples
-                self._advance()
+                while not self._advance():  # now: without further samples there is no other call
+                    pass
             self._dropping = False
         return done
 
