@@ -24,6 +24,8 @@ def prepare(
     groups: Annotated[int, typer.Option(help="Utility groups, G.")] = 4,
     grouping: Annotated[str, typer.Option(help="equal, or quantised: by gaps in the utility.")] = "equal",
     compare_groupings: Annotated[bool, typer.Option(help="Report the protection of the other groupings too.")] = False,
+    mismatch_weight: Annotated[float, typer.Option(help="Of wrong tokens next to the application loss.")] = 1.0,
+    target_cost: Annotated[float, typer.Option(help="Mean budget that controllers may spend, over B_0.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 1,
     stages: Annotated[OptionalPath, typer.Option(help="Folder of the stages' results; default: in --out.")] = None,
     json: Annotated[OptionalPath, typer.Option(help="Write all figures here as JSON.")] = None,
@@ -37,10 +39,14 @@ def prepare(
     from tokenlink.eval.dataset import load_sequences
     from tokenlink.eval.prepare.run import load_models
     from tokenlink.eval.prepare.run import prepare as run
-    from tokenlink.eval.prepare.settings import LinkSettings
+    from tokenlink.eval.prepare.settings import ControllerSettings, LinkSettings, PrepareSettings, ThresholdSettings
     from tokenlink.eval.prepare.stages import StageCache
 
-    settings = LinkSettings(n_groups=groups, grouping=grouping, compare_groupings=compare_groupings, seed=seed)
+    settings = PrepareSettings(
+        LinkSettings(n_groups=groups, grouping=grouping, compare_groupings=compare_groupings, seed=seed),
+        ThresholdSettings(mismatch_weight=mismatch_weight, seed=seed),
+        ControllerSettings(target_cost=target_cost, seed=seed),
+    )
     origin = "rendered" if tracks or frames else "invented"
     console = Console()
     with progress_bar(console) as watch:

@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from tokenlink.control import ControlConfig
+from tokenlink.control import check_controller, load_controller
 from tokenlink.eval.outcomes import uniform_table
 from tokenlink.eval.plan import Setting, content_hash, run_config
 from tokenlink.eval.worker import compute
@@ -42,9 +42,18 @@ def load_inputs(mode_table=None, controller=None, artifacts=None):
     Returns
     -------
     (dict of ModeTable, ControlConfig)
+
+    Raises
+    ------
+    ModeTableError, ControllerError   a file that cannot be used, or that is made for something else; both are named
     """
-    table = load_mode_table(mode_table)
-    return {"table": table, "uniform": uniform_table(table)}, ControlConfig()
+    from tokenlink.models import artifact
+
+    table, control = load_mode_table(mode_table), load_controller(controller)
+    check_controller(control, table)
+    root = artifacts or artifact.DEFAULT_DIR
+    table.check_codebook(artifact.read_description("tokenizer", root).get("codes_sha256"))
+    return {"table": table, "uniform": uniform_table(table)}, control
 
 
 def make_setting(origin, split, control, tables, priority="exogenous", root=None):

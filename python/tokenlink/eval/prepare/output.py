@@ -20,32 +20,25 @@ def write_mode_table(path, table, provenance):
     Parameters
     ----------
     path : Path
-    table : dict        fields of the YAML file; code rates as text such as "1/2", `group_map` int [n_tokens] as a list,
-                        `modes` a list of dict
+    table : dict        fields of the YAML file, as `link.modes.parse_mode_table` takes them
     provenance : dict   plain values
 
     Raises
     ------
     ModeTableError   what was written would not be read back; no file is left then
     """
-    rows, cols = table["grid"]
-    begin = {"schema": 1, "provenance": provenance}
+    begin = {"schema": table["schema"], "provenance": provenance}
     text = HEADER + yaml.safe_dump(begin, sort_keys=False, width=118, default_flow_style=None)
-    if table.get("codebook"):
-        text += f'codebook: "{table["codebook"]}"\n'
+    text += f'codebook: "{table["codebook"]}"\n'
     for name in ("vocab_size", "grid", "nominal_budget", "modulation", "max_iterations"):
         text += f"{name}: {table[name]}\n"
     text += "# Multipliers of the decoder's a-posteriori LLRs, per iteration limit and code rate.\nllr_scale:\n"
     for limit, scales in table["llr_scale"].items():
         text += f"  {limit}: {_flow({rate: f'{scale:.3f}' for rate, scale in scales.items()})}\n"
-    text += "group_map:\n"
-    for row in range(rows):
-        text += f'  - "{"".join(str(g) for g in table["group_map"][row * cols : (row + 1) * cols])}"\n'
-    text += "modes:\n"
+    text += "group_map:\n" + "".join(f'  - "{row}"\n' for row in table["group_map"]) + "modes:\n"
     for mode in table["modes"]:
-        rates, thresholds = ", ".join(mode["code_rates"]), ", ".join(f"{tau:g}" for tau in mode["thresholds"])
-        text += f"  - {{name: {mode['name']}, budget: {mode['budget']}, code_rates: [{rates}], "
-        text += f"thresholds: [{thresholds}]}}\n"
+        lists = {name: f"[{', '.join(map(str, mode[name]))}]" for name in ("code_rates", "thresholds")}
+        text += f"  - {_flow({'name': mode['name'], 'budget': mode['budget']} | lists)}\n"
     temporary = Path(path).with_name(f"{Path(path).name}.{os.getpid()}.part")
     temporary.write_text(text)
     try:

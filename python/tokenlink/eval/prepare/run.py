@@ -11,14 +11,16 @@ from tokenlink.control import ControlConfig, write_controller
 from tokenlink.eval.dataset import require_labels
 from tokenlink.eval.prepare import link_stages
 from tokenlink.eval.prepare.groups import GROUPINGS
+from tokenlink.eval.prepare.loop_stages import controller_stage, threshold_stage
 from tokenlink.eval.prepare.output import write_mode_table
-from tokenlink.eval.prepare.settings import LinkSettings
+from tokenlink.eval.prepare.settings import PrepareSettings
 from tokenlink.eval.prepare.stages import StageCache
-from tokenlink.link.modes import group_map_sha256, load_mode_table
+from tokenlink.link.modes import SCHEMA_VERSION, group_map_sha256, load_mode_table
 from tokenlink.models import artifact
+from tokenlink.models.inference import BatchModels, Networks, check_origin
 
 TABLE_FILE, CONTROLLER_FILE = "twist_default.yaml", "twist_controller.yaml"
-START_THRESHOLD = 0.9
+UNTUNED = 0.9  # threshold before there is a better one
 
 
 @dataclass(frozen=True)
@@ -27,30 +29,34 @@ class Models:
 
     Attributes
     ----------
-    tokenizer, completion, head : Module
-    embeddings : float32 [vocab_size, dim]   embedding of every code
-    codes_sha256 : str                       codebook of the tokenizer
-    weights : dict                           SHA-256 of each model's weights, by name
+    networks : Networks
+    codes_sha256 : str   codebook of the tokenizer
+    weights : dict       SHA-256 of each model's weights, by name
     """
 
-    tokenizer: torch.nn.Module
-    completion: torch.nn.Module
-    head: torch.nn.Module
-    embeddings: torch.Tensor
+    networks: Networks
     codes_sha256: str
     weights: dict
 
+    def embeddings(self):
+        """Embedding of every code, float32 [vocab_size, dim]."""
+        tokenizer = self.networks.tokenizer
+        with torch.no_grad():
+            return tokenizer.embed(torch.arange(tokenizer.config.vocab_size)[None])[0].clone()
+
+    def batched(self):
+        """The models on many frames at once."""
+        return BatchModels(self.networks)
+
 
 def load_models(root=None):
-    """The models of an artifact folder; None: those that ship."""
+    """The models of an artifact folder; None: those that ship. Raises ArtifactError."""
     root = Path(root or artifact.DEFAULT_DIR)
-    names = ("tokenizer", "completion", "head")
-    tokenizer, completion, head = (artifact.load(name, root) for name in names)
+    networks = Networks(*(artifact.load(name, root) for name in ("tokenizer", "completion", "head")))
+    check_origin(root)
     manifest = artifact.read_manifest(root)
-    weights = {name: manifest[name]["weights.safetensors"]["sha256"] for name in names}
-    with torch.no_grad():
-        embeddings = tokenizer.embed(torch.arange(tokenizer.config.vocab_size)[None])[0].clone()
-    return Models(tokenizer, completion, head, embeddings, artifact.codes_sha256(tokenizer), weights)
+    weights = {name: manifest[name]["weights.safetensors"]["sha256"] for name in artifact.MODELS}
+    return Models(networks, artifact.codes_sha256(networks.tokenizer), weights)
 
 
 @dataclass
@@ -71,7 +77,7 @@ def prepare(sequences, models, out, settings=None, cache=None, origin=None):
     sequences : list of eval.dataset.Sequence   labelled, of the validation split
     models : Models
     out : Path                  folder of the two files, made if need be
-    settings : LinkSettings
+    settings : PrepareSettings
     cache : StageCache
     origin : dict               plain values that go into the provenance: data origin, split, command
 
@@ -85,58 +91,78 @@ def prepare(sequences, models, out, settings=None, cache=None, origin=None):
     ValueError     a budget into which no profile fits
     """
     require_labels(sequences)
-    settings, out = settings or LinkSettings(), Path(out)
+    settings, out = settings or PrepareSettings(), Path(out)
     cache = cache or StageCache(out / "stages")
-    vocab_size, grid = models.tokenizer.config.vocab_size, list(models.tokenizer.config.grid)
+    raw, figures = _without_loop(sequences, models, settings.link, cache)
+    for mode_id, mode in enumerate(raw["modes"]):
+        stage = threshold_stage(cache, settings.thresholds, raw, mode_id, models, sequences)
+        mode["thresholds"] = stage.result["thresholds"]
+        figures[stage.name] = stage.result
+    base = ControlConfig(
+        codes_sha256=models.codes_sha256,
+        group_map_sha256=group_map_sha256([int(g) for row in raw["group_map"] for g in row], raw["grid"]),
+    )
+    controllers = controller_stage(cache, settings.controllers, raw, models, sequences, base)
+    figures["controllers"] = controllers.result
+    out.mkdir(parents=True, exist_ok=True)
+    provenance = _provenance(origin, sequences, settings, cache)
+    write_mode_table(out / TABLE_FILE, raw, provenance)
+    load_mode_table(out / TABLE_FILE)
+    write_controller(out / CONTROLLER_FILE, ControlConfig(**controllers.result["control"]), provenance)
+    return Prepared(out / TABLE_FILE, out / CONTROLLER_FILE, cache.stages, figures)
+
+
+def _without_loop(sequences, models, settings, cache):
+    """Mode table as in YAML, its thresholds not tuned, and the figures behind it."""
+    config = models.networks.tokenizer.config
     mark = {name: models.weights[name] for name in ("tokenizer", "head")}
-    utility = link_stages.utility_stage(cache, models.head, models.embeddings, sequences, mark)
+    utility = link_stages.utility_stage(cache, models.networks.head, models.embeddings(), sequences, mark)
     grouped = link_stages.groups_stage(cache, settings, utility)
     errors, protections = {}, {}
     # The grouping that is taken comes last, so that its stages are those the provenance names.
     for name in sorted(GROUPINGS if settings.compare_groupings else [settings.grouping], key=settings.grouping.__eq__):
         groups = link_stages.read_groups(grouped.result[name])
-        errors[name] = link_stages.error_stage(cache, settings, groups.sizes, vocab_size)
+        errors[name] = link_stages.error_stage(cache, settings, groups.sizes, config.vocab_size)
         protections[name] = link_stages.protection_stage(cache, settings, groups, errors[name])
-    protection = protections[settings.grouping]
-    scales = link_stages.scale_stage(cache, settings, int(np.median(groups.sizes)), vocab_size)
-    table = {
+    scales = link_stages.scale_stage(cache, settings, int(np.median(groups.sizes)), config.vocab_size)
+    rows = groups.group_map.reshape(config.grid)
+    untuned = [UNTUNED] * len(groups.sizes)
+    modes = [
+        {name: mode[name] for name in ("budget", "code_rates")} | {"name": mode_name, "thresholds": untuned}
+        for mode_name, mode in protections[settings.grouping].result.items()
+    ]
+    raw = {
+        "schema": SCHEMA_VERSION,
         "codebook": models.codes_sha256,
-        "vocab_size": vocab_size,
-        "grid": grid,
+        "vocab_size": config.vocab_size,
+        "grid": list(config.grid),
         "nominal_budget": settings.nominal_budget,
         "modulation": settings.modulation,
         "max_iterations": settings.max_iterations,
-        "llr_scale": {n: {r: f["scale"] for r, f in fits.items()} for n, fits in scales.result.items()},
-        "group_map": groups.group_map.tolist(),
-        "modes": [
-            {
-                "name": name,
-                "budget": mode["budget"],
-                "code_rates": mode["code_rates"],
-                "thresholds": [START_THRESHOLD] * len(groups.sizes),
-            }
-            for name, mode in protection.result.items()
-        ],
+        "llr_scale": {
+            int(n): {rate: round(fit["scale"], 3) for rate, fit in fits.items()} for n, fits in scales.result.items()
+        },
+        "group_map": ["".join(map(str, row)) for row in rows.tolist()],
+        "modes": modes,
     }
-    out.mkdir(parents=True, exist_ok=True)
-    provenance = dict(origin or {}) | {
-        "sequences": {s.name: len(s) for s in sequences},
-        "seed": settings.seed,
-        "grouping": settings.grouping,
-        "error_rates_averaged_over": {"channels": list(settings.mix.channels), "esn0_db": list(settings.mix.esn0_db)},
-        "stages": {stage.name: stage.digest[:16] for stage in cache.stages},
-    }
-    write_mode_table(out / TABLE_FILE, table, provenance)
-    made = load_mode_table(out / TABLE_FILE)
-    control = ControlConfig(
-        codes_sha256=models.codes_sha256, group_map_sha256=group_map_sha256(made.group_map, made.grid)
-    )
-    write_controller(out / CONTROLLER_FILE, control, provenance)
     figures = {
         "utility": utility.result,
         "groups": grouped.result,
-        "protection": {name: stage.result for name, stage in protections.items()},
         "error_rates": errors[settings.grouping].result,
+        "protection": {name: stage.result for name, stage in protections.items()},
         "llr_scale": scales.result,
     }
-    return Prepared(out / TABLE_FILE, out / CONTROLLER_FILE, cache.stages, figures)
+    return raw, figures
+
+
+def _provenance(origin, sequences, settings, cache):
+    link, thresholds, controllers = settings.link, settings.thresholds, settings.controllers
+    return dict(origin or {}) | {
+        "sequences": {s.name: len(s) for s in sequences},
+        "seeds": {"link": link.seed, "thresholds": thresholds.seed, "controllers": controllers.seed},
+        "grouping": link.grouping,
+        "averaged_over": {"channels": list(link.mix.channels), "esn0_db": list(link.mix.esn0_db)},
+        "mismatch_weight": thresholds.mismatch_weight,
+        "target_cost": controllers.target_cost,
+        "stages": {stage.name: stage.digest[:16] for stage in cache.stages},
+    }

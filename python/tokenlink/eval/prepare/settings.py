@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What `./twist prepare` may be told, and what it takes where nobody says otherwise."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from tokenlink.eval.prepare.error_rates import CHANNELS
@@ -85,9 +85,7 @@ class LinkSettings:
         ):
             if value not in legal:
                 raise ValueError(f"{name} is {value!r}, expected one of {', '.join(legal)}")
-        for name in ("n_groups", "nominal_budget", "max_iterations", "curve_blocks", "scale_blocks"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected >= 1")
+        _at_least_one(self, "n_groups", "nominal_budget", "max_iterations", "curve_blocks", "scale_blocks")
         if not self.code_rates or not all(Fraction(1, 5) <= rate <= Fraction(8, 9) for rate in self.code_rates):
             raise ValueError(f"code_rates are {', '.join(map(str, self.code_rates))}, expected some in 1/5..8/9")
 
@@ -98,3 +96,90 @@ class LinkSettings:
     def budget_of(self, share):
         """Channel uses of a budget given over B_0."""
         return round(share * self.nominal_budget)
+
+
+@dataclass(frozen=True)
+class ThresholdSettings:
+    """Search of the thresholds, eq. (42).
+
+    Parameters
+    ----------
+    grid : tuple of float      T
+    mismatch_weight : float    lambda, of the share of wrong tokens next to L_app
+    mix : Mix                  channels and Es/N0 of the windows
+    per_condition : int        windows for each channel and Es/N0
+    slots, warm_up : int       slots of a window, and how many of them only set the state
+    rounds : int               passes over the groups at most
+    caution : float            standard errors that a change must gain
+    seed : int
+
+    Raises
+    ------
+    ValueError   a value outside its range
+    """
+
+    grid: tuple = (0.3, 0.5, 0.7, 0.8, 0.9, 0.97)
+    mismatch_weight: float = 1.0
+    mix: Mix = Mix()
+    per_condition: int = 3
+    slots: int = 12
+    warm_up: int = 4
+    rounds: int = 2
+    caution: float = 1.0
+    seed: int = 1
+
+    def __post_init__(self):
+        if not self.grid or not all(0 <= tau <= 1 for tau in self.grid):
+            raise ValueError(f"grid is {list(self.grid)}, expected thresholds in 0..1")
+        if self.mismatch_weight < 0:
+            raise ValueError(f"mismatch_weight is {self.mismatch_weight}, expected >= 0")
+        _at_least_one(self, "per_condition", "slots", "rounds")
+
+
+@dataclass(frozen=True)
+class ControllerSettings:
+    """Search of the controllers' weights and thresholds, eq. (25), (26).
+
+    Parameters
+    ----------
+    target_cost, cost_tolerance : float   mean B_m / B_0 that a controller may have, and how much more passes
+    urgent_weight : float      what an urgent frame counts for; priority is for nothing otherwise
+    mix : Mix                  channels and Es/N0
+    scenes, slots : int        pieces of sequences, and slots of each
+    candidates, rounds : int   candidates a round for each kind of controller, and rounds
+    seed : int
+
+    Raises
+    ------
+    ValueError   a value outside its range
+    """
+
+    target_cost: float = 1.0
+    cost_tolerance: float = 0.005
+    urgent_weight: float = 3.0
+    mix: Mix = Mix()
+    scenes: int = 6
+    slots: int = 20
+    candidates: int = 32
+    rounds: int = 3
+    seed: int = 1
+
+    def __post_init__(self):
+        if not self.target_cost > 0:
+            raise ValueError(f"target_cost is {self.target_cost}, expected > 0")
+        _at_least_one(self, "scenes", "slots", "candidates", "rounds")
+
+
+@dataclass(frozen=True)
+class PrepareSettings:
+    """Everything: the link, its thresholds, the controllers."""
+
+    link: LinkSettings = field(default_factory=LinkSettings)
+    thresholds: ThresholdSettings = field(default_factory=ThresholdSettings)
+    controllers: ControllerSettings = field(default_factory=ControllerSettings)
+
+
+def _at_least_one(settings, *names):
+    for name in names:
+        if getattr(settings, name) < 1:
+            raise ValueError(f"{name} is {getattr(settings, name)}, expected >= 1")

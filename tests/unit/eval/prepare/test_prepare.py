@@ -8,14 +8,22 @@ import numpy as np
 import pytest
 import torch
 
-from tokenlink.control import check_controller, load_controller
+from tokenlink.control import ControllerError, check_controller, load_controller
 from tokenlink.eval.dataset import DatasetError, Sequence
 from tokenlink.eval.prepare.run import Models, prepare
-from tokenlink.eval.prepare.settings import LinkSettings, Mix
+from tokenlink.eval.prepare.settings import (
+    ControllerSettings,
+    LinkSettings,
+    Mix,
+    PrepareSettings,
+    ThresholdSettings,
+)
 from tokenlink.eval.prepare.stages import StageCache
-from tokenlink.link.modes import load_mode_table
+from tokenlink.eval.sweep import load_inputs
+from tokenlink.link.modes import ModeTableError, load_mode_table
 from tokenlink.models.completion import Completion, CompletionConfig
 from tokenlink.models.head import HeadConfig, TrafficHead
+from tokenlink.models.inference import Networks
 from tokenlink.models.tokenizer import Tokenizer, TokenizerConfig
 
 
@@ -64,20 +72,22 @@ def small_case():
     tokenizer = Tokenizer(TokenizerConfig(16, 32, 64, 8, 12, 1, 1, 4))
     completion = Completion(CompletionConfig(16, 2, 4, dim=16, layers=1, heads=2, local_layers=1))
     head = TrafficHead(HeadConfig(16, 2, 4, dim_embedding=12, dim=8, blocks=1))
-    models = Models(tokenizer.eval(), completion.eval(), head.eval(), torch.randn(16, 12), "ab" * 32, {
-        "tokenizer": "t", "completion": "c", "head": "h"})  # fmt: skip
+    torch.nn.init.normal_(tokenizer.quantizer._codebook.embed)
+    networks = Networks(tokenizer.eval(), completion.eval(), head.eval())
+    models = Models(networks, "ab" * 32, {"tokenizer": "t", "completion": "c", "head": "h"})
     rng = np.random.default_rng(3)
     sequences = [
         Sequence(name, rng.integers(16, size=(12, 8)).astype(np.int16), rng.integers(2, size=(12, 3)), "invented")
         for name in ("a", "b")
     ]
-    half, most = Fraction(1, 2), Fraction(5, 6)
-    settings = LinkSettings(
+    half, most, mix = Fraction(1, 2), Fraction(5, 6), Mix(esn0_db=(5, 10))
+    link = LinkSettings(
         n_groups=2, code_rates=(half, most), nominal_budget=16, budgets=(("low", 0.75), ("med", 1), ("high", 1.5)),
-        mix=Mix(esn0_db=(5, 10)), curve_db=(0, 15, 3), curve_blocks=20, scale_iterations=(20,), scale_rates=(),
-        scale_blocks=10,
+        mix=mix, curve_db=(0, 15, 3), curve_blocks=20, scale_iterations=(20,), scale_rates=(), scale_blocks=10,
     )  # fmt: skip
-    return sequences, models, settings
+    thresholds = ThresholdSettings((0.3, 0.9), mix=mix, per_condition=1, slots=4, warm_up=1, rounds=1)
+    controllers = ControllerSettings(mix=mix, scenes=2, slots=6, candidates=4, rounds=2)
+    return sequences, models, PrepareSettings(link, thresholds, controllers)
 
 
 def test_both_files_are_loaded_fit_each_other_and_say_where_they_come_from(tmp_path):
@@ -117,3 +127,15 @@ def test_sequences_without_labels_are_refused(tmp_path):
 def test_settings_out_of_range_are_named(field, value, match):
     with pytest.raises(ValueError, match=match):
         LinkSettings(**{field: value})
+
+
+def test_the_simulator_refuses_files_made_for_something_else(tmp_path):
+    sequences, models, settings = small_case()
+    made = prepare(sequences, models, tmp_path, settings)
+    ships = load_mode_table()
+    with pytest.raises(ControllerError, match=f"codebook abababababab.*has codebook {ships.codes_sha256[:12]}"):
+        load_inputs(controller=made.controller_path)
+    with pytest.raises(ModeTableError, match=f"codebook abababababab.*has codebook {ships.codes_sha256[:12]}"):
+        load_inputs(made.table_path, made.controller_path)
+    tables, control = load_inputs()
+    assert (tables["table"].source, control.source) == ("twist_default.yaml", "twist_controller.yaml")
