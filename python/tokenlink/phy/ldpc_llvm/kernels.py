@@ -38,6 +38,11 @@ def _generator_digest():
     return digest.hexdigest()
 
 
+def kernel_key(spec, host):
+    """Name of a kernel in the cache: what it is, what made it, and what it was made for."""
+    return f"{spec!r} {_generator_digest()} {host.name}"
+
+
 class Engine:
     """Compiled object code of a kernel.
 
@@ -54,19 +59,13 @@ class Engine:
     """
 
     def __init__(self, spec, emit, host, folder=None):
-        key = f"{spec!r} {_generator_digest()} {host.name}"
+        key = kernel_key(spec, host)
         code = cache.read_entry(key, folder)
         self.from_cache = code is not None
-        self._engine = None
-        if self.from_cache:
-            try:
-                self._engine = target.load_object(code, host)
-            except RuntimeError:
-                self.from_cache = False
-        if self._engine is None:
+        if code is None:
             code = target.compile_object(emit(spec), host)
             cache.write_entry(key, code, folder)
-            self._engine = target.load_object(code, host)
+        self._engine = target.load_object(code, host)
 
     def function(self, name, *types):
         """C function of the kernel, int64 from `types`, as a ctypes callable; other Python threads run meanwhile."""
