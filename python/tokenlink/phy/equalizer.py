@@ -100,25 +100,39 @@ def remove_dc(received, known, positions, cfo):
     -----
     Least squares of y_k = h p_k + d exp(-j 2 pi cfo k) on the known symbols; costs n0 / n of noise.
     """
+    return settle(received, known, positions, 0.0, cfo)
+
+
+def settle(received, known, positions, frequency, cfo):
+    """`remove_dc` after a rotation by `-frequency` cycles per symbol; `cfo` is all that was taken off."""
     out = np.array(received, np.complex64)
     known, positions = np.ascontiguousarray(known, np.complex64), np.ascontiguousarray(positions, np.int64)
-    _remove_tone(out, known, positions, float(cfo))
+    _remove_tone(out, known, positions, float(frequency), float(cfo))
     return out
 
 
 @numba.njit(cache=True, nogil=True)
-def _remove_tone(received, known, positions, cfo):
-    """In place; the tone is made by steps of 64 symbols, so that rounding does not add up."""
-    n = positions.size
-    tone = np.empty(received.size, np.complex64)
-    angle = -2 * np.pi * cfo
-    step = complex(np.cos(angle), np.sin(angle))
-    turn = 1 + 0j
-    for k in range(tone.size):
+def _tone(frequency, out):
+    """exp(j 2 pi frequency k), by steps of 64, so that rounding does not add up."""
+    angle = 2 * np.pi * frequency
+    step, turn = complex(np.cos(angle), np.sin(angle)), 1 + 0j
+    for k in range(out.size):
         if k % 64 == 0:
             turn = complex(np.cos(angle * k), np.sin(angle * k))
-        tone[k] = turn
+        out[k] = turn
         turn *= step
+
+
+@numba.njit(cache=True, nogil=True)
+def _remove_tone(received, known, positions, frequency, cfo):
+    """In place."""
+    n = positions.size
+    tone = np.empty(received.size, np.complex64)
+    if frequency != 0.0:
+        _tone(-frequency, tone)
+        for k in range(tone.size):
+            received[k] *= tone[k]
+    _tone(-cfo, tone)
     cross, with_tone, with_known = 0j, 0j, 0j
     for i in range(n):
         here = tone[positions[i]]

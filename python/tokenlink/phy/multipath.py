@@ -3,6 +3,7 @@
 
 from typing import NamedTuple
 
+import numba
 import numpy as np
 
 #: symbols that an equaliser may reach before and after its own
@@ -46,14 +47,27 @@ def echo_score(received, known):
     -----
     Score test of y_k = h x_k + g x_{k-m} + noise for g = 0: |sum e_k x*_{k-m}|^2 / sum |e|^2, e the flat residual.
     """
-    known = np.asarray(known, np.complex64)
-    error = received - np.vdot(known, received) / len(known) * known
-    energy = float(np.vdot(error, error).real) + 1e-30
-    scores = [
-        max(abs(np.vdot(known[:-m], error[m:])), abs(np.vdot(known[m:], error[:-m]))) ** 2
-        for m in range(1, MAX_REACH + 1)
-    ]
-    return float(max(scores) / energy)
+    return float(_score(np.ascontiguousarray(received, np.complex64), np.ascontiguousarray(known, np.complex64)))
+
+
+@numba.njit(cache=True, nogil=True)
+def _score(received, known):
+    n, gain = known.size, 0j
+    for k in range(n):
+        gain += known[k].conjugate() * received[k]
+    gain /= n
+    error, energy = np.empty(n, np.complex64), 1e-30
+    for k in range(n):
+        error[k] = received[k] - gain * known[k]
+        energy += error[k].real ** 2 + error[k].imag ** 2
+    best = 0.0
+    for lag in range(1, min(MAX_REACH, n - 1) + 1):
+        after, before = 0j, 0j
+        for k in range(n - lag):
+            after += known[k].conjugate() * error[k + lag]
+            before += known[k + lag].conjugate() * error[k]
+        best = max(best, abs(after) ** 2, abs(before) ** 2)
+    return best / energy
 
 
 def fit_equaliser(halves, known):

@@ -2,17 +2,18 @@
 """From a preamble found in samples to a header and payload symbols with their channel estimate."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from tokenlink.phy._burst_kernel import peaks_above
 from tokenlink.phy.acquire import Acquisition, acquire
-from tokenlink.phy.equalizer import refine_frequency, remove_dc, track_gain
+from tokenlink.phy.equalizer import refine_frequency, settle, track_gain
 from tokenlink.phy.frame import layout
 from tokenlink.phy.header import HEADER_SYMBOLS, Header, HeaderError, decode_header, encode_header
 from tokenlink.phy.multipath import ECHO_THRESHOLD, MAX_REACH, echo_score, equalise, fit_equaliser, known_run
 from tokenlink.phy.preamble import detection_threshold, pilot_symbols, preamble_symbols
-from tokenlink.phy.pulse import as_parts, demodulate_parts, rotate, rotate_to_parts
+from tokenlink.phy.pulse import as_parts, demodulate_parts, rotate_to_parts
 from tokenlink.phy.timing import clock_matters, estimate_drift, worth_correcting
 
 #: probability that noise alone passes the differential metric at one position, and what the coherent one must reach
@@ -134,7 +135,7 @@ class _Window:
         """Symbols with residual frequency and DC taken off, the GainTrack at `at`, and that frequency."""
         symbols, cfo = self.symbols() if symbols is None else symbols, self.cfo * self.step
         residual = refine_frequency(symbols[positions] * known.conj(), positions)
-        symbols = remove_dc(rotate(symbols, -residual), known, positions, cfo + residual)
+        symbols = settle(symbols, known, positions, residual, cfo + residual)
         return symbols, track_gain(symbols[positions], known, positions, at), residual
 
     def correct_clock(self, energy, n0):
@@ -197,12 +198,24 @@ def read_header(samples, acquisition, config, carrier_cycles=None):
     return decode_header(symbols[places.header], track.channel_gain, track.n0 * equaliser.n0_factor)
 
 
-def _known_symbols(places, header):
-    """Preamble, header and pilots in the order of their positions."""
+@lru_cache(maxsize=64)
+def _known_places(config, payload_symbols):
+    """Positions of preamble, header and pilots in increasing order, what they are with the header left out, and
+    which of them are the header's."""
+    places = layout(config, payload_symbols)
     positions = np.concatenate([places.preamble, places.header, places.pilots])
-    known = np.concatenate([preamble_symbols(), encode_header(header), pilot_symbols(len(places.pilots))])
+    header = np.zeros(HEADER_SYMBOLS, np.complex64)
+    known = np.concatenate([preamble_symbols(), header, pilot_symbols(len(places.pilots))])
     order = np.argsort(positions)
-    return known[order], positions[order]
+    return positions[order], known[order], np.searchsorted(positions[order], places.header)
+
+
+def _known_symbols(config, header):
+    """All known symbols of a burst and their positions."""
+    positions, known, slots = _known_places(config, header.payload_symbols)
+    known = known.copy()
+    known[slots] = encode_header(header)
+    return known, positions
 
 
 def read_payload(samples, acquisition, header, config, carrier_cycles=None, clip_level=0.999):
@@ -223,7 +236,7 @@ def read_payload(samples, acquisition, header, config, carrier_cycles=None, clip
     """
     step = symbol_step(acquisition, config.pulse, carrier_cycles)
     places = layout(config, header.payload_symbols)
-    known, positions = _known_symbols(places, header)
+    known, positions = _known_symbols(config, header)
     window = _Window(samples, acquisition, places.n_symbols, config, step)
     symbols, track, residual = window.estimate(known, positions, places.payload)
     if not carrier_cycles and len(places.payload):

@@ -3,6 +3,7 @@
 
 from typing import NamedTuple
 
+import numba
 import numpy as np
 
 from tokenlink.phy.preamble import PREAMBLE_LENGTH
@@ -11,6 +12,8 @@ from tokenlink.phy.preamble import PREAMBLE_LENGTH
 CLOCK_STD = 12e-6
 #: timing errors whose noise stays below this part of n0 are left alone
 _WORTH = 0.02
+#: and those that the worst clocks could make, before a burst is searched for them
+_WORTH_LOOKING = 0.05
 _BLOCK = 64
 
 
@@ -29,7 +32,7 @@ def square_bandwidth(pulse):
 
 def clock_matters(pulse, n_symbols, n0):
     """True if clocks as far apart as they may be would be seen in a burst of this length and relative noise."""
-    return (2 * np.pi) ** 2 * square_bandwidth(pulse) * (2 * CLOCK_STD * n_symbols) ** 2 / 3 > _WORTH * n0
+    return (2 * np.pi) ** 2 * square_bandwidth(pulse) * (2 * CLOCK_STD * n_symbols) ** 2 / 3 > _WORTH_LOOKING * n0
 
 
 def estimate_drift(early, late, energy, n0, pulse):
@@ -53,23 +56,41 @@ def estimate_drift(early, late, energy, n0, pulse):
     through it by Bayesian regression: the offset is as uncertain as the preamble leaves it (Cramer-Rao bound), the
     slope has CLOCK_STD. The scatter of block means is the noise: what the data does to itself averages out in them.
     """
-    n_blocks = len(early) // _BLOCK
-    if n_blocks < 4 or not energy > 0:
+    if len(early) < 4 * _BLOCK or not energy > 0:
         return Drift(0.0, 0.0, 0.0)
-    difference = late.real**2 + late.imag**2 - early.real**2 - early.imag**2
-    blocks = difference[: n_blocks * _BLOCK].reshape(n_blocks, _BLOCK).mean(axis=1, dtype=float)
-    delay = blocks / (energy * np.pi * pulse.rolloff)
-    place = (np.arange(n_blocks) + 0.5) * _BLOCK
-    design = np.stack([np.ones(n_blocks), place], axis=1)
-    gram, moment = design.T @ design, design.T @ delay
     bandwidth = (2 * np.pi) ** 2 * square_bandwidth(pulse)
-    relative = n0 / energy
-    prior = np.array([2 * PREAMBLE_LENGTH * bandwidth / relative, 1 / CLOCK_STD**2])
-    left = delay - design @ np.linalg.solve(gram, moment)
-    scatter = max(left @ left / (n_blocks - 2), 1e-12)
-    offset, slope = np.linalg.solve(gram + scatter * np.diag(prior), moment)
-    cost = bandwidth * np.mean((offset + slope * place) ** 2)
-    return Drift(float(offset), float(slope), float(cost))
+    certainty = 2 * PREAMBLE_LENGTH * bandwidth * energy / n0, 1 / CLOCK_STD**2
+    offset, slope, square = _line(early, late, 1 / (energy * np.pi * pulse.rolloff), *certainty)
+    return Drift(float(offset), float(slope), float(bandwidth * square))
+
+
+@numba.njit(cache=True, nogil=True)
+def _line(early, late, scale, certainty_offset, certainty_slope):
+    """Offset and slope of the delay, and the mean square of that line."""
+    n = early.size // _BLOCK
+    delay, place = np.empty(n), (np.arange(n) + 0.5) * _BLOCK
+    for b in range(n):
+        total = 0.0
+        for i in range(b * _BLOCK, (b + 1) * _BLOCK):
+            total += late[i].real ** 2 + late[i].imag ** 2 - early[i].real ** 2 - early[i].imag ** 2
+        delay[b] = scale * total / _BLOCK
+    sum_place, sum_square = place.sum(), np.sum(place**2)
+    sum_delay, sum_product = delay.sum(), np.sum(place * delay)
+    offset, slope = _solve(n, sum_place, sum_square, sum_delay, sum_product)
+    scatter = max(np.sum((delay - offset - slope * place) ** 2) / (n - 2), 1e-12)
+    offset, slope = _solve(
+        n + scatter * certainty_offset, sum_place, sum_square + scatter * certainty_slope, sum_delay, sum_product
+    )
+    return offset, slope, np.mean((offset + slope * place) ** 2)
+
+
+@numba.njit(cache=True, nogil=True)
+def _solve(first, mixed, second, moment_first, moment_second):
+    determinant = first * second - mixed * mixed
+    return (
+        (second * moment_first - mixed * moment_second) / determinant,
+        (first * moment_second - mixed * moment_first) / determinant,
+    )
 
 
 def worth_correcting(drift, relative_n0):

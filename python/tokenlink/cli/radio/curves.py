@@ -119,8 +119,10 @@ def _show_ranges(rows):
 
 
 def _show_throughput(rows):
-    print("received on one core, samples a second: " + ", ".join(
-        f"{row['samples_per_second'] / 1e6:.1f} million with bursts {row['duty']:.0%} of the time" for row in rows))
+    print("received on one core, million samples a second by the clock, and of the core's time")
+    for row in rows:
+        print(f"  bursts {row['duty']:4.0%} of the time: {row['samples_per_second'] / 1e6:5.1f} "
+              f"{row['samples_per_cpu_second'] / 1e6:5.1f}")
 
 
 _SHOW = {
