@@ -17,6 +17,7 @@ from tokenlink.cli.host import app as host
 from tokenlink.cli.keys import keys
 from tokenlink.cli.loopback import loopback
 from tokenlink.cli.prepare import prepare
+from tokenlink.cli.radio import app as radio
 from tokenlink.cli.train import app as train
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -35,6 +36,7 @@ app.command()(grc)
 app.command()(evaluate)
 app.command()(keys)
 app.command()(prepare)
+app.add_typer(radio, name="radio")
 app.add_typer(train, name="train")
 app.add_typer(host, name="host")
 

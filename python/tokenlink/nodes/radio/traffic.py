@@ -10,10 +10,10 @@ import numpy as np
 
 from tokenlink.link.twist import decode_frame, encode_frame
 from tokenlink.phy.frame import modulate_burst
-from tokenlink.phy.header import SYSTEMS, Header
+from tokenlink.phy.header import FIELDS, SYSTEMS, Header
 from tokenlink.phy.receiver import BurstReceiver
 
-_SLOTS = 1 << 24
+_SLOTS = 1 << FIELDS["slot"]
 
 
 class TestTraffic:
@@ -34,12 +34,13 @@ class TestTraffic:
         self._mode_id = None if mode_id is None else table.mode(mode_id).mode_id
 
     def mode_of(self, slot):
-        """The Mode of a slot."""
+        """The Mode of a slot; slots count modulo 2**24, as in the header."""
+        slot %= _SLOTS
         return self.table.mode(slot % len(self.table.modes) if self._mode_id is None else self._mode_id)
 
     def tokens(self, slot):
         """Token ids of a slot: int32 [n_tokens]."""
-        rng = np.random.default_rng((self.seed, slot))
+        rng = np.random.default_rng((self.seed, slot % _SLOTS))
         return rng.integers(0, self.table.vocab_size, self.table.n_tokens).astype(np.int32)
 
     def samples(self, slot):
@@ -144,6 +145,11 @@ class TrafficReceiver:
 
     def _refuse(self, cause):
         self.counts[cause] += 1
+
+
+def unwrap(slot, first):
+    """A slot of a header counted on from another one, which came at most half of all slots before or after."""
+    return first + (slot - first + _SLOTS // 2) % _SLOTS - _SLOTS // 2
 
 
 @dataclass

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``./twist radio rx``: receive bursts with the radio of a profile and measure them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tokenlink.cli.radio._common import (
+    Address,
+    Json,
+    Keys,
+    Link,
+    Mode,
+    OptionalFloat,
+    OptionalInt,
+    Profile,
+    Seed,
+    Table,
+)
+
+ROWS = (
+    "bursts", "bursts_by_mode", "missed", "bler_by_group", "token_error_rate", "esn0_db", "evm_db", "cfo_hz",
+    "power_dbfs", "clipped_bursts", "samples_per_s", "lost_samples", "valid", "why", "receiver", "counts",
+)  # fmt: skip
+
+
+def rx(
+    profile: Profile = "virtual",
+    bursts: Annotated[OptionalInt, typer.Option(help="Stop after so many slots from the first one on.")] = None,
+    duration: Annotated[OptionalFloat, typer.Option(help="Stop after so many seconds.")] = None,
+    idle: Annotated[float, typer.Option(help="Stop when no sample came for so many seconds.")] = 10.0,
+    mode: Mode = None,
+    seed: Seed = 1,
+    link: Link = "forward",
+    address: Address = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the radio.")] = 60.0,
+    mode_table: Table = None,
+    keys: Keys = None,
+    json: Json = None,
+) -> None:
+    """Receive and decode bursts, compare their tokens with those that ./twist radio tx sends.
+
+    Example: ./twist radio rx --profile virtual --bursts 200
+    """
+    from tokenlink.cli.radio._common import load_keys, show, write_json
+    from tokenlink.link.modes import load_mode_table
+    from tokenlink.nodes.radio.ends import receive
+    from tokenlink.nodes.radio.profile import read_profile
+    from tokenlink.nodes.radio.session import open_end, radio_process
+    from tokenlink.nodes.radio.traffic import TestTraffic, TrafficReceiver
+
+    settings, table, at = read_profile(profile), load_mode_table(mode_table), load_keys(keys)
+    reader = TrafficReceiver(
+        settings.burst, table, settings.samp_rate, TestTraffic(settings.burst, table, seed, mode)
+    )
+    with radio_process(profile, settings, address, keys) as child:
+        with open_end("rx", settings, address, link, at, child, wait) as receiver:
+            report = receive(receiver, reader, settings, table, bursts, duration, max(idle, 0.1))
+    write_json(json, {"profile": settings.name, "link": link, "seed": seed, **report})
+    show(f"rx, profile {settings.name}", [(name, report[name]) for name in ROWS])
+    raise typer.Exit(0 if report["valid"] and report["bursts"] else 2)

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``./twist radio tx``: send test bursts over the radio of a profile."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tokenlink.cli.radio._common import Address, Json, Keys, Link, Mode, Profile, Seed, Table
+
+
+def tx(
+    profile: Profile = "virtual",
+    bursts: Annotated[int, typer.Option(help="How many.")] = 100,
+    first_slot: Annotated[int, typer.Option(help="Slot of the first one.")] = 0,
+    mode: Mode = None,
+    seed: Seed = 1,
+    link: Link = "forward",
+    address: Address = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the radio.")] = 60.0,
+    mode_table: Table = None,
+    keys: Keys = None,
+    json: Json = None,
+) -> None:
+    """Send bursts of known tokens; ./twist radio rx at the other end measures them. A USRP is opened by this command.
+
+    Example: ./twist radio tx --profile virtual --bursts 200
+    """
+    from tokenlink.cli.radio._common import load_keys, show, write_json
+    from tokenlink.link.modes import load_mode_table
+    from tokenlink.nodes.radio.ends import transmit
+    from tokenlink.nodes.radio.profile import read_profile
+    from tokenlink.nodes.radio.session import open_end, radio_process
+    from tokenlink.nodes.radio.traffic import TestTraffic
+
+    if bursts < 1 or first_slot < 0:
+        raise ValueError(f"--bursts is {bursts} and --first-slot {first_slot}, expected >= 1 and >= 0")
+    settings, table, at = read_profile(profile), load_mode_table(mode_table), load_keys(keys)
+    traffic = TestTraffic(settings.burst, table, seed, mode)
+    with radio_process(profile, settings, address, keys) as child:
+        with open_end("tx", settings, address, link, at, child, wait) as sender:
+            report = transmit(sender, traffic, settings, bursts, first_slot)
+    write_json(json, {"profile": settings.name, "link": link, "seed": seed, **report})
+    rows = [(name, report[name]) for name in ("sent", "not_sent", "samples_per_s", "late", "underflow", "valid", "why")]
+    show(f"tx, profile {settings.name}", [*rows, ("counts", report["counts"])])
+    raise typer.Exit(0 if report["valid"] and not report["not_sent"] else 2)
