@@ -58,6 +58,11 @@ class TxEnd(_End):
         self.declared = max(self.declared, message.until)
         return skip
 
+    def take(self):
+        """The pieces that came, as (position, samples), for a radio whose time goes on by itself."""
+        pieces, self._pieces = list(self._pieces), deque()
+        return pieces
+
     def read(self, n):
         """The next samples, zero where nothing was sent: complex64 [n]; time goes on by n."""
         out = np.zeros(n, np.complex64)

@@ -6,6 +6,8 @@ from __future__ import annotations
 import typer
 
 from tokenlink.cli.radio.emulator import emulator
+from tokenlink.cli.radio.record import record
+from tokenlink.cli.radio.replay import replay
 from tokenlink.cli.radio.rx import rx
 from tokenlink.cli.radio.tx import tx
 
@@ -16,3 +18,5 @@ app = typer.Typer(
 app.command()(emulator)
 app.command()(tx)
 app.command()(rx)
+app.command()(record)
+app.command()(replay)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``./twist radio replay``: a SigMF recording decoded, or played in place of a radio."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tokenlink.cli.radio._common import Json, Keys, OptionalPath, OptionalStr, Table
+
+
+def replay(
+    recording: Annotated[OptionalPath, typer.Argument(help="A .sigmf-meta file; default: that of --profile.")] = None,
+    profile: Annotated[OptionalStr, typer.Option(help="Of kind file, or one whose burst settings to use.")] = None,
+    address: Annotated[OptionalStr, typer.Option(help="Play it here instead, as a radio, to one receiver.")] = None,
+    repeat: Annotated[int, typer.Option(help="Times it is played.")] = 1,
+    mode_table: Table = None,
+    keys: Keys = None,
+    json: Json = None,
+) -> None:
+    """Decode a recording and compare every burst with what the recording says about it; exit code 0 when all agree.
+
+    With --address it is played like a radio: ./twist radio rx --address, or a flowgraph, then receives it.
+
+    Example: ./twist radio replay tests/vectors/burst_low.sigmf-meta
+    """
+    from tokenlink.cli.radio._common import load_keys, show, write_json
+    from tokenlink.link.modes import load_mode_table
+    from tokenlink.nodes.radio.player import replay as decode
+    from tokenlink.nodes.radio.player import serve_recording
+    from tokenlink.nodes.radio.profile import read_profile
+    from tokenlink.nodes.radio.recording import read_recording
+    from tokenlink.phy.frame import BurstConfig
+
+    settings = read_profile(profile) if profile else None
+    if recording is None:
+        if settings is None or settings.file is None:
+            raise ValueError("give a recording, or --profile with one of kind file")
+        recording, repeat = settings.folder / settings.file.path, max(repeat, settings.file.repeat)
+    if address:
+        serve_recording(recording, address, repeat, load_keys(keys), print)
+        return
+    burst = settings.burst if settings else BurstConfig()
+    found = decode(read_recording(recording), burst, load_mode_table(mode_table))
+    receptions = found.pop("receptions")
+    show(f"replay of {recording}", list(found.items()))
+    write_json(json, {
+        "recording": str(recording), **found,
+        "receptions": [{name: getattr(each, name) for name in ("slot", "mode_id", "start", "esn0_db", "cfo_hz")}
+                       for each in receptions],
+    })  # fmt: skip
+    raise typer.Exit(0 if found["same"] and found["bursts"] else 2)

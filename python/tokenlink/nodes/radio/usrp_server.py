@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A USRP served like the virtual radio: bursts in with their time, samples out, each mishap counted by kind."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections import Counter, deque
+
+import numpy as np
+
+from tokenlink.wire.iq_server import IqServer
+
+SPURT = 4096  # samples a call of the receive streamer
+PIECE = 16384  # samples a call of the transmit streamer
+LINKS = ("forward", "reverse")
+_log = logging.getLogger(__name__)
+
+
+class BurstAssembler:
+    """Turns pieces of samples with positions into calls of a transmit streamer: (position or None, samples, ends).
+
+    The last piece of a burst must say that it is the last; so each waits until the next one, or silence, is known.
+    """
+
+    def __init__(self):
+        self._held, self._open = None, False
+
+    def put(self, position, samples):
+        """The next piece; what can be sent now."""
+        calls = []
+        if self._held is not None:
+            calls.append(self._release(ends=self._held[0] + len(self._held[1]) != position))
+        self._held = (position, samples)
+        return calls
+
+    def silence(self, until):
+        """Silence is known up to a position; what can be sent now."""
+        if self._held is None or until <= self._held[0] + len(self._held[1]):
+            return []
+        return [self._release(ends=True)]
+
+    def _release(self, ends):
+        position, samples = self._held
+        self._held = None
+        first, self._open = not self._open, not ends
+        return (position if first else None, samples, ends)
+
+
+class UsrpServer:
+    """Serves one USRP at an address; the device's time since the start is the position of its samples.
+
+    Parameters
+    ----------
+    usrp : Usrp
+    address : str     as zmq writes it
+    keys : CurveKeys
+
+    Attributes
+    ----------
+    address : str
+    counts : Counter   of the device: overflow, underflow, time_error (late), seq_error, burst_ack, ... and
+                       "no_reader": samples nobody took
+    """
+
+    def __init__(self, usrp, address, keys=None):
+        self._usrp, self._uhd, self._rate = usrp, usrp.uhd, usrp.samp_rate
+        self._lead = max(round(usrp.profile.timing.lead_s * self._rate), SPURT)
+        rates = dict.fromkeys(LINKS, float(self._rate))
+        window = 4 * self._lead
+        self._server = IqServer(address, rates, window, keys is not None, keys)
+        self._server.on_set = self._set
+        self.address, self.counts = self._server.address, Counter()
+        self._links = list(self._server.links.values())
+        self._bursts = {link.name: BurstAssembler() for link in self._links}
+        self._calls, self._received = queue.Queue(64), deque(maxlen=1024)
+        self._stopping, self._threads = threading.Event(), []
+        self._zero = usrp.device.get_time_now(0).to_ticks(self._rate)
+
+    def start(self):
+        """Start streaming."""
+        work = {"tx": (self._transmit, self._events), "rx": (self._receive,)}
+        for side in self._usrp.sides:
+            streamer = self._usrp.streamer(side)
+            for function in work[side]:
+                thread = threading.Thread(target=self._guard, args=(function, streamer), daemon=True)
+                thread.start()
+                self._threads.append(thread)
+
+    def run(self, stopping=lambda: False):
+        """Serve until ``stopping()``."""
+        try:
+            while not stopping() and not self._stopping.is_set():
+                self.step()
+        finally:
+            self.close()
+
+    def step(self, timeout_s=0.002):
+        """Take in messages, hand bursts to the device and samples to the clients."""
+        self._server.serve(timeout_s)
+        now = self._now()
+        for link in self._links:
+            self._pass_bursts(link, now)
+            link.device_counts.update({kind: n - link.device_counts[kind] for kind, n in self.counts.items()})
+            self._server.grant(link)
+        while self._received:
+            position, samples = self._received.popleft()
+            for link in self._links:
+                self._deliver(link, position, samples)
+
+    def _now(self):
+        return self._usrp.device.get_time_now(0).to_ticks(self._rate) - self._zero
+
+    def _pass_bursts(self, link, now):
+        bursts, calls = self._bursts[link.name], []
+        for position, samples in link.tx.take():
+            calls += bursts.put(position, samples)
+        calls += bursts.silence(link.tx.declared)
+        for call in calls:
+            try:
+                self._calls.put_nowait(call)
+            except queue.Full:
+                self.counts["queue_full"] += 1
+        # a client that has not spoken by then is late: its time goes on without it
+        link.tx.time = max(link.tx.time, now)
+        link.tx.declared = max(link.tx.declared, now + self._lead // 2)
+
+    def _deliver(self, link, position, samples):
+        rx = link.rx
+        if rx.session is None:
+            rx.position = rx.limit = position + len(samples)
+            return
+        if position > rx.position:
+            rx.skip(position - rx.position)
+        done = self._server.deliver(link, samples)
+        if done < len(samples):
+            self.counts["no_reader"] += len(samples) - done
+            rx.skip(len(samples) - done)
+
+    def _set(self, link, role, values):
+        for name, value in values.items():
+            if name != f"{role}_gain_db" or role not in self._usrp.sides:
+                raise ValueError(f"{name} cannot be set at the {role} end of a USRP, only {role}_gain_db")
+            self._usrp.set_gain(role, value)
+
+    def _guard(self, function, streamer):
+        try:
+            function(streamer)
+        except Exception:  # the process must end, not go on with half a device
+            _log.exception("the USRP's %s ended", function.__name__)
+            self._stopping.set()
+
+    def _transmit(self, streamer):
+        metadata = self._uhd.types.TXMetadata()
+        while not self._stopping.is_set():
+            try:
+                position, samples, ends = self._calls.get(timeout=0.05)
+            except queue.Empty:
+                continue
+            metadata.has_time_spec = metadata.start_of_burst = position is not None
+            if position is not None:
+                metadata.time_spec = self._uhd.types.TimeSpec.from_ticks(int(self._zero + position), self._rate)
+            for begin in range(0, len(samples), PIECE):
+                part = np.ascontiguousarray(samples[begin : begin + PIECE])[None]
+                metadata.end_of_burst = ends and begin + PIECE >= len(samples)
+                sent = streamer.send(part, metadata, 1.0 + self._lead / self._rate)
+                self.counts["unsent_samples"] += part.shape[1] - sent
+                metadata.has_time_spec = metadata.start_of_burst = False
+
+    def _events(self, streamer):
+        metadata = self._uhd.types.TXAsyncMetadata()
+        while not self._stopping.is_set():
+            if streamer.recv_async_msg(metadata, 0.1):
+                self.counts[metadata.event_code.name] += 1
+
+    def _receive(self, streamer):
+        metadata, buffer = self._uhd.types.RXMetadata(), np.zeros((1, SPURT), np.complex64)
+        command = self._uhd.types.StreamCMD(self._uhd.types.StreamMode.start_cont)
+        command.stream_now = True
+        streamer.issue_stream_cmd(command)
+        try:
+            position = 0
+            while not self._stopping.is_set():
+                n = streamer.recv(buffer, metadata, 0.2)
+                if (cause := metadata.error_code.name) != "none":
+                    self.counts[cause] += 1
+                if n:
+                    if metadata.has_time_spec:
+                        position = metadata.time_spec.to_ticks(self._rate) - self._zero
+                    if len(self._received) == self._received.maxlen:
+                        self.counts["no_reader"] += n
+                    self._received.append((position, buffer[0, :n].copy()))
+                    position += n
+        finally:
+            streamer.issue_stream_cmd(self._uhd.types.StreamCMD(self._uhd.types.StreamMode.stop_cont))
+
+    def report(self):
+        """What the device is and what happened: dict."""
+        return {"facts": self._usrp.facts, "notes": self._usrp.notes, "counts": dict(self.counts),
+                "wire": dict(self._server.counts)}  # fmt: skip
+
+    def close(self):
+        """Stop streaming and close the socket; twice does nothing."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(5)
+        self._threads = []
+        self._server.close()
