@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typer
 
+from tokenlink.cli.radio.curves import curves
 from tokenlink.cli.radio.emulator import emulator
 from tokenlink.cli.radio.record import record
 from tokenlink.cli.radio.replay import replay
@@ -20,3 +21,4 @@ app.command()(tx)
 app.command()(rx)
 app.command()(record)
 app.command()(replay)
+app.command()(curves)
