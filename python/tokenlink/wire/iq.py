@@ -8,12 +8,12 @@ zero once it has declared a later position. Credits bound what is under way, so 
 import os
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 
 import numpy as np
 
 from tokenlink.wire.duplex import ClientSocket
-from tokenlink.wire.messages import MAX_COUNT, IqGrant, IqOpen, IqSamples
+from tokenlink.wire.messages import MAX_COUNT, IqGrant, IqOpen, IqSamples, IqSet
 
 CHUNK_SAMPLES = 16384
 BEAT_S = 0.2
@@ -24,6 +24,10 @@ _SLICE_S = 0.05
 def new_session():
     """A number no other client or start of a radio has."""
     return int.from_bytes(os.urandom(8), "little") & MAX_COUNT
+
+
+class RadioRefused(Exception):
+    """A radio does not do what it was asked; the message says why."""
 
 
 class _Client:
@@ -45,6 +49,7 @@ class _Client:
         self.counts = Counter()
         self._limit = 0
         self._beat_s = -np.inf
+        self._answer = None
         self._lock = threading.RLock()  # a socket may go from thread to thread behind a lock
         self._socket = ClientSocket(address, timeout_s=timeout_s, keys=keys)
 
@@ -74,6 +79,25 @@ class _Client:
         changed = self.epoch != grant.epoch
         self.epoch = grant.epoch
         return changed
+
+    def set(self, timeout_s=None, **values):
+        """Change settings of the radio at this end, such as tx_gain_db (float).
+
+        Raises
+        ------
+        RadioRefused   the radio does not do it, or does not answer within ``timeout_s`` (default: the end's)
+        """
+        deadline_s = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
+        with self._lock:
+            self._answer = None
+            if self._socket is not None:
+                self._socket.send(IqSet(0, 0, self.link, self.role, self.session, values), 0.0)
+            while self._answer is None:
+                if self._socket is None or time.monotonic() > deadline_s:
+                    raise RadioRefused(f"the radio at {self.address} does not answer")
+                self._listen(_SLICE_S)
+        if self._answer.error:
+            raise RadioRefused(self._answer.error)
 
     def close(self):
         """Say that this end leaves, and close the socket; twice does nothing."""
@@ -182,7 +206,9 @@ class IqSender(_Client):
             self._open()
         while (message := self._socket.recv(timeout_s)) is not None:
             timeout_s = 0.0
-            if isinstance(message, IqGrant):
+            if isinstance(message, IqSet) and message.session == self.session:
+                self._answer = message
+            elif isinstance(message, IqGrant):
                 changed = self._note(message)
                 if message.session != self.session or message.refusal:
                     continue
@@ -192,6 +218,8 @@ class IqSender(_Client):
                 self._limit = message.limit
                 for kind, count in message.counts.items():
                     self.counts[f"device_{kind}"] = count
+
+    _listen = _drain
 
     def _beat(self):
         while not self._stop.wait(BEAT_S / 2):
@@ -220,6 +248,7 @@ class IqReceiver(_Client):
         super().__init__(address, link, samp_rate, timeout_s, keys)
         self.ended = False
         self._rest, self._rest_jumps = np.zeros(0, np.complex64), False
+        self._incoming = deque()  # bounded by the credit this end has given
         self._seen_end = False
         self._open()
 
@@ -240,11 +269,14 @@ class IqReceiver(_Client):
             deadline_s = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
             while not len(self._rest):
                 left_s = deadline_s - time.monotonic()
+                if self._incoming:
+                    self._take(self._incoming.popleft())
+                    continue
                 if self._seen_end or self._socket is None:
                     self.ended = self._seen_end
                     return None
-                self._receive(max(0.0, min(left_s, _SLICE_S)))
-                if left_s <= 0 and not len(self._rest):
+                self._listen(max(0.0, min(left_s, _SLICE_S)))
+                if left_s <= 0 and not self._incoming:
                     return None
             position, jumped = self.position, self._rest_jumps
             samples, self._rest = self._rest[:max_samples], self._rest[max_samples:]
@@ -260,7 +292,9 @@ class IqReceiver(_Client):
         deadline_s = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
         with self._lock:
             while not self.is_open and self._socket is not None and (left_s := deadline_s - time.monotonic()) > 0:
-                self._receive(min(left_s, _SLICE_S))
+                self._listen(min(left_s, _SLICE_S))
+                while self._incoming and isinstance(self._incoming[0], IqGrant):
+                    self._take(self._incoming.popleft())
         return self.is_open
 
     def _grant(self):
@@ -269,18 +303,27 @@ class IqReceiver(_Client):
             self._limit = wanted
             self._open(wanted)
 
-    def _receive(self, timeout_s):
+    def _listen(self, timeout_s):
+        """Wait for one message and keep it."""
         if time.monotonic() - self._beat_s > BEAT_S:
             self._open(self._limit)
         message = self._socket.recv(timeout_s)
-        if isinstance(message, IqGrant) and message.session == self.session:
+        if isinstance(message, IqGrant | IqSamples | IqSet) and message.session == self.session:
+            if isinstance(message, IqSet):
+                self._answer = message
+            else:
+                self._incoming.append(message)
+
+    def _take(self, message):
+        """Go on with what came next."""
+        if isinstance(message, IqGrant):
             new = self._note(message)
             if self.is_open:
                 self._jump(message.position, counts=not new)
                 self._rest_jumps |= new
                 self._limit = self.position + WINDOW_SAMPLES
                 self._open(self._limit)
-        elif isinstance(message, IqSamples) and message.session == self.session and message.epoch == self.epoch:
+        elif message.epoch == self.epoch:
             self._jump(message.position, counts=True)
             self._rest, self._seen_end = message.samples, bool(message.last)
 

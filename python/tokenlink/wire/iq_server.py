@@ -10,7 +10,7 @@ import numpy as np
 from tokenlink.wire.duplex import ServerSocket
 from tokenlink.wire.errors import WireError
 from tokenlink.wire.iq import CHUNK_SAMPLES, WINDOW_SAMPLES, new_session
-from tokenlink.wire.messages import IqGrant, IqOpen, IqSamples
+from tokenlink.wire.messages import IqGrant, IqOpen, IqSamples, IqSet
 
 #: a client not heard of for this long has left; another one may take its place
 GONE_S = 3.0
@@ -119,7 +119,9 @@ class IqServer:
     ----------
     links : dict       link name -> Link
     epoch : int        number of this start
-    counts : Counter   of the socket, and "refused_open", "foreign_message", "over_credit"
+    counts : Counter   of the socket, and "refused_open", "foreign_message", "over_credit", "refused_set"
+    on_set : callable  gets (Link, role, dict of values) when a client changes settings; what it raises refuses
+                       them
     now_s : float      time in which the radio has listened, s: clients are late by this clock
     """
 
@@ -129,6 +131,7 @@ class IqServer:
         self._socket = ServerSocket(address, timeout_s=0.0, allow_remote=allow_remote, keys=keys)
         self.address, self.counts = self._socket.address, self._socket.counts
         self.now_s, self._served_s = 0.0, time.monotonic()
+        self.on_set = None
 
     def serve(self, timeout_s=0.0):
         """Take in all messages that are there, waiting up to ``timeout_s`` for the first; how many came."""
@@ -141,6 +144,8 @@ class IqServer:
                 self._on_open(peer, message)
             elif isinstance(message, IqSamples):
                 self._on_samples(peer, message)
+            elif isinstance(message, IqSet):
+                self._on_set(peer, message)
             else:
                 self._strange("foreign_message", f"{type(message).__name__} came to the radio")
         return taken
@@ -187,6 +192,22 @@ class IqServer:
         behind = link.tx.put(message)
         if behind:
             link.counts["behind"] += behind
+
+    def _on_set(self, peer, message):
+        link, error = self.links.get(message.link), ""
+        end = None if link is None else {"tx": link.tx, "rx": link.rx}.get(message.role)
+        if end is None or message.session != end.session:
+            error = f"link {message.link} is not yours to set"
+        elif self.on_set is None:
+            error = "this radio has no settings"
+        else:
+            try:
+                self.on_set(link, message.role, message.values)
+            except Exception as err:  # whatever a device says; the radio goes on
+                error = str(err) or type(err).__name__
+        if error:
+            self._strange("refused_set", error)
+        self._send(peer, IqSet(0, 0, message.link, message.role, message.session, {}, error[:500]))
 
     def grant(self, link, always=False):
         """Tell a transmitter how far it may send, when that has moved on enough or ``always``."""

@@ -171,6 +171,18 @@ class IqSamples(Message):
     samples: np.ndarray = _array("<c8", "n_samples")
 
 
+@dataclass(frozen=True, eq=False)
+class IqSet(Message):
+    """Settings of a radio's end, client to radio, and the answer, which has no values. ``values``: names and numbers,
+    such as {"tx_gain_db": 3.0}; ``error``: of the answer, why nothing was set, empty when it was."""
+
+    link: str = _scalar("str", high=64)
+    role: str = _scalar("str", high=2)
+    session: int = _count()
+    values: dict = _scalar("dict", default_factory=dict)
+    error: str = _scalar("str", high=500, default="")
+
+
 # Position + 1 is the number on the wire: append only, or raise SCHEMA_VERSION.
 MESSAGE_TYPES = (
     TokenFrame,
@@ -183,6 +195,7 @@ MESSAGE_TYPES = (
     IqOpen,
     IqGrant,
     IqSamples,
+    IqSet,
 )
 
 

@@ -43,6 +43,7 @@ MESSAGES = [
     wire.Bye(9, 0, "twin", "Größe falsch"),
     wire.IqOpen(0, 0, "forward", "rx", 2**40, 8, 1e6, 4096, 0),
     wire.IqGrant(0, 1, 7, 8, 4096, 8192, {"late": 2}, "taken"),
+    wire.IqSet(0, 2, "forward", "tx", 7, {"tx_gain_db": 3.5}, "no such gain"),
     wire.IqSamples(0, 2, "forward", 7, 8, 4096, 5000, 1, np.array([1, -0.5j], np.complex64)),
 ]
 

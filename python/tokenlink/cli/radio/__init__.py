@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import typer
 
+from tokenlink.cli.radio.calibrate import calibrate
+from tokenlink.cli.radio.check import check
 from tokenlink.cli.radio.curves import curves
 from tokenlink.cli.radio.emulator import emulator
 from tokenlink.cli.radio.record import record
@@ -19,6 +21,8 @@ app = typer.Typer(
 app.command()(emulator)
 app.command()(tx)
 app.command()(rx)
+app.command()(check)
+app.command()(calibrate)
 app.command()(record)
 app.command()(replay)
 app.command()(curves)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json as json_module
+import tempfile
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -19,6 +21,8 @@ Address = Annotated[OptionalStr, typer.Option(help="Where the radio's process is
 Link = Annotated[str, typer.Option(help="Link of the virtual radio, or direction: forward or reverse.")]
 Mode = Annotated[OptionalInt, typer.Option(help="mode_id of all bursts; default: one mode after the other.")]
 Seed = Annotated[int, typer.Option(help="Of the tokens; both ends need the same.")]
+Gain = Annotated[OptionalFloat, typer.Option(help="dB; default: that of the profile.")]
+Calibration = Annotated[OptionalPath, typer.Option(help="File of ./twist radio calibrate, whose gain is used.")]
 Table = Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")]
 
 
@@ -63,3 +67,31 @@ def text_of(value):
     if isinstance(value, list | tuple):
         return ", ".join(map(text_of, value))
     return str(value)
+
+
+@contextlib.contextmanager
+def both_ends(name, profile):
+    """IqSender and IqReceiver of a radio of their own: its process is started, at an address nobody else uses."""
+    from tokenlink.nodes.process import NodeError
+    from tokenlink.nodes.radio.session import open_end, radio_process
+
+    if profile.kind == "file":
+        raise NodeError(f"profile {profile.name} is a recording: it has no transmitter")
+    with tempfile.TemporaryDirectory(prefix="twist-") as folder:
+        address = f"ipc://{folder}/radio"
+        with (
+            radio_process(name, profile, address, start=True) as child,
+            open_end("tx", profile, address, child=child) as sender,
+            open_end("rx", profile, address, child=child) as receiver,
+        ):
+            yield sender, receiver
+
+
+def set_gain(end, profile, gain, calibration):
+    """Set an end's gain to ``gain`` dB, else to what a calibration file recommends; nothing for neither."""
+    from tokenlink.nodes.radio.calibrate import read_gain
+
+    if gain is None and calibration is not None:
+        gain = read_gain(calibration, profile, end.role)
+    if gain is not None:
+        end.set(**{f"{end.role}_gain_db": gain})

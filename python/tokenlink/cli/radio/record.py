@@ -10,6 +10,8 @@ import typer
 
 from tokenlink.cli.radio._common import (
     Address,
+    Calibration,
+    Gain,
     Json,
     Keys,
     Link,
@@ -30,6 +32,8 @@ def record(
     datatype: Annotated[str, typer.Option(help="ci16_le or cf32_le.")] = "ci16_le",
     seed: Annotated[OptionalInt, typer.Option(help="Of ./twist radio tx, to note its tokens; default: none.")] = None,
     mode: Mode = None,
+    gain: Gain = None,
+    calibration: Calibration = None,
     link: Link = "forward",
     address: Address = None,
     wait: Annotated[float, typer.Option(help="Seconds to wait for the radio.")] = 60.0,
@@ -41,7 +45,7 @@ def record(
 
     Example: ./twist radio record --profile virtual --out recordings/first --bursts 20 --seed 1
     """
-    from tokenlink.cli.radio._common import load_keys, show, write_json
+    from tokenlink.cli.radio._common import load_keys, set_gain, show, write_json
     from tokenlink.link.modes import load_mode_table
     from tokenlink.nodes.radio.ends import receive
     from tokenlink.nodes.radio.player import note_of, tokens_sent, truth_of
@@ -57,6 +61,7 @@ def record(
     about = {"description": settings.description, "profile": settings.name}
     with radio_process(profile, settings, address, keys) as child:
         with open_end("rx", settings, address, link, at, child, wait) as receiver:
+            set_gain(receiver, settings, gain, calibration)
             with RecordingWriter(out, settings.samp_rate, freq, datatype, about) as writer:
 
                 def note(reception):

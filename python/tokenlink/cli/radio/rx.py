@@ -9,6 +9,8 @@ import typer
 
 from tokenlink.cli.radio._common import (
     Address,
+    Calibration,
+    Gain,
     Json,
     Keys,
     Link,
@@ -32,6 +34,8 @@ def rx(
     duration: Annotated[OptionalFloat, typer.Option(help="Stop after so many seconds.")] = None,
     idle: Annotated[float, typer.Option(help="Stop when no sample came for so many seconds.")] = 10.0,
     mode: Mode = None,
+    gain: Gain = None,
+    calibration: Calibration = None,
     seed: Seed = 1,
     link: Link = "forward",
     address: Address = None,
@@ -44,7 +48,7 @@ def rx(
 
     Example: ./twist radio rx --profile virtual --bursts 200
     """
-    from tokenlink.cli.radio._common import load_keys, show, write_json
+    from tokenlink.cli.radio._common import load_keys, set_gain, show, write_json
     from tokenlink.link.modes import load_mode_table
     from tokenlink.nodes.radio.ends import receive
     from tokenlink.nodes.radio.profile import read_profile
@@ -57,6 +61,7 @@ def rx(
     )
     with radio_process(profile, settings, address, keys) as child:
         with open_end("rx", settings, address, link, at, child, wait) as receiver:
+            set_gain(receiver, settings, gain, calibration)
             report = receive(receiver, reader, settings, table, bursts, duration, max(idle, 0.1))
     write_json(json, {"profile": settings.name, "link": link, "seed": seed, **report})
     show(f"rx, profile {settings.name}", [(name, report[name]) for name in ROWS])

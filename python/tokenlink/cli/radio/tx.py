@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tokenlink.cli.radio._common import Address, Json, Keys, Link, Mode, Profile, Seed, Table
+from tokenlink.cli.radio._common import Address, Calibration, Gain, Json, Keys, Link, Mode, Profile, Seed, Table
 
 
 def tx(
@@ -15,6 +15,8 @@ def tx(
     bursts: Annotated[int, typer.Option(help="How many.")] = 100,
     first_slot: Annotated[int, typer.Option(help="Slot of the first one.")] = 0,
     mode: Mode = None,
+    gain: Gain = None,
+    calibration: Calibration = None,
     seed: Seed = 1,
     link: Link = "forward",
     address: Address = None,
@@ -27,7 +29,7 @@ def tx(
 
     Example: ./twist radio tx --profile virtual --bursts 200
     """
-    from tokenlink.cli.radio._common import load_keys, show, write_json
+    from tokenlink.cli.radio._common import load_keys, set_gain, show, write_json
     from tokenlink.link.modes import load_mode_table
     from tokenlink.nodes.radio.ends import transmit
     from tokenlink.nodes.radio.profile import read_profile
@@ -40,6 +42,7 @@ def tx(
     traffic = TestTraffic(settings.burst, table, seed, mode)
     with radio_process(profile, settings, address, keys) as child:
         with open_end("tx", settings, address, link, at, child, wait) as sender:
+            set_gain(sender, settings, gain, calibration)
             report = transmit(sender, traffic, settings, bursts, first_slot)
     write_json(json, {"profile": settings.name, "link": link, "seed": seed, **report})
     rows = [(name, report[name]) for name in ("sent", "not_sent", "samples_per_s", "late", "underflow", "valid", "why")]

@@ -147,8 +147,17 @@ class Emulator:
     def __init__(self, address, samp_rate, streams, patience=None, allow_remote=False, keys=None):
         self._server = IqServer(address, dict.fromkeys(streams, float(samp_rate)), allow_remote=allow_remote, keys=keys)
         self.address = self._server.address
+        self._server.on_set = lambda link, role, values: self._set(streams[link.name], role, values)
         patience = patience or Patience()
         self.engines = [LinkEngine(self._server.links[name], self._server, streams[name], patience) for name in streams]
+
+    @staticmethod
+    def _set(stream, role, values):
+        """Settings of a stream that has some; each end may change its own gain only."""
+        for name in values:
+            if name != f"{role}_gain_db" or not hasattr(stream, "set"):
+                raise ValueError(f"{name} cannot be set at the {role} end of this radio, only {role}_gain_db")
+        stream.set(**{name: float(value) for name, value in values.items()})
 
     def step(self, timeout_s=0.05):
         """Take in messages, waiting up to ``timeout_s`` for one when there is nothing to do, and move all links on."""
