@@ -267,10 +267,12 @@ class IqReceiver(_Client):
         """
         with self._lock:
             deadline_s = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
+            self._grant()
             while not len(self._rest):
                 left_s = deadline_s - time.monotonic()
                 if self._incoming:
                     self._take(self._incoming.popleft())
+                    self._grant()
                     continue
                 if self._seen_end or self._socket is None:
                     self.ended = self._seen_end
@@ -298,6 +300,9 @@ class IqReceiver(_Client):
         return self.is_open
 
     def _grant(self):
+        """Give the radio credit for what this end has room for, when that is enough to speak of."""
+        if not self.is_open or self._socket is None:
+            return
         wanted = self.position + WINDOW_SAMPLES
         if wanted - self._limit >= WINDOW_SAMPLES // 4 or time.monotonic() - self._beat_s > BEAT_S:
             self._limit = wanted
@@ -319,10 +324,10 @@ class IqReceiver(_Client):
         if isinstance(message, IqGrant):
             new = self._note(message)
             if self.is_open:
-                self._jump(message.position, counts=not new)
+                # what went by before the first call of recv was not asked for
+                self._jump(message.position, counts=not new and self.counts["samples"] > 0)
                 self._rest_jumps |= new
-                self._limit = self.position + WINDOW_SAMPLES
-                self._open(self._limit)
+                self._limit = self.position
         elif message.epoch == self.epoch:
             self._jump(message.position, counts=True)
             self._rest, self._seen_end = message.samples, bool(message.last)

@@ -59,6 +59,7 @@ def record(
     reader = TrafficReceiver(settings.burst, table, settings.samp_rate, truth)
     freq = settings.uhd.rx.center_freq if settings.uhd else None
     about = {"description": settings.description, "profile": settings.name}
+    reader.warm_up()
     with radio_process(profile, settings, address, keys) as child:
         with open_end("rx", settings, address, link, at, child, wait) as receiver:
             set_gain(receiver, settings, gain, calibration)

@@ -59,6 +59,7 @@ def rx(
     reader = TrafficReceiver(
         settings.burst, table, settings.samp_rate, TestTraffic(settings.burst, table, seed, mode)
     )
+    reader.warm_up()
     with radio_process(profile, settings, address, keys) as child:
         with open_end("rx", settings, address, link, at, child, wait) as receiver:
             set_gain(receiver, settings, gain, calibration)

@@ -92,6 +92,7 @@ def sweep(sender, receiver, profile, table, tx_gains, rx_gains, n_bursts=4, mode
     """
     traffic = TestTraffic(profile.burst, table, mode_id=mode_id)
     points, slot = [], 0
+    TrafficReceiver(profile.burst, table, profile.samp_rate).warm_up()
     for rx_gain in rx_gains:
         receiver.set(rx_gain_db=float(rx_gain))
         for tx_gain in tx_gains:

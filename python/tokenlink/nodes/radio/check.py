@@ -59,6 +59,7 @@ def measure(sender, receiver, profile, table):
     """Findings about the streams of a radio whose ends are open: list of Finding."""
     traffic = TestTraffic(profile.burst, table)
     reader = TrafficReceiver(profile.burst, table, profile.samp_rate, traffic)
+    reader.warm_up()
     report, levels, receptions, n_samples = {}, [], [], 0
     thread = threading.Thread(
         target=lambda: report.update(transmit(sender, traffic, profile, BURSTS)), daemon=True

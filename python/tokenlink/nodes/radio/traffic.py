@@ -106,6 +106,15 @@ class TrafficReceiver:
         self._receiver, self._table, self._truth = BurstReceiver(burst), table, truth
         self._rate, self.counts = samp_rate, self._receiver.counters
 
+    def warm_up(self):
+        """Read a burst of every mode and forget it, so that nothing is compiled while a radio waits; returns itself."""
+        traffic = TestTraffic(self._receiver.config, self._table)
+        reader = TrafficReceiver(self._receiver.config, self._table, self._rate)
+        for slot in range(len(self._table.modes)):
+            reader.feed(traffic.samples(slot))
+        reader.flush()
+        return self
+
     def feed(self, samples):
         """Receptions that are complete now: complex64 [n] -> list."""
         return self._read(self._receiver.feed(samples))
