@@ -324,8 +324,7 @@ class IqReceiver(_Client):
         if isinstance(message, IqGrant):
             new = self._note(message)
             if self.is_open:
-                # what went by before the first call of recv was not asked for
-                self._jump(message.position, counts=not new and self.counts["samples"] > 0)
+                self._jump(message.position, counts=not new)
                 self._rest_jumps |= new
                 self._limit = self.position
         elif message.epoch == self.epoch:
@@ -333,8 +332,8 @@ class IqReceiver(_Client):
             self._rest, self._seen_end = message.samples, bool(message.last)
 
     def _jump(self, position, counts):
-        """Go on at a position; what is missing before it is counted, unless it was not asked for."""
-        if counts and position > self.position:
+        """Go on at a position; what is missing before it is counted, unless it went by before the first samples came."""
+        if counts and position > self.position and self.counts["samples"]:
             self.counts["gaps"] += not self._rest_jumps
             self.counts["lost_samples"] += position - self.position
         self._rest_jumps |= position != self.position

@@ -131,7 +131,7 @@ def test_bursts_go_through_the_device_in_time():
     with Served(Device()) as served:
         got, sent = exchange(served)
         counts = dict(served.server.counts)
-    assert sent["sent"] == 8 and sent["valid"] and got["valid"]
+    assert sent["sent"] == 8 and sent["valid"] and got["valid"], (got, sent, counts)
     assert got["bursts"] == 7 and got["warmup_bursts"] == 1 and got["wrong_tokens"] == 0 and got["missed"] == 0
     assert counts["burst_ack"] == 8 and not {"time_error", "underflow", "seq_error", "overflow"} & {
         kind for kind, n in counts.items() if n}
