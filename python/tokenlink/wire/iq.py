@@ -332,7 +332,7 @@ class IqReceiver(_Client):
             self._rest, self._seen_end = message.samples, bool(message.last)
 
     def _jump(self, position, counts):
-        """Go on at a position; what is missing before it is counted, unless it went by before the first samples came."""
+        """Go on at a position; what is missing before it is counted, unless nothing came before it."""
         if counts and position > self.position and self.counts["samples"]:
             self.counts["gaps"] += not self._rest_jumps
             self.counts["lost_samples"] += position - self.position
