@@ -11,8 +11,6 @@ from typing import Annotated
 
 import typer
 
-from tokenlink.nodes.flowgraph import compile_hierarchical
-
 ROOT = Path(__file__).resolve().parents[3]
 DEFAULT = ROOT / "flowgraphs" / "loopback_gui.grc"
 
@@ -24,6 +22,8 @@ def grc(
 
     Example: ./twist grc flowgraphs/loopback.grc
     """
+    from tokenlink.nodes.flowgraph import compile_hierarchical
+
     companion = shutil.which("gnuradio-companion")
     if companion is None:
         raise FileNotFoundError("gnuradio-companion is not installed: sudo apt-get install gnuradio")
