@@ -15,6 +15,7 @@ from .loopback_channel import loopback_channel
 from .mode_source import mode_source
 from .pdu_trace import pdu_trace
 from .qam_mapper import qam_mapper
+from .radio_events import radio_events
 from .soft_demodulator import soft_demodulator
 from .symbol_equalizer import symbol_equalizer
 from .token_packetizer import token_packetizer
@@ -40,6 +41,7 @@ __all__ = [
     "mode_source",
     "pdu_trace",
     "qam_mapper",
+    "radio_events",
     "soft_demodulator",
     "symbol_equalizer",
     "token_packetizer",
