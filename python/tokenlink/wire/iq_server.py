@@ -24,6 +24,7 @@ class _End:
 
     def __init__(self):
         self.session = self.peer = None
+        self.has_left = False  # it said so
         self.opened_s = self.heard_s = self.moved_s = -np.inf
 
     def hears(self, peer, message, now_s):
@@ -32,9 +33,11 @@ class _End:
             if self.session is not None and now_s - self.heard_s < GONE_S:
                 return False
             self.session, self.opened_s, self.moved_s = message.session, now_s, now_s
+            self.has_left = False
         self.peer, self.heard_s = peer, now_s
         if message.closing:
             self.session = self.peer = None
+            self.has_left = True
         return True
 
     def is_alive(self, now_s, patience_s=GONE_S):

@@ -55,7 +55,8 @@ class LinkEngine:
     Attributes
     ----------
     counts : Counter   "samples" through the air; "filled": silence in place of a transmitter that does not answer;
-                       "dropped": for a receiver that does not; both are zero in a run that is in lock step
+                       "dropped": for a receiver that does not, both zero in a run that is in lock step; "after_end" and
+                       "unheard": after a transmitter, and a receiver, had said that it leaves
     """
 
     def __init__(self, link, server, stream, patience):
@@ -89,7 +90,7 @@ class LinkEngine:
             self._fill_from_s = None
             # a receiver that is still to come gets the first sample too
             return rx.session is not None or self._has_waited(tx, rx, now_s)
-        if tx.is_alive(now_s, self._patience.stall_s) or rx.session is None or rx.room < BLOCK_SAMPLES:
+        if now_s - tx.heard_s < self._patience.stall_s or rx.session is None or rx.room < BLOCK_SAMPLES:
             self._fill_from_s = None
             return False
         return self._may_fill(tx, rx, now_s)
@@ -109,7 +110,7 @@ class LinkEngine:
         if self._filled > (now_s - self._fill_from_s) * self.link.samp_rate:
             return False
         self._filled += BLOCK_SAMPLES
-        self.counts["filled"] += BLOCK_SAMPLES
+        self.counts["after_end" if tx.has_left else "filled"] += BLOCK_SAMPLES
         return True
 
     def _deliver(self, now_s):
@@ -120,7 +121,7 @@ class LinkEngine:
             if rx.session is None or (stuck and not rx.room):
                 if len(self._pending) - done >= BLOCK_SAMPLES or rx.session is None:
                     lost = len(self._pending) - done
-                    self.counts["dropped"] += lost
+                    self.counts["unheard" if rx.has_left else "dropped"] += lost
                     rx.skip(lost)
                     done += lost
             self._pending = self._pending[done:]

@@ -15,6 +15,7 @@ from tokenlink.nodes.process import NodeError
 from tokenlink.nodes.radio.air import airs
 from tokenlink.nodes.radio.emulator import BLOCK_SAMPLES, Emulator, Patience
 from tokenlink.nodes.radio.profile import ROOT, ProfileError
+from tokenlink.wire.iq_server import GONE_S
 
 START_S = 60.0
 UHD_SCRIPT = ROOT / "hardware" / "uhd_radio.py"
@@ -92,11 +93,13 @@ def wait_for_radio(end, child=None, timeout_s=START_S):
     ------
     NodeError   it does not, with the reason
     """
-    deadline_s = time.monotonic() + timeout_s
+    begin_s = time.monotonic()
+    deadline_s = begin_s + timeout_s
     while not end.is_open:
         if child is not None and child.exit_code is not None:
             raise NodeError(f"the radio's process {child.obituary()}")
-        if end.refusal and child is None:
+        taken = "has another" in end.refusal and time.monotonic() - begin_s < 3 * GONE_S  # by one that may be dead
+        if end.refusal and not taken:
             raise NodeError(f"the radio refuses: {end.refusal}")
         if time.monotonic() > deadline_s:
             raise NodeError(
