@@ -110,8 +110,8 @@ def test_a_radio_that_is_not_there_is_one_sentence():
 def test_the_command_of_each_kind_of_radio():
     assert service_command("x", profile())[-5:] == ["emulator", "--profile", "x", "--address", "tcp://127.0.0.1:*"]
     uhd = parse_profile({"kind": "uhd", "samp_rate": 1e6})
-    assert service_command("b210", uhd, "ipc:///tmp/x")[-5:] == ["serve", "--profile", "b210", "--address",
-                                                                 "ipc:///tmp/x"]
+    command = service_command("b210", uhd, "ipc:///tmp/x", sides="rx")
+    assert command[-7:] == ["serve", "--profile", "b210", "--sides", "rx", "--address", "ipc:///tmp/x"]
 
 
 def test_slots_are_modes_in_turn_unless_one_is_chosen():

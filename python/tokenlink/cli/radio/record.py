@@ -48,7 +48,7 @@ def record(
     from tokenlink.cli.radio._common import load_keys, set_gain, show, write_json
     from tokenlink.link.modes import load_mode_table
     from tokenlink.nodes.radio.ends import receive
-    from tokenlink.nodes.radio.player import note_of, tokens_sent, truth_of
+    from tokenlink.nodes.radio.player import note_of, table_hash, tokens_sent, truth_of
     from tokenlink.nodes.radio.profile import read_profile
     from tokenlink.nodes.radio.recording import RecordingWriter
     from tokenlink.nodes.radio.session import open_end, radio_process
@@ -58,9 +58,9 @@ def record(
     truth = truth_of(settings, table, seed, mode)
     reader = TrafficReceiver(settings.burst, table, settings.samp_rate, truth)
     freq = settings.uhd.rx.center_freq if settings.uhd else None
-    about = {"description": settings.description, "profile": settings.name}
+    about = {"description": settings.description, "profile": settings.name, "mode_table_sha256": table_hash(mode_table)}
     reader.warm_up()
-    with radio_process(profile, settings, address, keys) as child:
+    with radio_process(profile, settings, address, keys, sides="rx") as child:
         with open_end("rx", settings, address, link, at, child, wait) as receiver:
             set_gain(receiver, settings, gain, calibration)
             with RecordingWriter(out, settings.samp_rate, freq, datatype, about) as writer:

@@ -60,7 +60,7 @@ def rx(
         settings.burst, table, settings.samp_rate, TestTraffic(settings.burst, table, seed, mode)
     )
     reader.warm_up()
-    with radio_process(profile, settings, address, keys) as child:
+    with radio_process(profile, settings, address, keys, sides="rx") as child:
         with open_end("rx", settings, address, link, at, child, wait) as receiver:
             set_gain(receiver, settings, gain, calibration)
             report = receive(receiver, reader, settings, table, bursts, duration, max(idle, 0.1))

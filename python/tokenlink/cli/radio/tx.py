@@ -40,7 +40,7 @@ def tx(
         raise ValueError(f"--bursts is {bursts} and --first-slot {first_slot}, expected >= 1 and >= 0")
     settings, table, at = read_profile(profile), load_mode_table(mode_table), load_keys(keys)
     traffic = TestTraffic(settings.burst, table, seed, mode)
-    with radio_process(profile, settings, address, keys) as child:
+    with radio_process(profile, settings, address, keys, sides="tx") as child:
         with open_end("tx", settings, address, link, at, child, wait) as sender:
             set_gain(sender, settings, gain, calibration)
             report = transmit(sender, traffic, settings, bursts, first_slot)

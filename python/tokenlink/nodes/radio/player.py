@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import sys
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
 
+from tokenlink.link.modes import DEFAULT_TABLE
 from tokenlink.nodes.radio.recording import BurstNote, read_recording
 from tokenlink.nodes.radio.traffic import TestTraffic, TrafficReceiver
 from tokenlink.phy.frame import layout
@@ -139,6 +143,12 @@ def serve_recording(path, address, repeat=1, keys=None, say=lambda line: None):
         say(f"listening at {player.address}, {player.samp_rate:g} sample/s")
         sys.stdout.flush()
         player.run()
+
+
+def table_hash(path=None):
+    """SHA-256 of a mode table's YAML, hexadecimal; None: that of the table that ships."""
+    default = resources.files("tokenlink.link") / "tables" / DEFAULT_TABLE
+    return hashlib.sha256((Path(path) if path else default).read_bytes()).hexdigest()
 
 
 def truth_of(profile, table, seed, mode_id=None):

@@ -55,7 +55,7 @@ def serve_virtual(profile, address=None, seed=0, duration_s=None, keys=None, say
         return emulator.report()
 
 
-def service_command(profile_name, profile, address=None, keys_folder=None):
+def service_command(profile_name, profile, address=None, keys_folder=None, sides="tx,rx"):
     """Command line of the process that serves a profile's radio: list of str.
 
     Parameters
@@ -64,10 +64,11 @@ def service_command(profile_name, profile, address=None, keys_folder=None):
     profile : RadioProfile
     address : str            None: that of the profile
     keys_folder : Path       for addresses beyond this machine
+    sides : str              of a USRP that are opened: tx, rx or both
     """
     address = address or profile.address
     if profile.kind == "uhd":
-        command = [sys.executable, str(UHD_SCRIPT), "serve", "--profile", str(profile_name)]
+        command = [sys.executable, str(UHD_SCRIPT), "serve", "--profile", str(profile_name), "--sides", sides]
     else:
         verb = {"virtual": "emulator", "file": "replay"}[profile.kind]
         command = [sys.executable, "-m", "tokenlink.cli", "radio", verb, "--profile", str(profile_name)]

@@ -15,7 +15,7 @@ STARTS_ITSELF = ("uhd", "file")
 
 
 @contextlib.contextmanager
-def radio_process(profile_name, profile, address=None, keys_folder=None, start=None):
+def radio_process(profile_name, profile, address=None, keys_folder=None, start=None, sides="tx,rx"):
     """The process that serves a profile's radio, for as long as the context lasts.
 
     Parameters
@@ -25,6 +25,7 @@ def radio_process(profile_name, profile, address=None, keys_folder=None, start=N
     address : str            None: that of the profile
     keys_folder : Path
     start : bool             None: a USRP and a recording are started, a virtual radio is somebody else's
+    sides : str              of a USRP that are opened: tx, rx or both
 
     Yields
     ------
@@ -35,7 +36,7 @@ def radio_process(profile_name, profile, address=None, keys_folder=None, start=N
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="twist-") as folder:
-        command = service_command(profile_name, profile, address, keys_folder)
+        command = service_command(profile_name, profile, address, keys_folder, sides)
         child = Child("the radio", command, Path(folder) / "radio.log", service_env())
         try:
             yield child
