@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+from tokenlink.cli.bench import app as bench
 from tokenlink.cli.demo import demo
 from tokenlink.cli.doctor import doctor
 from tokenlink.cli.evaluate import evaluate
@@ -38,6 +39,7 @@ app.command()(keys)
 app.command()(prepare)
 app.add_typer(radio, name="radio")
 app.add_typer(train, name="train")
+app.add_typer(bench, name="bench")
 app.add_typer(host, name="host")
 
 
