@@ -132,8 +132,13 @@ def _show(console, result):
         ratio = row.get("times_slower_than_int8")
         table.add_row(row["case"], duration(row["minimum_s"]), duration(row["median_s"]),
                       f"{amount(row['rate'])} {row['unit']}", amount(ratio) if ratio else "")
-    for row in result.profile:
-        table.add_row(f"  {row['case']}: {row['stage']}", duration(row["minimum_s"]), "", "", "", style="dim")
     console.print(table)
+    for case in dict.fromkeys(row["case"] for row in result.profile):
+        table = Table("stage", title=case, title_justify="left")
+        table.add_column("time", justify="right")
+        for row in result.profile:
+            if row["case"] == case:
+                table.add_row(row["stage"], duration(row["minimum_s"]))
+        console.print(table)
     if facts := facts_text(result):
         console.print(facts, highlight=False)

@@ -136,8 +136,8 @@ def decode_groups(llr: list[np.ndarray], mode: Mode, table: ModeTable):
     parity_ok : bool [..., n_groups]
     """
     lead = llr[0].shape[:-1]
-    results = [ldpc.decode(code, values.reshape(-1, values.shape[-1]), table.max_iterations)
-               for code, values in zip(group_codes(table, mode), llr, strict=True)]
+    blocks = [values.reshape(-1, values.shape[-1]) for values in llr]
+    results = ldpc.decode_groups(group_codes(table, mode), blocks, table.max_iterations)
     app_llr = [(result.app_llr * np.float32(table.llr_scale[rate])).reshape(*lead, -1)
                for result, rate in zip(results, mode.code_rates, strict=True)]
     iterations = np.stack([result.iterations for result in results], axis=-1).astype(np.int32)

@@ -103,8 +103,9 @@ def profile_text(profile):
         rows = [row for row in profile if row["case"] == case]
         total = sum(row["minimum_s"] for row in rows if row["stage"] != "loop_s")
         lines = [f"Where the time goes, {case}:\n", "| stage | time | share |", "|---|--:|--:|"]
-        lines += [f"| {row['stage']} | {duration(row['minimum_s'])} | {100 * row['minimum_s'] / total:.0f} % |"
-                  for row in rows]
+        for row in rows:  # the loop holds the stages of its turn
+            share = "" if row["stage"] == "loop_s" else f"{100 * row['minimum_s'] / total:.0f} %"
+            lines.append(f"| {row['stage']} | {duration(row['minimum_s'])} | {share} |")
         texts.append("\n".join(lines) + "\n")
     return "\n".join(texts)
 
