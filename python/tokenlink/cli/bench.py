@@ -44,10 +44,7 @@ def link(repetitions: Repetitions = 15, quick: Quick = False, json: Json = None)
 
 @app.command()
 def loop(frames: Frames = 2000, loop_frames: LoopFrames = 300, quick: Quick = False, json: Json = None) -> None:
-    """The flowgraph alone, then the whole loop: frames a second, latency, memory.
-
-    Example, for the growth of memory: ./twist bench loop --loop-frames 10000
-    """
+    """The flowgraph, then the whole loop: rate, latency, memory. Example: ./twist bench loop --loop-frames 10000"""
     _measure({"loop": lambda: _loop(frames, loop_frames, quick)}, json)
 
 
