@@ -61,12 +61,16 @@ def _detection(plt, data):
 
 def _delivery(plt, rows):
     figure, axes = plt.subplots(figsize=(5.5, 4))
-    levels = [row["esn0_db"] for row in rows]
-    lost = [max(row["lost"], 0.3) / row["sent"] for row in rows]
     axes.set_yscale("log")
-    bars = [[value - row["lost_low"] for value, row in zip(lost, rows, strict=True)],
-            [row["lost_high"] - value for value, row in zip(lost, rows, strict=True)]]
-    axes.errorbar(levels, lost, yerr=[[max(v, 0) for v in side] for side in bars], fmt="o-", capsize=3)
+    some, none = [row for row in rows if row["lost"]], [row for row in rows if not row["lost"]]
+    if some:
+        share = [row["lost"] / row["sent"] for row in some]
+        below = [value - row["lost_low"] for value, row in zip(share, some, strict=True)]
+        above = [row["lost_high"] - value for value, row in zip(share, some, strict=True)]
+        axes.errorbar([row["esn0_db"] for row in some], share, yerr=[below, above], fmt="o-", capsize=3)
+    axes.plot([row["esn0_db"] for row in none], [row["lost_high"] for row in none], "v", label="none lost: upper bound")
+    if none:
+        axes.legend(fontsize=8)
     axes.axhline(1e-3, color="grey", lw=0.8)
     axes.set(xlabel="Es/N0 (dB)", ylabel="bursts lost, 95 % interval", title="Detection and header together")
     axes.grid(alpha=0.3, which="both")

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The chain of impairments: each does what its field says, and cuts, repetition and order of calls change nothing."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import yaml
 from scipy import special, stats
 
 from tokenlink.channel.impairments import (
@@ -195,3 +198,9 @@ def test_bad_fields_are_named(raw, name):
         ImpairmentStream(ImpairmentProfile(), -1)
     with pytest.raises(ValueError, match="shape"):
         ImpairmentStream(ImpairmentProfile(), 1).process(np.zeros((2, 2)))
+
+
+def test_the_profile_in_the_documentation_is_one():
+    text = (Path(__file__).parents[3] / "docs" / "burst.md").read_text()
+    profile = load_profile(yaml.safe_load(text.split("```yaml")[1].split("```")[0]))
+    assert profile.fading == "rician" and len(profile.tap_delays_s) == 2
