@@ -138,9 +138,11 @@ class _Window:
         symbols = settle(symbols, known, positions, residual, cfo + residual)
         return symbols, track_gain(symbols[positions], known, positions, at), residual
 
-    def correct_clock(self, energy, n0):
+    def correct_clock(self, energy, n0, echoes=False):
         """Take the clock's offset out; False where that is not worth it."""
-        drift = estimate_drift(self.symbols(-0.25), self.symbols(0.25), energy, n0, self.pulse)
+        if not clock_matters(self.pulse, self.n_symbols, n0 / energy):
+            return False
+        drift = estimate_drift(self.symbols(-0.25), self.symbols(0.25), energy, n0, self.pulse, echoes)
         if not worth_correcting(drift, n0 / energy):
             return False
         self.first += drift.offset * self.step
@@ -239,21 +241,28 @@ def read_payload(samples, acquisition, header, config, carrier_cycles=None, clip
     known, positions = _known_symbols(config, header)
     window = _Window(samples, acquisition, places.n_symbols, config, step)
     symbols, track, residual = window.estimate(known, positions, places.payload)
-    if not carrier_cycles and len(places.payload):
-        energy = float(np.mean(np.abs(track.channel_gain) ** 2)) + 1e-30
-        if clock_matters(config.pulse, places.n_symbols, track.n0 / energy) and window.correct_clock(energy, track.n0):
-            symbols, track, residual = window.estimate(known, positions, places.payload)
-    cfo, n0, reach, run = window.cfo + residual / window.step, track.n0, 0, known_run(positions)
+    free_clock, reach = not carrier_cycles and len(places.payload) > 0, 0
+    if free_clock and window.correct_clock(float(np.mean(np.abs(track.channel_gain) ** 2)) + 1e-30, track.n0):
+        symbols, track, residual = window.estimate(known, positions, places.payload)
+    run = known_run(positions)
     if echo_score(symbols[:run], known[:run]) > ECHO_THRESHOLD:
-        symbols, equaliser = window.equalised(known[:run], residual)
-        symbols, track, residual = window.estimate(known, positions, places.payload, symbols)
-        cfo += residual / window.step
-        n0, reach = track.n0 * equaliser.n0_factor, equaliser.reach
+        power = float(np.mean(np.abs(symbols) ** 2)) + 1e-30
+        symbols, track, residual, reach = _without_echoes(window, known, positions, places.payload, residual)
+        if free_clock and window.correct_clock(power, track.n0 * power, echoes=True):
+            symbols, track, residual, reach = _without_echoes(window, known, positions, places.payload, residual)
     power_dbfs, clipped = _level(window.segment, config.pulse.half, clip_level)
+    cfo, sro_ppm = window.cfo + residual / window.step, 1e6 * (window.step / config.pulse.sps - 1)
     return Burst(
-        header, symbols[places.payload], track.channel_gain, n0, acquisition.start, cfo, acquisition.coherence,
-        power_dbfs, clipped, sro_ppm=1e6 * (window.step / config.pulse.sps - 1), equaliser_reach=reach,
+        header, symbols[places.payload], track.channel_gain, track.n0, acquisition.start, cfo, acquisition.coherence,
+        power_dbfs, clipped, sro_ppm=sro_ppm, equaliser_reach=reach,
     )  # fmt: skip
+
+
+def _without_echoes(window, known, positions, at, residual):
+    """As `_Window.estimate`, out of an equaliser fitted to the first run of known symbols, and its reach."""
+    symbols, equaliser = window.equalised(known[: known_run(positions)], residual)
+    symbols, track, residual = window.estimate(known, positions, at, symbols)
+    return symbols, track._replace(n0=track.n0 * equaliser.n0_factor), residual, equaliser.reach
 
 
 def _level(segment, margin, clip_level):

@@ -35,7 +35,7 @@ def clock_matters(pulse, n_symbols, n0):
     return (2 * np.pi) ** 2 * square_bandwidth(pulse) * (2 * CLOCK_STD * n_symbols) ** 2 / 3 > _WORTH_LOOKING * n0
 
 
-def estimate_drift(early, late, energy, n0, pulse):
+def estimate_drift(early, late, energy, n0, pulse, echoes=False):
     """Timing of a burst of unknown symbols.
 
     Parameters
@@ -44,6 +44,7 @@ def estimate_drift(early, late, energy, n0, pulse):
     energy : float                        |h|^2
     n0 : float                            noise variance in the same scale
     pulse : Pulse
+    echoes : bool                         echoes shift the middle of the power: `offset` is then 0, whatever it seems
 
     Returns
     -------
@@ -59,8 +60,11 @@ def estimate_drift(early, late, energy, n0, pulse):
     if len(early) < 4 * _BLOCK or not energy > 0:
         return Drift(0.0, 0.0, 0.0)
     bandwidth = (2 * np.pi) ** 2 * square_bandwidth(pulse)
-    certainty = 2 * PREAMBLE_LENGTH * bandwidth * energy / n0, 1 / CLOCK_STD**2
-    offset, slope, square = _line(early, late, 1 / (energy * np.pi * pulse.rolloff), *certainty)
+    certainty = 0.0 if echoes else 2 * PREAMBLE_LENGTH * bandwidth * energy / n0
+    scale = 1 / (energy * np.pi * pulse.rolloff)
+    offset, slope, square = _line(early, late, scale, certainty, 1 / CLOCK_STD**2)
+    if echoes:
+        offset, square = 0.0, slope**2 * len(early) ** 2 / 3
     return Drift(float(offset), float(slope), float(bandwidth * square))
 
 
