@@ -52,7 +52,7 @@ def confidence_log_loss(app_llr: np.ndarray, bits: np.ndarray, scale: float) -> 
 
 
 def fit_llr_scale(
-    code, modulation: str, bits_per_token: int, max_iterations: int, esn0_db, blocks: int, rng
+    code, modulation: str, bits_per_token: int, max_iterations: int, esn0_db, blocks: int, rng, precision="float32"
 ) -> LlrScale:
     """Fit the multiplier over blocks sent at several Es/N0 on AWGN.
 
@@ -65,6 +65,7 @@ def fit_llr_scale(
     esn0_db : sequence of float    dB, around the code's waterfall: elsewhere nothing is in doubt
     blocks : int                   per Es/N0
     rng : numpy.random.Generator
+    precision : str                of the decoder, as for `ldpc.decode`
 
     Returns
     -------
@@ -80,7 +81,7 @@ def fit_llr_scale(
         info = rng.integers(0, 2, (blocks, code.k), dtype=np.uint8)
         n0 = 10 ** (-level / 10)
         received = awgn(qam.map_bits(ldpc.encode(code, info), modulation), n0, rng)
-        decoded = ldpc.decode(code, qam.demap(received, n0, modulation), max_iterations).app_llr
+        decoded = ldpc.decode(code, qam.demap(received, n0, modulation), max_iterations, precision=precision).app_llr
         llr.append(decoded.reshape(-1, bits_per_token))
         bits.append(info.reshape(-1, bits_per_token))
     llr, bits = np.concatenate(llr), np.concatenate(bits)

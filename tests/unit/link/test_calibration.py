@@ -24,15 +24,16 @@ def test_exact_llrs_need_no_scale_and_doubled_ones_need_one_half():
         assert best * factor == pytest.approx(1.0, abs=0.03)
 
 
+@pytest.mark.parametrize("precision", ["float32", "int8"])
 @pytest.mark.parametrize("mode_name, group, esn0_db", [("high", 0, 3.5), ("low", 0, 6.3), ("low", 3, 11.7)])
-def test_shipped_factors_are_near_the_best_on_other_noise(mode_name, group, esn0_db):
+def test_shipped_factors_are_near_the_best_on_other_noise(mode_name, group, esn0_db, precision):
     """200 blocks at each of three Es/N0, seed 8: the factor fitted to them alone is within 0.1 of the shipped one,
-    and better than none."""
+    and better than none. Both precisions of the decoder want the same factor."""
     table = load_mode_table()
     mode = table.mode_named(mode_name)
     code = group_code(table, mode, group)
     levels = (esn0_db - 1, esn0_db, esn0_db + 0.5)
-    fit = fit_llr_scale(code, "16qam", 10, table.max_iterations, levels, 200, np.random.default_rng(8))
+    fit = fit_llr_scale(code, "16qam", 10, table.max_iterations, levels, 200, np.random.default_rng(8), precision)
     shipped = table.llr_scale[Fraction(mode.code_rates[group])]
     assert fit.loss_after < fit.loss_before
     assert fit.scale == pytest.approx(shipped, abs=0.1)

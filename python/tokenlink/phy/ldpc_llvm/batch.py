@@ -9,7 +9,7 @@ from tokenlink.phy.ldpc_llvm.decoder import BLOCK
 from tokenlink.phy.ldpc_llvm.kernels import decoder_kernel
 
 #: precision -> elements of a column (lifting_size * lanes) up to which more lanes make a kernel faster
-FULL_COLUMN = {"float32": 160, "int8": 640}
+FULL_COLUMN = {"float32": 160, "int8": 1200}
 MOST_LANES = 16
 #: columns of the array of blocks; the two addresses come first
 _LLR, _OUTPUT, _CODED_BITS, _ROWS, _ITERATIONS, _PARITY = (

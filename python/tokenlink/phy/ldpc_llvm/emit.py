@@ -89,6 +89,13 @@ class Code:
         with self.b.goto_entry_block():
             return self.b.alloca(type_)
 
+    def table(self, name, values):
+        """Constant int64 array of the module; returns its byte pointer."""
+        type_ = ir.ArrayType(I64, len(values))
+        data = ir.GlobalVariable(self.module, type_, name)
+        data.global_constant, data.linkage, data.initializer = True, "internal", ir.Constant(type_, list(values))
+        return self.b.bitcast(data, BYTES)
+
     def pointer(self, number):
         """Byte pointer from an i64 address."""
         return self.b.inttoptr(number, BYTES)
@@ -153,6 +160,12 @@ class Code:
         """Elements of two vectors of one type (right may be None) picked by Python indices."""
         right = ir.Constant(left.type, ir.Undefined) if right is None else right
         return self.b.shuffle_vector(left, right, constant(vector(I32, len(order)), tuple(order)))
+
+    def first_elements(self, width, count):
+        """Mask of a vector's first elements: <width x i1>, set below `count`, an i64 from 0 to width."""
+        short = vector(I8, width)
+        low = self.b.insert_element(ir.Constant(short, ir.Undefined), self.b.trunc(count, I8), constant(I32, 0))
+        return self.b.icmp_unsigned("<", constant(short, range(width)), self.shuffle(low, None, [0] * width))
 
     def weave(self, parts):
         """As `interleave` for any number of parts."""

@@ -105,8 +105,11 @@ def load_info(c, layout, info, seen):
         c.store(c.b.or_(c.load(one, first), take(one, i)), first)
     with c.loop(layout.systematic * layout.z, layout.step, c.info_bits) as i:
         c.store(constant(wide, 0), c.workspace, layout.info, i)
-    for j in range(layout.systematic):
-        twice(c, layout, layout.info + j * layout.z, layout.column(j))
+    stride = layout.column(1) - layout.column(0)
+    with c.loop(layout.systematic) as j:
+        column = c.sum(layout.column(0), c.times(j, stride))
+        copy(c, layout, c.sum(layout.info, c.times(j, layout.z)), column)
+        copy(c, layout, column, c.sum(column, layout.z))
 
 
 def core_parity(c, layout):

@@ -60,11 +60,9 @@ def rate_dematch(c, math, layout):
     The circular buffer holds the info bits but for the first 2 lifting_size, and all parity bits.
     """
     z, schedule = layout.spec.lifting_size, layout.schedule
-    none = constant(math.vector, 0)
+    none, known = constant(math.vector, 0), constant(math.vector, math.known)
     with c.loop(schedule.columns * z * math.size, layout.step) as at:
         c.store(none, c.codeword, at)
-    with c.loop(schedule.systematic * z, 1, c.info_bits) as i:
-        c.store(constant(math.element, math.known), c.codeword, c.times(i, math.size))
     short = c.b.icmp_signed("<", c.info_bits, constant(I64, 2 * z))
     info_sent = c.b.select(short, constant(I64, 0), c.sum(c.info_bits, -2 * z))
     runs = [(2 * z, info_sent), (schedule.systematic * z, constant(I64, schedule.buffer_rows * z))]
@@ -74,22 +72,35 @@ def rate_dematch(c, math, layout):
             count = c.smaller(length, c.b.sub(c.coded_bits, first))
             add_run(c, math, start, first, count)
             first = c.sum(first, length)
+    fillers = c.b.sub(constant(I64, schedule.systematic * z), c.info_bits)
+    change_bits(c, math, c.info_bits, fillers, lambda old, i: known)
 
 
 def add_run(c, math, start, first, count):
-    """Add `count` received bits from number `first` to the codeword from bit `start`; no more than that is touched."""
+    """Add `count` received bits from number `first` to the codeword from bit `start`."""
+
+    def add(old, i):
+        received = c.load(math.vector, c.received, c.times(c.sum(first, i), math.size))
+        return math.again(old, received)
+
+    change_bits(c, math, constant(I64, start), count, add)
+
+
+def change_bits(c, math, start, count, change):
+    """Replace `count` codeword bits from `start`: `change` makes a vector of new ones of old ones and an index."""
     width = math.vector.count
+
+    def step(i, mask=None):
+        place = c.times(c.sum(start, i), math.size)
+        old = c.load(math.vector, c.codeword, place)
+        new = change(old, i)
+        c.store(new if mask is None else c.b.select(mask, new, old), c.codeword, place)
+
     whole = c.times(c.b.sdiv(count, constant(I64, width)), width)
-
-    def add(type_, i):
-        to, received = c.times(i, math.size), c.times(c.sum(first, i), math.size)
-        old = c.load(type_, c.codeword, start * math.size, to)
-        c.store(math.again(old, c.load(type_, c.received, received)), c.codeword, start * math.size, to)
-
     with c.loop(whole, width) as i:
-        add(math.vector, i)
-    with c.loop(count, 1, whole) as i:
-        add(vector(math.element, 1), i)
+        step(i)
+    with c.when(c.b.icmp_signed("<", whole, count)):
+        step(whole, c.first_elements(width, c.b.sub(count, whole)))
 
 
 def emit_load_lanes(module, layout, arithmetic):
@@ -101,16 +112,19 @@ def emit_load_lanes(module, layout, arithmetic):
     math = arithmetic(c)
     fresh = c.load(math.integers, c.workspace, layout.fresh, align=layout.step)
     load_this = c.b.icmp_unsigned("!=", fresh, constant(math.integers, 0))
-    for j, rotation in enumerate(layout.schedule.resting):
+    starts = c.table("load_starts", [layout.column(j) for j in range(layout.schedule.columns)])
+    turns = c.table("load_turns", [layout.bits(rotation) for rotation in layout.schedule.resting])
+    with c.loop(layout.schedule.columns) as j:
+        start, turn = (c.load(I64, table, c.times(j, 8), align=8) for table in (starts, turns))
         with c.loop(layout.span, layout.step) as v:
             c.store(lanes_side_by_side(c, math, layout, j, v), c.workspace, layout.turning, v, align=layout.step)
         with c.loop(layout.span, layout.step) as v:  # after the first, whose last vector reaches into the second
             value = c.load(math.vector, c.workspace, layout.turning, v, align=layout.step)
             c.store(value, c.workspace, layout.turning + layout.length * math.size, v, align=math.size)
         with c.loop(layout.span, layout.step) as v:
-            new = c.load(math.vector, c.workspace, layout.turning + layout.bits(rotation), v, align=math.size)
-            old = c.load(math.vector, c.workspace, layout.column(j), v, align=layout.step)
-            c.store(c.b.select(load_this, new, old), c.workspace, layout.column(j), v, align=layout.step)
+            new = c.load(math.vector, c.workspace, layout.turning, turn, v, align=math.size)
+            old = c.load(math.vector, c.workspace, start, v, align=layout.step)
+            c.store(c.b.select(load_this, new, old), c.workspace, start, v, align=layout.step)
     start, length = layout.message_area
     keep = c.b.not_(fresh)
     with c.loop(length, layout.step) as at:
@@ -122,15 +136,12 @@ def emit_load_lanes(module, layout, arithmetic):
 
 
 def lanes_side_by_side(c, math, layout, column, v):
-    """One vector of a column out of the codewords of all lanes; v is its byte offset in the column."""
+    """One vector of a column (an i64) out of the codewords of all lanes; v is its byte offset in the column."""
     spec = layout.spec
     bits = layout.width // spec.lanes
-    within = c.b.udiv(v, constant(I64, spec.lanes))
-    parts = []
-    for lane in range(spec.lanes):
-        start = layout.codewords + lane * layout.codeword_stride + column * spec.lifting_size * math.size
-        parts.append(c.load(vector(math.element, bits), c.workspace, start, within))
-    return c.interleave(parts)
+    place = c.sum(c.times(column, spec.lifting_size * math.size), c.b.udiv(v, constant(I64, spec.lanes)))
+    starts = [layout.codewords + lane * layout.codeword_stride for lane in range(spec.lanes)]
+    return c.interleave([c.load(vector(math.element, bits), c.workspace, start, place) for start in starts])
 
 
 def fill_pattern(c, math, layout, offset, lane, value):

@@ -14,13 +14,14 @@ def emit_store_lanes(module, layout, arithmetic, block):
     z, schedule = layout.spec.lifting_size, layout.schedule
     outputs = [output_of(c, layout, lane, block) for lane in range(layout.spec.lanes)]
     bits = layout.width // layout.spec.lanes
-    for j in range(schedule.systematic):
-        start = layout.column(j) + layout.bits(-schedule.resting[j] % z)
-        with c.when(c.b.icmp_signed("<", constant(I64, j * z), c.info_bits)):
-            with c.loop(layout.vectors) as v:
-                value = c.load(math.vector, c.workspace, start, c.times(v, layout.step), align=math.size)
-                first = c.sum(c.times(v, bits), j * z)
-                deliver(c, math, layout, value, outputs, first)
+    starts = c.table("store_starts", [layout.column(j) + layout.bits(-schedule.resting[j] % z)
+                                      for j in range(schedule.systematic)])
+    columns_in_use = c.b.udiv(c.sum(c.info_bits, z - 1), constant(I64, z))
+    with c.loop(columns_in_use) as j:
+        start = c.load(I64, starts, c.times(j, 8), align=8)
+        with c.loop(layout.vectors) as v:
+            value = c.load(math.vector, c.workspace, start, c.times(v, layout.step), align=math.size)
+            deliver(c, math, layout, value, outputs, c.sum(c.times(v, bits), c.times(j, z)))
     c.b.ret_void()
     return c.function
 
