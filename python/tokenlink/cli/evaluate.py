@@ -15,6 +15,7 @@ OptionalPaths = Optional[list[Path]]  # noqa: UP007, UP045
 OptionalInt, OptionalText = Optional[int], Optional[str]  # noqa: UP007, UP045
 QUICK = {"snrs_db": (6.0, 14.0), "realisations": 1, "limit": 30}
 TRACKS = "KITTI tracking folder, for origin rendered."
+FIGURES = ("f1_avg", "tsmr", "auer", "erasure_rate", "cost")
 STUDY = "main; feedback: delayed and lost; temporal: Es/N0 that changes in blocks; pareto: thresholds moved."
 PRIORITY = "exogenous: spells that know nothing of the scene; oracle: frames with a VRU by label; none."
 
@@ -144,18 +145,20 @@ def _table(rows, study):
     from rich.table import Table
 
     table = Table(title=f"{study}: means over sequences, Es/N0 and realisations", title_justify="left")
-    figures = ("f1_avg", "tsmr", "auer", "erasure_rate", "cost")
-    shown = ("channel", "policy", "receiver", "delay_slots", "loss", *figures)
-    for name in shown:
-        table.add_column(name.replace("_", " "), justify="left" if name in shown[:3] else "right")
+    names = ("channel", "policy", "receiver", "delay_slots", "loss", "control")
+    shown = [name for name in names if len({str(row[name]) for row in rows}) > 1 or name == "policy"]
+    for name in (*shown, *FIGURES):
+        table.add_column(name.replace("_", " "), justify="right" if name in FIGURES else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(_text(row.get(name)) for name in shown))
+        table.add_row(*(_text(row.get(name)) for name in (*shown, *FIGURES)))
     return table
 
 
 def _text(value):
     if value is None:
         return "-"
+    if isinstance(value, dict):
+        return " ".join(f"{name} {number:g}" for name, number in value.items())
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 

@@ -12,6 +12,7 @@ import json
 import os
 import zlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,11 @@ class Sequence:
         return np.load(self.images_path, mmap_mode="r")[: len(self)]
 
     def sha256(self):
-        """Hash of name, tokens and labels."""
+        """Hash of name, tokens and labels, hexadecimal."""
+        return self._sha256
+
+    @cached_property
+    def _sha256(self):
         digest = hashlib.sha256(f"{self.name}/{self.origin}".encode())
         digest.update(np.ascontiguousarray(self.token_ids, np.int16).tobytes())
         digest.update(b"" if self.labels is None else np.ascontiguousarray(self.labels, np.int64).tobytes())
