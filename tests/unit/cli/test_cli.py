@@ -12,7 +12,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from tokenlink.cli import doctor, run
-from tokenlink.cli.errors import sentence_of
+from tokenlink.cli.errors import run_app, sentence_of
 from tokenlink.cli.loopback import parse_modes, parse_slots
 from tokenlink.cli.main import app
 
@@ -142,3 +142,17 @@ def test_keys_are_made_once_and_printed_nowhere(tmp_path):
     assert secret not in done.stdout + done.stderr
     again = twist("keys", "--out", tmp_path / "keys")
     assert again.returncode == 1 and "exists already" in again.stderr
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--origin", "rendered"], "origin rendered needs --tracks"),
+        (["--origin", "drawn"], "origin is 'drawn', expected one of rendered, invented, real"),
+        (["--workers", "-1"], "--workers is -1, expected >= 0"),
+    ],
+)
+def test_evaluate_says_what_is_wrong_in_one_sentence(capsys, options, message):
+    assert run_app(["evaluate", *options]) == 1
+    error = capsys.readouterr().err
+    assert message in error and len(error.splitlines()) == 1

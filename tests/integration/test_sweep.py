@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sweeps end with the same bytes whoever computes them, however often they stop, and whichever worker dies."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+psutil = pytest.importorskip("psutil")
+pytest.importorskip("distributed")
+
+from tokenlink.channel import ChannelConfig  # noqa: E402
+from tokenlink.control import ControlConfig  # noqa: E402
+from tokenlink.eval import worker  # noqa: E402
+from tokenlink.eval.dataset import Sequence  # noqa: E402
+from tokenlink.eval.outcomes import uniform_table  # noqa: E402
+from tokenlink.eval.plan import RunSpec, Task  # noqa: E402
+from tokenlink.eval.store import ResultStore  # noqa: E402
+from tokenlink.eval.sweep import make_setting, run_sweep  # noqa: E402
+from tokenlink.link.modes import load_mode_table  # noqa: E402
+
+TABLE = load_mode_table()
+TABLES = {"table": TABLE, "uniform": uniform_table(TABLE)}
+SPECS = (RunSpec("twist"), RunSpec("static-low"), RunSpec("twist", "hard-only"), RunSpec("oracle"))
+
+
+def some_sequence(n_frames=16):
+    rng = np.random.default_rng(1)
+    tokens = np.tile(rng.integers(0, TABLE.vocab_size, TABLE.n_tokens), (n_frames, 1))
+    change = rng.random(tokens.shape) < 0.1
+    tokens[change] = rng.integers(0, TABLE.vocab_size, change.sum())
+    labels = np.column_stack([rng.integers(0, k, n_frames) for k in (2, 2, 3)])
+    return Sequence("a", tokens.astype(np.int16), labels, "invented")
+
+
+class Sweep:
+    """A small sweep over one sequence into a folder of its own."""
+
+    def __init__(self, artifacts):
+        self.sequence, self.root = some_sequence(), str(artifacts)
+        self.setting = make_setting("invented", "test", ControlConfig(), TABLES, root=artifacts)
+
+    def tasks(self, specs=SPECS):
+        return [Task("a", ChannelConfig("rayleigh", snr), (0, 1), specs, snr == 4.0) for snr in (4.0, 10.0, 14.0)]
+
+    def run(self, folder, specs=SPECS, on_task=None, workers=0):
+        """SweepResult and the bytes of all result files by name."""
+        store = ResultStore(folder, self.setting)
+        rest = TABLES, store, workers, None, self.root, on_task
+        result = run_sweep(self.tasks(specs), [self.sequence], self.setting, *rest)
+        return result, {path.name: path.read_bytes() for path in (folder / "results").glob("*.json")}
+
+
+@pytest.fixture(scope="module")
+def sweep(artifacts):
+    return Sweep(artifacts)
+
+
+@pytest.fixture(scope="module")
+def expected(sweep, tmp_path_factory):
+    result, files = sweep.run(tmp_path_factory.mktemp("sweep") / "out")
+    assert result.n_runs == len(files) == 3 * 2 * len(SPECS)
+    assert result.n_frames == len(files) * 16 and result.frames_per_s > 0
+    return files
+
+
+def test_an_interrupted_sweep_goes_on_to_the_same_bytes(sweep, expected, tmp_path):
+    def stop(n_done, n_runs, n_frames):
+        if n_done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep.run(tmp_path / "out", on_task=stop)
+    kept = len(list((tmp_path / "out" / "results").glob("*.json")))
+    assert kept == 2 * len(SPECS)
+    result, files = sweep.run(tmp_path / "out")
+    assert (result.n_found, result.n_runs) == (kept, len(expected) - kept)
+    assert files == expected and len(list((tmp_path / "out" / "results").glob("*.npz"))) == 2 * len(SPECS)
+
+
+def test_results_do_not_depend_on_what_is_computed_with_them(sweep, expected, tmp_path):
+    for spec in SPECS:
+        sweep.run(tmp_path / "out", specs=(spec,))
+    assert sweep.run(tmp_path / "out")[1] == expected
+
+
+def test_no_work_is_lost_when_a_worker_dies(sweep, expected, tmp_path):
+    killed = []
+
+    def kill_one(n_done, n_runs, n_frames):
+        if n_done and not killed:
+            workers = [child for child in psutil.Process().children(recursive=True)
+                       if any("spawn_main" in word for word in child.cmdline())]  # fmt: skip
+            killed.append(workers[0].pid)
+            os.kill(workers[0].pid, signal.SIGKILL)
+
+    result, files = sweep.run(tmp_path / "out", on_task=kill_one, workers=2)
+    assert killed and result.n_runs == len(expected)
+    assert files == expected
+
+
+def test_a_worker_with_other_weights_is_refused(sweep, make_artifacts, tmp_path, monkeypatch):
+    other = {name: "0" * 64 for name in ("tokenizer", "completion", "head")}
+    monkeypatch.setattr(worker, "models_sha256", lambda root: other)
+    with pytest.raises(worker.WorkerError, match="tokenizer on this worker is 000.*, the sweep is about"):
+        sweep.run(tmp_path / "out")
