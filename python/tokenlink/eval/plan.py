@@ -93,12 +93,13 @@ class Setting:
 
     def as_dict(self):
         """Plain values: equal for two sweeps whose results belong together."""
+        values = {name: value for name, value in asdict(self.control).items() if name != "source"}
         return {
             "schema": SCHEMA_VERSION,
             "origin": self.origin,
             "split": self.split,
             "priority": self.priority,
-            "hashes": dict(self.hashes) | {"controller": content_hash(asdict(self.control))},
+            "hashes": dict(self.hashes) | {"controller": content_hash(values)},
         }
 
 

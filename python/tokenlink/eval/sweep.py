@@ -16,6 +16,7 @@ from tokenlink.eval.outcomes import uniform_table
 from tokenlink.eval.plan import Setting, content_hash, run_config
 from tokenlink.eval.worker import compute
 from tokenlink.link.modes import load_mode_table
+from tokenlink.models.inference import models_sha256
 
 ALLOWED_DEATHS = 10  # of workers under one task before it is given up
 
@@ -66,8 +67,6 @@ def make_setting(origin, split, control, tables, priority="exogenous", root=None
     tables : dict            ModeTable by protection
     root : Path or None      folder of the artifacts
     """
-    from tokenlink.models.inference import models_sha256
-
     hashes = {"models": models_sha256(root)} | {name: table_sha256(table) for name, table in tables.items()}
     return Setting(origin, split, control, hashes, priority)
 

@@ -2,19 +2,22 @@
 """Configurations and their hashes, tasks of the studies, urgent slots, and the results folder."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
+from importlib import resources
 
 import numpy as np
 import pytest
+import yaml
 
 from tokenlink.channel import ChannelConfig
-from tokenlink.control import ControlConfig
+from tokenlink.control import ControlConfig, ControllerError
+from tokenlink.control.files import shipped_controller
 from tokenlink.eval import plan
 from tokenlink.eval.dataset import Sequence
 from tokenlink.eval.plan import RunSpec, Setting, Task, content_hash, run_config, study_tasks, urgent_slots
 from tokenlink.eval.store import ResultStore, StoreError, load_results
-from tokenlink.eval.sweep import missing, table_sha256
-from tokenlink.link.modes import load_mode_table
+from tokenlink.eval.sweep import load_inputs, missing, table_sha256
+from tokenlink.link.modes import ModeTableError, load_mode_table
 
 SEQUENCE = Sequence("a", np.zeros((5, 4), np.int16), np.ones((5, 3), np.int64), "invented")
 SETTING = Setting("invented", "test", ControlConfig(), {"table": "t", "models": {"head": "h"}})
@@ -129,4 +132,25 @@ def test_the_hash_of_a_table_follows_its_content():
     mode = replace(table.modes[0], thresholds=(0.5,) * 4)
     assert table_sha256(table) == table_sha256(load_mode_table())
     assert table_sha256(replace(table, modes=(mode, *table.modes[1:]))) != table_sha256(table)
-    assert content_hash(asdict(ControlConfig())) != content_hash(asdict(ControlConfig(hold_slots=1)))
+
+
+def test_a_controller_is_its_values_wherever_it_was_read_from():
+    elsewhere = replace(SETTING, control=replace(ControlConfig(), source="elsewhere.yaml"))
+    assert elsewhere.as_dict() == SETTING.as_dict()
+
+
+def test_inputs_made_for_other_tokens_are_refused(tmp_path):
+    pytest.importorskip("torch")
+    shipped = (resources.files("tokenlink.link") / "tables" / "twist_default.yaml").read_text()
+    raw = yaml.safe_load(shipped) | {"codebook": "0" * 64}
+    (tmp_path / "foreign.yaml").write_text(yaml.safe_dump(raw))
+    with pytest.raises(ControllerError, match="made for codebook .*, mode table .*foreign.yaml has codebook 0000000"):
+        load_inputs(tmp_path / "foreign.yaml")
+    with pytest.raises(ModeTableError, match="made for codebook 000000000000, the tokenizer has codebook"):
+        load_inputs(tmp_path / "foreign.yaml", shipped_controller("by_hand.yaml"))
+    tables, control = load_inputs()
+    controller = {"schema": 1, "group_map": "f" * 64, "control": {
+        f.name: getattr(control, f.name) for f in fields(control) if f.type in (int, float)}}
+    (tmp_path / "controller.yaml").write_text(yaml.safe_dump(controller))
+    with pytest.raises(ControllerError, match=f"group map ffffffffffff, .*{tables['table'].group_map_sha256[:12]}"):
+        load_inputs(None, tmp_path / "controller.yaml")
