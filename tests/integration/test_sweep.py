@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sweeps end with the same bytes whoever computes them, however often they stop, and whichever worker dies."""
 
+import json
 import os
 import signal
 
@@ -12,12 +13,14 @@ psutil = pytest.importorskip("psutil")
 pytest.importorskip("distributed")
 
 from tokenlink.channel import ChannelConfig  # noqa: E402
+from tokenlink.cli.errors import run_app  # noqa: E402
 from tokenlink.control import ControlConfig  # noqa: E402
 from tokenlink.eval import worker  # noqa: E402
 from tokenlink.eval.dataset import Sequence  # noqa: E402
 from tokenlink.eval.outcomes import uniform_table  # noqa: E402
 from tokenlink.eval.plan import RunSpec, Task  # noqa: E402
-from tokenlink.eval.store import ResultStore  # noqa: E402
+from tokenlink.eval.rows import f1_parts  # noqa: E402
+from tokenlink.eval.store import ResultStore, load_results  # noqa: E402
 from tokenlink.eval.sweep import make_setting, run_sweep  # noqa: E402
 from tokenlink.link.modes import load_mode_table  # noqa: E402
 
@@ -106,3 +109,50 @@ def test_a_worker_with_other_weights_is_refused(sweep, make_artifacts, tmp_path,
     monkeypatch.setattr(worker, "models_sha256", lambda root: other)
     with pytest.raises(worker.WorkerError, match="tokenizer on this worker is 000.*, the sweep is about"):
         sweep.run(tmp_path / "out")
+
+
+def test_the_command_keeps_results_and_refuses_those_of_others(artifacts, pictures, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    out, figures = tmp_path / "out", tmp_path / "figures.json"
+    options = ["--origin", "real", "--real", str(pictures), "--artifacts", str(artifacts), "--out", str(out),
+               "--snrs", "4,16", "--channels", "rayleigh", "--policies", "twist,static-high", "--receivers", "hold",
+               "--realisations", "2", "--workers", "0", "--json", str(figures)]  # fmt: skip
+    assert run_app(["evaluate", *options]) == 0
+    first = json.loads(figures.read_text())
+    assert (first["sweep"]["n_runs"], first["sweep"]["n_found"]) == (2 * 2 * 3, 0)
+    results = load_results(out)
+    assert len(results) == 12 and {each["config"]["origin"] for each in results} == {"real"}
+    high = [each["rows"][0]["tsmr"] for each in results if each["config"]["policy"] == "static-high"]
+    (mean,) = [row["tsmr"] for row in first["means"] if row["policy"] == "static-high"]
+    assert mean == pytest.approx(np.mean(high)) and "confusion" not in results[0]["rows"][0]
+    assert run_app(["evaluate", *options]) == 0
+    again = json.loads(figures.read_text())
+    assert (again["sweep"]["n_runs"], again["sweep"]["n_found"]) == (0, 12) and again["means"] == first["means"]
+    capsys.readouterr()
+    assert run_app(["evaluate", *options, "--priority", "none"]) == 1
+    error = capsys.readouterr().err
+    assert f"{out} holds results of another configuration: priority is exogenous there and none now" in error
+    assert run_app(["evaluate", *options, "--priority", "oracle", "--out", str(tmp_path / "other")]) == 1
+    assert "priority oracle needs labels, sequence raw_pictures has none" in capsys.readouterr().err
+
+
+def test_the_oracle_loses_no_more_than_a_policy_of_its_cost(sweep, expected):
+    rows = {}
+    for content in map(json.loads, expected.values()):
+        config, row = content["config"], content["rows"][0]
+        if config["receiver"] == "full":
+            rows.setdefault((config["esn0_db"], config["realisation"]), {})[config["policy"]] = row
+    assert len(rows) == 6
+    for policies in rows.values():
+        oracle, twist = policies["oracle"], policies["twist"]
+        assert oracle["cost"] <= twist["cost"] + 1e-9
+        assert loss(oracle) <= loss(twist) + 1e-9
+
+
+def loss(row):
+    """The oracle's objective from the counts of a row: mean share of wrong tokens, plus that of wrong label parts."""
+    counts = row["confusion"]
+    density = np.array(counts["density"])
+    wrong = sum(counts["car"][1:3]) + sum(counts["vru"][1:3]) + density.sum() - density.trace()
+    assert f1_parts(counts)["f1_avg"] <= 1
+    return row["tsmr"] + wrong / 3 / row["n_frames"]

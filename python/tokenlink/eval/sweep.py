@@ -7,6 +7,7 @@ whose worker dies is done again by another one, and gives the same bits.
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -180,7 +181,8 @@ def _client(workers, scheduler):
             return
         # Dask sets OMP_NUM_THREADS=1 and its like for worker processes, so that they do not fight.
         local = LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
-        )
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0,
+            silence_logs=logging.ERROR,
+        )  # fmt: skip
         with local as cluster, Client(cluster) as client:
             yield client
