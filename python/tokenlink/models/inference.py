@@ -231,5 +231,5 @@ def _decisive(logits):
     if not len(logits):
         return np.zeros(0, bool), np.zeros(0, np.int64)
     best = logits.argmax(-1, keepdim=True)
-    rivals = (logits >= logits.gather(-1, best) - TIE_MARGIN).sum(-1)  # the best one is among them
-    return (rivals == 1).numpy(), best[:, 0].numpy()
+    lead = logits.gather(-1, best)[:, 0] - logits.scatter(-1, best, -torch.inf).amax(-1)
+    return (lead > TIE_MARGIN).numpy(), best[:, 0].numpy()
