@@ -81,7 +81,8 @@ def evaluate(
     console.print(_table(rows, study))
     rate = f", {result.frames_per_s:.0f} frames/s" if result.frames_per_s else ""
     console.print(
-        f"{result.n_runs} runs computed in {result.wall_s:.0f} s{rate}; {result.n_found} were there; results in {out}",
+        f"{result.n_runs} runs computed in {result.wall_s:.0f} s{rate}, after {result.start_s:.0f} s to start workers; "
+        f"{result.n_found} were there; results in {out}",
         soft_wrap=True, highlight=False,
     )  # fmt: skip
     if json:

@@ -15,20 +15,23 @@ from dataclasses import dataclass, replace
 from tokenlink.control import check_controller, load_controller
 from tokenlink.eval.outcomes import uniform_table
 from tokenlink.eval.plan import Setting, content_hash, run_config
-from tokenlink.eval.worker import compute
+from tokenlink.eval.worker import compute, worker_networks
 from tokenlink.link.modes import load_mode_table
 from tokenlink.models.inference import models_sha256
 
+START_TIMEOUT_S = 300
 ALLOWED_DEATHS = 10  # of workers under one task before it is given up
 
 
 @dataclass(frozen=True)
 class SweepResult:
-    """What a sweep did: runs and frame-steps computed and found, seconds, frame-steps per second (None: none)."""
+    """What a sweep did: runs computed and found, frame-steps, seconds until the workers were ready and from then on,
+    frame-steps per second of the latter (None: nothing was computed)."""
 
     n_runs: int
     n_found: int
     n_frames: int
+    start_s: float
     wall_s: float
     frames_per_s: float | None
 
@@ -132,16 +135,18 @@ def run_sweep(tasks, sequences, setting, tables, store, workers=2, scheduler=Non
     n_runs, n_done, n_frames = sum(len(task.runs) for task in left), 0, 0
     tell = on_task or (lambda *figures: None)
     tell(0, n_runs, 0)
-    begin_s = time.monotonic()
+    called_s = time.monotonic()
     with _results(left, by_name, setting, tables, workers, scheduler, root) as results:
+        begin_s = time.monotonic()
         for result in results:
             for config, row, series in result:
                 store.write(config, row, series)
                 n_frames += row["n_frames"]
             n_done += len(result)
             tell(n_done, n_runs, n_frames)
-    wall_s = time.monotonic() - begin_s
-    return SweepResult(n_runs, n_found, n_frames, wall_s, n_frames / wall_s if n_frames else None)
+        wall_s = time.monotonic() - begin_s
+    rate = n_frames / wall_s if n_frames else None
+    return SweepResult(n_runs, n_found, n_frames, begin_s - called_s, wall_s, rate)
 
 
 @contextmanager
@@ -150,9 +155,13 @@ def _results(tasks, sequences, setting, tables, workers, scheduler, root):
     if not tasks:
         yield iter(())
     elif workers == 0 and not scheduler:
+        worker_networks(root, setting.hashes["models"], tables["table"])
         yield (compute(task, sequences[task.sequence], setting, tables, root) for task in tasks)
     else:
-        with _client(min(workers, len(tasks)), scheduler) as client:
+        workers = min(workers, len(tasks))
+        with _client(workers, scheduler) as client:
+            client.wait_for_workers(1 if scheduler else workers, timeout=START_TIMEOUT_S)
+            client.run(worker_networks, root, setting.hashes["models"], tables["table"])  # also refuses other weights
             yield _as_completed(client, tasks, sequences, setting, tables, root)
 
 

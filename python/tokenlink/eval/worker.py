@@ -27,8 +27,23 @@ class WorkerError(Exception):
 _loaded = {}  # models of this process, by folder and expected hashes
 
 
-def _networks(root, expected, table):
-    """Models of this machine, loaded once, refused where they are not those of the sweep."""
+def worker_networks(root, expected, table):
+    """Models of this machine, loaded once; one thread from now on.
+
+    Parameters
+    ----------
+    root : str or None   folder of the artifacts
+    expected : dict      SHA-256 of each model's weights
+    table : ModeTable
+
+    Returns
+    -------
+    Networks
+
+    Raises
+    ------
+    WorkerError   the weights here are not those of the sweep
+    """
     import torch
 
     torch.set_num_threads(1)
@@ -61,7 +76,7 @@ def compute(task, sequence, setting, tables, root=None):
     ------
     WorkerError   other models are on this machine
     """
-    networks = _networks(root, setting.hashes["models"], tables["table"])
+    networks = worker_networks(root, setting.hashes["models"], tables["table"])
     numbers = sorted({number for _, number in task.all_runs()})
     channels = [Channel(task.channel, channel_seed(sequence.name, number)) for number in numbers]
     urgent = np.stack([urgent_slots(setting.priority, sequence, number) for number in numbers])
