@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch")
 psutil = pytest.importorskip("psutil")
-pytest.importorskip("distributed")
+LocalCluster = pytest.importorskip("distributed").LocalCluster
 
 from tokenlink.channel import ChannelConfig  # noqa: E402
 from tokenlink.cli.errors import run_app  # noqa: E402
@@ -48,10 +48,10 @@ class Sweep:
     def tasks(self, specs=SPECS):
         return [Task("a", ChannelConfig("rayleigh", snr), (0, 1), specs, snr == 4.0) for snr in (4.0, 10.0, 14.0)]
 
-    def run(self, folder, specs=SPECS, on_task=None, workers=0):
+    def run(self, folder, specs=SPECS, on_task=None, workers=0, scheduler=None):
         """SweepResult and the bytes of all result files by name."""
         store = ResultStore(folder, self.setting)
-        rest = TABLES, store, workers, None, self.root, on_task
+        rest = TABLES, store, workers, scheduler, self.root, on_task
         result = run_sweep(self.tasks(specs), [self.sequence], self.setting, *rest)
         return result, {path.name: path.read_bytes() for path in (folder / "results").glob("*.json")}
 
@@ -102,6 +102,13 @@ def test_no_work_is_lost_when_a_worker_dies(sweep, expected, tmp_path):
     result, files = sweep.run(tmp_path / "out", on_task=kill_one, workers=2)
     assert killed and result.n_runs == len(expected)
     assert files == expected
+
+
+def test_the_workers_of_a_scheduler_give_the_same_bytes(sweep, expected, tmp_path):
+    options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with LocalCluster(protocol="tcp://", **options) as cluster:
+        result, files = sweep.run(tmp_path / "out", scheduler=cluster.scheduler_address)
+    assert files == expected and result.n_runs == len(expected)
 
 
 def test_a_worker_with_other_weights_is_refused(sweep, make_artifacts, tmp_path, monkeypatch):
