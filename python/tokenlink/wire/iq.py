@@ -5,116 +5,22 @@ Positions count samples since the radio started. The transmitter's samples make 
 zero once it has declared a later position. Credits bound what is under way, so neither end runs ahead of the other.
 """
 
-import os
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 
 import numpy as np
 
-from tokenlink.wire.duplex import ClientSocket
-from tokenlink.wire.messages import MAX_COUNT, IqGrant, IqOpen, IqSamples, IqSet
+from tokenlink.wire.iq_client import BEAT_S, SLICE_S, IqClient, RadioRefused, new_session
+from tokenlink.wire.messages import IqGrant, IqSamples, IqSet
+
+__all__ = ["CHUNK_SAMPLES", "WINDOW_SAMPLES", "IqReceiver", "IqSender", "RadioRefused", "new_session"]
 
 CHUNK_SAMPLES = 16384
-BEAT_S = 0.2
 WINDOW_SAMPLES = 1 << 17
-_SLICE_S = 0.05
 
 
-def new_session():
-    """A number no other client or start of a radio has."""
-    return int.from_bytes(os.urandom(8), "little") & MAX_COUNT
-
-
-class RadioRefused(Exception):
-    """A radio does not do what it was asked; the message says why."""
-
-
-class _Client:
-    """What both ends share: a session, signs of life, and what the radio says about them."""
-
-    role = ""
-
-    def __init__(self, address, link, samp_rate, timeout_s, keys):
-        if not samp_rate > 0:
-            raise ValueError(f"samp_rate is {samp_rate}, must be > 0")
-        if not timeout_s >= 0:
-            raise ValueError(f"timeout_s is {timeout_s}, must be >= 0")
-        if not 1 <= len(link) <= 64:
-            raise ValueError(f"link is {link!r}, must be a name of 1 to 64 characters")
-        self.address, self.link = address, link
-        self.samp_rate, self.timeout_s = float(samp_rate), float(timeout_s)
-        self.session, self.epoch, self.position = new_session(), None, 0
-        self.refusal = ""
-        self.counts = Counter()
-        self._limit = 0
-        self._beat_s = -np.inf
-        self._answer = None
-        self._lock = threading.RLock()  # a socket may go from thread to thread behind a lock
-        self._socket = ClientSocket(address, timeout_s=timeout_s, keys=keys)
-
-    @property
-    def is_open(self):
-        """Whether the radio serves this end."""
-        return self.epoch is not None
-
-    def _open(self, limit=0, closing=0):
-        self._beat_s = time.monotonic()
-        self._socket.send(
-            IqOpen(0, 0, self.link, self.role, self.session, self.epoch or 0, self.samp_rate, limit, closing), 0.0
-        )
-
-    def _note(self, grant):
-        """Take in a grant; True when it is for this session and says that the radio is another one than before."""
-        if grant.session != self.session:
-            return False
-        if grant.refusal:
-            if grant.refusal != self.refusal:
-                self.counts["refused"] += 1
-            self.refusal, self.epoch = grant.refusal, None
-            return False
-        self.refusal = ""
-        restarted = self.epoch is not None and self.epoch != grant.epoch
-        self.counts["radio_restarted"] += restarted
-        changed = self.epoch != grant.epoch
-        self.epoch = grant.epoch
-        return changed
-
-    def set(self, timeout_s=None, **values):
-        """Change settings of the radio at this end, such as tx_gain_db (float).
-
-        Raises
-        ------
-        RadioRefused   the radio does not do it, or does not answer within ``timeout_s`` (default: the end's)
-        """
-        deadline_s = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
-        with self._lock:
-            self._answer = None
-            if self._socket is not None:
-                self._socket.send(IqSet(0, 0, self.link, self.role, self.session, values), 0.0)
-            while self._answer is None:
-                if self._socket is None or time.monotonic() > deadline_s:
-                    raise RadioRefused(f"the radio at {self.address} does not answer")
-                self._listen(_SLICE_S)
-        if self._answer.error:
-            raise RadioRefused(self._answer.error)
-
-    def close(self):
-        """Say that this end leaves, and close the socket; twice does nothing."""
-        with self._lock:
-            if self._socket is not None:
-                self._open(closing=1)
-                self._socket.close(linger_s=0.2)
-                self._socket = None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-
-class IqSender(_Client):
+class IqSender(IqClient):
     """Transmitting end of a link.
 
     Parameters
@@ -196,7 +102,7 @@ class IqSender(_Client):
                 left_s = deadline_s - time.monotonic()
                 if left_s <= 0 or self._socket is None:
                     return False
-                self._drain(min(left_s, _SLICE_S))
+                self._drain(min(left_s, SLICE_S))
 
     def _drain(self, timeout_s):
         """Take in what the radio says; a sign of life when it is time for one."""
@@ -232,7 +138,7 @@ class IqSender(_Client):
         super().close()
 
 
-class IqReceiver(_Client):
+class IqReceiver(IqClient):
     """Receiving end of a link; parameters and attributes as of IqSender.
 
     Attributes
@@ -277,7 +183,7 @@ class IqReceiver(_Client):
                 if self._seen_end or self._socket is None:
                     self.ended = self._seen_end
                     return None
-                self._listen(max(0.0, min(left_s, _SLICE_S)))
+                self._listen(max(0.0, min(left_s, SLICE_S)))
                 if left_s <= 0 and not self._incoming:
                     return None
             position, jumped = self.position, self._rest_jumps
@@ -294,7 +200,7 @@ class IqReceiver(_Client):
         deadline_s = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
         with self._lock:
             while not self.is_open and self._socket is not None and (left_s := deadline_s - time.monotonic()) > 0:
-                self._listen(min(left_s, _SLICE_S))
+                self._listen(min(left_s, SLICE_S))
                 while self._incoming and isinstance(self._incoming[0], IqGrant):
                     self._take(self._incoming.popleft())
         return self.is_open

@@ -6,7 +6,6 @@ So what the receiver gets depends on the transmitter's samples and the seed only
 does not hold up the other one for ever: silence then takes the place of its samples, or they are dropped, and counted.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -186,7 +185,7 @@ class Emulator:
                 "in_lock_step": engine.in_lock_step,
                 "tx": link.tx.session is not None,
                 "rx": link.rx.session is not None,
-                "counts": dict(Counter(link.counts)),
+                "counts": dict(link.counts),
             }
         return {"links": links, "wire": dict(self._server.counts)}
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+
+class ProfileError(ValueError):
+    """A profile that cannot be used; the message names the file, the field, its value and what is legal."""
+
+
 #: bytes of a complex sample on the link, by format
 OTW_BYTES = {"sc16": 4, "sc12": 3, "sc8": 2}
 
@@ -68,8 +73,6 @@ class Family:
             self._refuse(name, repr(value), f"one of {', '.join(legal)}")
 
     def _refuse(self, name, value, legal):
-        from tokenlink.nodes.radio.profile import ProfileError
-
         raise ProfileError(f"{name} is {value}, must be {legal} for {self.models}")
 
 

@@ -36,7 +36,7 @@ def tokens_sent(reception, truth):
     if truth is None or truth.mode_of(reception.slot).mode_id != reception.mode_id:
         return None
     tokens = truth.tokens(reception.slot)
-    good = np.repeat(reception.parity_ok, 1).any() and np.mean(tokens == reception.token_ids) > 0.5
+    good = reception.parity_ok.any() and np.mean(tokens == reception.token_ids) > 0.5
     return tokens if good else None
 
 

@@ -12,17 +12,13 @@ from pathlib import Path
 import yaml
 
 from tokenlink.channel.impairments import ImpairmentProfile, load_profile
-from tokenlink.nodes.radio.families import FAMILIES
+from tokenlink.nodes.radio.families import FAMILIES, ProfileError
 from tokenlink.phy.frame import BurstConfig
 from tokenlink.phy.pulse import Pulse
 
 ROOT = Path(__file__).resolve().parents[4]
 PROFILES = ROOT / "hardware" / "profiles"
 KINDS = ("virtual", "uhd", "file")
-
-
-class ProfileError(ValueError):
-    """A profile that cannot be used; the message names the file, the field, its value and what is legal."""
 
 
 def _number(default, low, high, unit=""):
