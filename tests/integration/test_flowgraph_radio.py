@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Transmitter and receiver flowgraphs as two processes, with the virtual radio's air between them."""
 
+import json
 import signal
 import sys
 import threading
@@ -51,7 +52,8 @@ class Air:
 def test_tokens_cross_the_virtual_radio(programs, tmp_path, slot_s):
     frames = np.random.default_rng(6).integers(0, TABLE.vocab_size, (N_FRAMES, TABLE.n_tokens)).astype(np.int32)
     at = {name: f"ipc://{tmp_path}/{name}" for name in ("tokens", "mode", "estimates", "radio")}
-    sending = {"tokens_address": at["tokens"], "mode_address": at["mode"], "slot_s": slot_s, "lock_step": 1}
+    sending = {"tokens_address": at["tokens"], "mode_address": at["mode"], "slot_s": slot_s, "lock_step": 1,
+               "report_file": tmp_path / "tx.json"}
     with (PullSocket(at["estimates"]) as out, PushSocket(at["tokens"]) as tokens, PushSocket(at["mode"]) as modes,
           Air(at["radio"]) as air,
           Process(programs[1], radio_address=at["radio"], estimates_address=at["estimates"]) as rx,
@@ -79,3 +81,5 @@ def test_tokens_cross_the_virtual_radio(programs, tmp_path, slot_s):
     assert isinstance(bye, Bye) and bye.reason == "stopped by SIGTERM"
     assert bye.info["counts"]["burst_synchronizer0"]["bursts"] == len(sent)
     assert report["links"]["forward"]["in_lock_step"]
+    said = json.loads((tmp_path / "tx.json").read_text())
+    assert said["valid"] and said["counts"]["radio_events0"] == {"burst_ack": len(sent)}
