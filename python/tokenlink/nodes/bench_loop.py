@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tokenlink.channel import ChannelConfig
-from tokenlink.eval.bench.measure import Growth, Result, Timing
+from tokenlink.eval.bench.measure import Growth, Result, Timing, interleaved
 from tokenlink.eval.metrics import STAGES
 from tokenlink.link.modes import load_mode_table
 from tokenlink.nodes.config import RunConfig
@@ -53,7 +53,9 @@ def bench(frames=2000, loop_frames=300, quick=False):
         "Flowgraph alone: flowgraphs/loopback.grc without lock step, AWGN at 12 dB, mode med, fed and read over its "
         "sockets. Whole loop: camera node, flowgraph, twin node and runner on all cores, an invented scene rendered as "
         "it runs, Rayleigh fading at 12 dB, in lock step; latency from the frame at the camera to the twin's state, "
-        "tokenizer included."])
+        "tokenizer included. Models run in torch without a compiler: tried at one frame and one thread, ONNX Runtime "
+        "1.31 and OpenVINO 2026.4 took 0.5 to 0.8 of its time, traced and frozen torch 0.85 to 1; the loop meets its "
+        "rate without them, so that weights need no second form whose tokens could differ."])
     rates, blocks = flowgraph_rate(frames)
     result.add("GNU Radio loopback without models", rates, 1, "frames/s")
     result.profile += [{"case": "flowgraph, time in each block", "stage": name, "minimum_s": each.minimum_s,
@@ -62,9 +64,33 @@ def bench(frames=2000, loop_frames=300, quick=False):
     seconds = [count * flowgraph_rate(count)[0].minimum_s for count in counts]
     label = "frames through the flowgraph"
     result.growth.append(Growth("loop_frames", label, "seconds", list(counts), {"flowgraph": seconds}))
+    _inference(result)
     if loop_frames:
         _whole_loop(result, loop_frames)
     return result
+
+
+def _inference(result, repetitions=15, erased_share=0.2):
+    """The models as the nodes run them: one frame, one thread."""
+    import torch
+
+    from tokenlink.models.inference import load_networks, one_frame
+    from tokenlink.models.tokenizer import encode_image
+
+    torch.set_num_threads(1)
+    table, rng = load_mode_table(), np.random.default_rng(1)
+    networks = load_networks(None, table)
+    twin, config = one_frame(networks), networks.tokenizer.config
+    image = rng.integers(0, 256, (config.height, config.width, 3), dtype=np.uint8)
+    tokens = encode_image(networks.tokenizer, image)
+    erased, confidence = rng.random(table.n_tokens) < erased_share, rng.random(table.n_tokens, np.float32)
+    cases = {
+        "tokenizer, one frame": lambda: encode_image(networks.tokenizer, image, tokens),
+        "completion, one frame, a fifth erased": lambda: twin.complete(tokens, erased, confidence, tokens),
+        "traffic head, one frame": lambda: twin.read(tokens),
+    }
+    for name, timing in interleaved(cases, repetitions).items():
+        result.add(name, timing, 1, "frames/s")
 
 
 def flowgraph_rate(frames):

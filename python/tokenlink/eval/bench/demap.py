@@ -8,7 +8,7 @@ import numpy as np
 from tokenlink.eval.bench.measure import Growth, Result, interleaved
 from tokenlink.phy import qam
 
-SYMBOLS = 4096  # with their LLRs 0.1 MB: in the second cache of any machine
+SYMBOLS = 8192  # with their LLRs 0.2 MB: in the second cache of any machine
 
 
 def symbols_of(count, seed=1):
@@ -39,7 +39,7 @@ def bench(repetitions=15, quick=False):
     }
     for name, timing in interleaved(cases, repetitions).items():
         result.add(name, timing, SYMBOLS / 1e6, "Msym/s")
-    counts = (256, 4096) if quick else (64, 256, 1280, 4096, 16384, 65536, 524288)
+    counts = (256, 8192) if quick else (64, 256, 1280, 8192, 65536, 524288)
     curves = {"planes of float32": [], "planes of int8": [], "numpy": []}
     for count in counts:
         y = symbols_of(count)
