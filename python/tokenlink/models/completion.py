@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Masked-token completion: fill the erased positions from what came through and from the twin's previous state.
 
-Each position sees four things: the received token (or a learned vector when erased), whether it is erased, how sure
-the receiver is, and the previous state's token there. The logits are those of the code embeddings plus a learned gain
-on each token that may simply go on: those of the previous state here and next to here, and those received next to
-here. So the model starts as a copier of the previous state and learns where not to be one.
+Each position sees four things: the received token, whether it is erased, how sure the receiver is of it, and the
+previous state's token there. An erased token is a doubted one, not nothing: it enters weighted by its confidence.
+The logits are those of the code embeddings plus a learned gain on each token that may simply go on: those of the
+previous state here and next to here, and those received next to here; and, where erased, the evidence for the doubted
+token, as a posterior is prior times likelihood. So the model starts as a copier of the previous state that weighs the
+receiver's word, and learns where to do better. A confidence of 0 says that nothing is known of an erased token.
 """
 
 from dataclasses import asdict, dataclass
@@ -39,9 +41,9 @@ class CompletionConfig:
     vocab_size: int = 1024
     rows: int = 8
     cols: int = 32
-    dim: int = 160
-    layers: int = 3
-    heads: int = 4
+    dim: int = 96
+    layers: int = 2
+    heads: int = 2
     local_layers: int = 2
     initial_copy_gain: float = 5.0
 
@@ -68,7 +70,9 @@ class Completion(nn.Module):
         self.erased = nn.Parameter(torch.randn(config.dim) * 0.02)
         self.no_previous = nn.Parameter(torch.randn(config.dim) * 0.02)
         self.previous = nn.Linear(config.dim, config.dim)
-        self.confidence = nn.Linear(2, config.dim)
+        self.confidence = nn.Linear(3, config.dim)
+        self.doubted = nn.Linear(config.dim, config.dim)
+        self.evidence_gain = nn.Parameter(torch.ones(()))
         self.local = nn.Sequential(*[ConvBlock(config.dim, kernel=5) for _ in range(config.local_layers)])
         self.blocks = nn.ModuleList(AttentionBlock(config.dim, config.heads) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.dim)
@@ -93,7 +97,7 @@ class Completion(nn.Module):
         Parameters
         ----------
         token_ids : integer [batch, n_tokens]
-            Received tokens; values under `erased` are ignored.
+            Received tokens; those under `erased` are doubted, and mean nothing where their confidence is 0.
         erased : bool [batch, n_tokens]
             True where the token is not delivered or not trusted.
         confidence : float32 [batch, n_tokens]
@@ -106,36 +110,44 @@ class Completion(nn.Module):
         float32 [batch, n_tokens, vocab_size]
             Logits.
         """
-        hidden, candidates = self.hidden(token_ids, erased, confidence, previous_ids)
-        return self.logits(hidden, candidates)
+        hidden, candidates, evidence = self.hidden(token_ids, erased, confidence, previous_ids)
+        return self.logits(hidden, candidates, evidence)
 
-    def hidden(self, token_ids, erased, confidence, previous_ids=None) -> tuple[torch.Tensor, torch.Tensor]:
+    def hidden(self, token_ids, erased, confidence, previous_ids=None) -> tuple[torch.Tensor, ...]:
         """What the blocks make of the inputs of `forward`.
 
         Returns
         -------
-        (float32 [batch, n_tokens, dim], int64 [batch, n_tokens, 17])
-            Features, and the tokens that may be copied; -1 where there is none.
+        (float32 [batch, n_tokens, dim], int64 [batch, n_tokens, 18], float32 [batch, n_tokens])
+            Features; the tokens that may be copied, the doubted one last, -1 where there is none; and the evidence for
+            the doubted one.
         """
-        received_ids = torch.where(erased, -1, token_ids.long())
-        previous_ids = torch.full_like(received_ids, -1) if previous_ids is None else previous_ids.long()
-        received = torch.where(erased[..., None], self.erased, self.token(received_ids.clamp(min=0)))
+        config = self.config
+        ids, confidence = token_ids.long(), confidence.float()
+        received_ids = torch.where(erased, -1, ids)
+        previous_ids = torch.full_like(ids, -1) if previous_ids is None else previous_ids.long()
+        # Log-odds against a blind guess among the other codes.
+        evidence = torch.log(confidence * (config.vocab_size - 1) / (1 - confidence).clamp(min=1e-6) + 1e-9)
+        evidence = evidence.clamp(0, 12) * erased
+        told = self.token(ids)
+        doubted = self.erased + self.doubted(told) * (evidence / 12)[..., None]
         prior = self.previous(self.token(previous_ids.clamp(min=0)))
         prior = torch.where((previous_ids >= 0)[..., None], prior, self.no_previous)
-        sure = self.confidence(torch.stack([confidence.float(), erased.float()], dim=-1))
-        hidden = received + prior + sure + self.position
-        maps = hidden.transpose(1, 2).unflatten(-1, (self.config.rows, self.config.cols))
+        sure = self.confidence(torch.stack([confidence, erased.float(), evidence / 12], dim=-1))
+        hidden = torch.where(erased[..., None], doubted, told) + prior + sure + self.position
+        maps = hidden.transpose(1, 2).unflatten(-1, (config.rows, config.cols))
         hidden = self.local(maps).flatten(2).transpose(1, 2)
         for block in self.blocks:
             hidden = block(hidden)
-        around = [self._shifted(previous_ids), self._shifted(received_ids)[..., 1:]]
-        return self.norm(hidden), torch.cat(around, dim=-1)
+        doubted_ids = torch.where(evidence > 0, ids, -1)[..., None]
+        around = [self._shifted(previous_ids), self._shifted(received_ids)[..., 1:], doubted_ids]
+        return self.norm(hidden), torch.cat(around, dim=-1), evidence
 
-    def logits(self, hidden: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
+    def logits(self, hidden: torch.Tensor, candidates: torch.Tensor, evidence: torch.Tensor) -> torch.Tensor:
         """Logits float32 [..., vocab_size] of any selection of positions of what `hidden` returns."""
         logits = (self.to_code(hidden) @ self.token.weight.T + self.bias).float()
-        gain = self.copy_gain(hidden).float() * (candidates >= 0)
-        return logits.scatter_add(-1, candidates.clamp(min=0), gain)
+        gain = torch.cat([self.copy_gain(hidden).float(), (self.evidence_gain * evidence)[..., None]], dim=-1)
+        return logits.scatter_add(-1, candidates.clamp(min=0), gain * (candidates >= 0))
 
     def _shifted(self, ids: torch.Tensor) -> torch.Tensor:
         config = self.config
@@ -161,13 +173,13 @@ def complete(
     Returns
     -------
     (int32 [batch, n_tokens], float32 [batch, n_tokens])
-        The state s_t, and the probability the model gives to each of its tokens.
+        The state s_t, and how probable each of its tokens is: to the model where erased, to the receiver elsewhere.
     """
-    probability = model(token_ids, erased, confidence, previous_ids).float().softmax(-1)
-    best_probability, best = probability.max(-1)
-    state = torch.where(erased, best.to(torch.int32), token_ids.to(torch.int32))
-    kept = probability.gather(-1, state.long()[..., None])[..., 0]
-    return state, torch.where(erased, best_probability, kept)
+    features = model.hidden(token_ids, erased, confidence, previous_ids)
+    filled = model.logits(*(each[erased] for each in features)).softmax(-1).max(-1)
+    state, probability = token_ids.to(torch.int32, copy=True), confidence.to(torch.float32, copy=True)
+    state[erased], probability[erased] = filled.indices.to(torch.int32), filled.values
+    return state, probability
 
 
 @torch.no_grad()
@@ -178,11 +190,8 @@ def fill_erased(
     confidence: torch.Tensor,
     previous_ids: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """The state of `complete` alone, int32 [batch, n_tokens].
-
-    No logits where a token was accepted, and no probabilities: over a large codebook they cost a tenth of the model.
-    """
-    hidden, candidates = model.hidden(token_ids, erased, confidence, previous_ids)
-    state = token_ids.to(torch.int32).clone()
-    state[erased] = model.logits(hidden[erased], candidates[erased]).argmax(-1).to(torch.int32)
+    """The state of `complete` alone, int32 [batch, n_tokens]: no probabilities, which nobody in the loop reads."""
+    features = model.hidden(token_ids, erased, confidence, previous_ids)
+    state = token_ids.to(torch.int32, copy=True)
+    state[erased] = model.logits(*(each[erased] for each in features)).argmax(-1).to(torch.int32)
     return state

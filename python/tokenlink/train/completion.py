@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from tokenlink.models.completion import Completion, complete
-from tokenlink.train.losses import Received, default_group_map, erasures, receive
+from tokenlink.train.losses import Received, default_group_map, doubt, erasures, receive
 from tokenlink.train.run import Budget, Run, set_up
 from tokenlink.train.tokens import TokenSet
 
@@ -109,8 +109,8 @@ def train(
         asked = torch.from_numpy(received.erased | (rng.random(truth.shape) < 0.05))
         model.train()
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            hidden, candidates = model.hidden(*as_tensors(received), torch.from_numpy(previous))
-            logits = model.logits(hidden[asked], candidates[asked])
+            features = model.hidden(*as_tensors(received), torch.from_numpy(previous))
+            logits = model.logits(*(each[asked] for each in features))
         target = torch.from_numpy(truth)[asked]
         loss = F.cross_entropy(logits, target)
         optimizer.zero_grad(set_to_none=True)
@@ -125,6 +125,7 @@ def train(
             total, right, n_steps = 0.0, 0.0, 0
         if run.step % 1000 == 0:
             run.log(validation=restoration(model, validation, rate=0.3, seed=0, limit=60))
+            run.log(validation_doubted=restoration(model, validation, rate=0.3, seed=0, limit=60, doubted=True))
         run.save(every_s=60)
     run.save()
     return model.eval(), run
@@ -141,7 +142,13 @@ def _own_states(model, part, indices, previous, rng, group_map, grid):
 
 
 def restoration(
-    model: Completion, tokens: TokenSet, rate: float, seed: int, limit: int | None = None, by_group: bool = False
+    model: Completion,
+    tokens: TokenSet,
+    rate: float,
+    seed: int,
+    limit: int | None = None,
+    by_group: bool = False,
+    doubted: bool = False,
 ) -> dict:
     """Share of erased tokens restored exactly when a twin runs through whole sequences with losses in every frame.
 
@@ -159,13 +166,16 @@ def restoration(
         Use at most so many frames of each sequence.
     by_group : bool
         Erase whole groups of the mode table instead of single tokens.
+    doubted : bool
+        Erased tokens are known with doubt, as `tokenlink.train.losses.doubt` draws them, instead of not at all.
 
     Returns
     -------
     dict
         Shares over the frames after the first of each sequence: `model` with its own previous states, `context_only`
         without any, `copy_previous` of the twin's last state (filled by copying); the first and the last again over
-        the tokens that differ from the frame before (`..._where_changed`); and `frames`.
+        the tokens that differ from the frame before (`..._where_changed`); `doubted_right`, of the doubted tokens as they
+        were received; and `frames`.
     """
     group_map, _ = default_group_map()
     n_groups = int(group_map.max()) + 1
@@ -174,7 +184,8 @@ def restoration(
     n_sequences, n_tokens = len(length), tokens.token_ids.shape[1]
     state = np.full((n_sequences, n_tokens), -1, np.int64)
     copied = state.copy()
-    hits = {"model": 0, "context_only": 0, "copy_previous": 0}
+    bits = max(1, (model.config.vocab_size - 1).bit_length())
+    hits = {"model": 0, "context_only": 0, "copy_previous": 0, "doubted_right": 0}
     changed_hits = {"model_where_changed": 0, "copy_where_changed": 0}
     n_erased, n_changed, n_frames = 0, 0, 0
     draws = [np.random.default_rng([seed, i]) for i in range(n_sequences)]
@@ -185,15 +196,20 @@ def restoration(
             erased = np.stack([(draws[i].random(n_groups) < rate)[group_map] for i in live])
         else:
             erased = np.stack([draws[i].random(n_tokens) < rate for i in live])
-        confidence = np.where(erased, 0.4, 0.999).astype(np.float32)
-        given = as_tensors(Received(np.where(erased, 0, truth), erased, confidence))
+        told, confidence = np.where(erased, -1, truth), np.where(erased, 0.0, 0.999)
+        if doubted:
+            drawn = [doubt(draws[i], row[None], bits, 0.0) for i, row in zip(live, truth, strict=True)]
+            ids, sure = (np.concatenate(each) for each in zip(*drawn, strict=True))
+            told, confidence = np.where(erased, ids, truth), np.where(erased, sure, 0.999)
+        given = as_tensors(Received(told.clip(0), erased, confidence.astype(np.float32)))
         said, _ = complete(model, *given, torch.from_numpy(state[live]))
         alone, _ = complete(model, *given)
         state[live] = said.numpy()
         copied[live] = np.where(erased, copied[live], truth)
         if t > 0:
             n_erased, n_frames = n_erased + int(erased.sum()), n_frames + len(live)
-            for name, ids in (("model", state[live]), ("context_only", alone.numpy()), ("copy_previous", copied[live])):
+            said_by = {"model": state[live], "context_only": alone.numpy(), "copy_previous": copied[live]}
+            for name, ids in {**said_by, "doubted_right": told}.items():
                 hits[name] += int(((ids == truth) & erased).sum())
             before = np.stack([tokens.token_ids[tokens.spans[i][0] + t - 1] for i in live])
             changed = erased & (before != truth)

@@ -89,6 +89,9 @@ def completion_metrics(
     for rate in (0.1, 0.3, 0.6):
         metrics[f"restored_at_{rate}"] = restoration(model, tokens, rate, EVALUATION_SEED)
     metrics["restored_groups_at_0.5"] = restoration(model, tokens, 0.5, EVALUATION_SEED, by_group=True)
+    metrics["restored_doubted_groups_at_0.5"] = restoration(
+        model, tokens, 0.5, EVALUATION_SEED, by_group=True, doubted=True
+    )
     at_30 = metrics["restored_at_0.3"]
     metrics["margin_over_copy_at_0.3"] = at_30["model"] - at_30["copy_previous"]
     if head is not None:
@@ -112,7 +115,7 @@ def _traffic_with_losses(model, tokens, head, embeddings, rate):
             if model is None:
                 state = np.where(erased, state.clip(0), truth)
             else:
-                received = Received(truth, erased, np.where(erased, 0.4, 0.999).astype(np.float32))
+                received = Received(truth, erased, np.where(erased, 0.0, 0.999).astype(np.float32))
                 said, _ = complete(model, *as_tensors(received), torch.from_numpy(state))
                 state = said.numpy().astype(np.int64)
             filled[t] = state[0]

@@ -50,17 +50,43 @@ def test_codebook_usage_counts_dead_codes():
     assert usage["perplexity"] == pytest.approx(2.0)
 
 
-def test_completion_keeps_accepted_tokens_and_ignores_erased_values():
+def test_completion_keeps_accepted_tokens_and_ignores_erased_values_of_no_confidence():
     torch.manual_seed(0)
     model = completion.Completion(completion.CompletionConfig(vocab_size=60, rows=3, cols=4, dim=16, layers=1)).eval()
     token_ids = torch.randint(0, 60, (2, 12), dtype=torch.int32)
     erased = torch.zeros(2, 12, dtype=torch.bool)
     erased[:, ::3] = True
-    state, probability = completion.complete(model, token_ids, erased, torch.ones(2, 12))
+    confidence = (~erased).float()
+    state, probability = completion.complete(model, token_ids, erased, confidence)
     assert torch.equal(state[~erased], token_ids[~erased]) and state.dtype == torch.int32
     assert float(probability.min()) >= 0 and float(probability.max()) <= 1
     other = torch.where(erased, (token_ids + 7) % 60, token_ids)
-    assert torch.equal(completion.complete(model, other, erased, torch.ones(2, 12))[0], state)
+    assert torch.equal(completion.complete(model, other, erased, confidence)[0], state)
+
+
+def test_completion_takes_a_doubted_token_at_its_confidence():
+    torch.manual_seed(0)
+    config = completion.CompletionConfig(vocab_size=60, rows=3, cols=4, dim=16, layers=1, initial_copy_gain=4.0)
+    model = completion.Completion(config).eval()
+    previous = torch.randint(0, 60, (1, 12), dtype=torch.int32)
+    doubted = (previous + 30) % 60
+    erased = torch.ones(1, 12, dtype=torch.bool)
+    sure, unsure = (
+        completion.complete(model, doubted, erased, torch.full((1, 12), c), previous)[0] for c in (0.95, 0.02)
+    )
+    assert torch.equal(sure, doubted) and torch.equal(unsure, previous)
+    # Uniform code logits, one copied token of gain 4: the posterior is the product of the two.
+    with torch.no_grad():
+        for layer in (model.to_code, model.copy_gain):
+            torch.nn.init.zeros_(layer.weight)
+            torch.nn.init.zeros_(layer.bias)
+        model.token.weight.zero_()
+        model.copy_gain.bias[0] = 4.0
+    c = 0.6
+    weight = torch.tensor([4.0, float(np.log(c * 59 / (1 - c)))]).exp()
+    _, probability = completion.complete(model, doubted, erased, torch.full((1, 12), c), previous)
+    expected = weight.max() / (weight[0] + weight[1] + 58)
+    assert torch.allclose(probability, expected.expand(1, 12), atol=1e-5)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 1.0])
