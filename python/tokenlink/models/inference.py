@@ -195,8 +195,8 @@ class BatchModels:
     def _complete(self, states, erased, confidence, previous):
         inputs = [torch.from_numpy(values) for values in (states, erased, confidence, previous)]
         model, holes = self._networks.completion, inputs[1]
-        hidden, candidates = model.hidden(*inputs)
-        clear, filled = _decisive(model.logits(hidden[holes], candidates[holes]))
+        features = model.hidden(*inputs)
+        clear, filled = _decisive(model.logits(*(each[holes] for each in features)))
         received = states.copy()
         states[erased] = filled
         doubtful = np.zeros(erased.shape, bool)
