@@ -174,8 +174,8 @@ def restoration(
     dict
         Shares over the frames after the first of each sequence: `model` with its own previous states, `context_only`
         without any, `copy_previous` of the twin's last state (filled by copying); the first and the last again over
-        the tokens that differ from the frame before (`..._where_changed`); `doubted_right`, of the doubted tokens as they
-        were received; and `frames`.
+        the tokens that differ from the frame before (`..._where_changed`); `doubted_right`, of the doubted tokens as
+        they were received; and `frames`.
     """
     group_map, _ = default_group_map()
     n_groups = int(group_map.max()) + 1
