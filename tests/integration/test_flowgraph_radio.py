@@ -65,13 +65,14 @@ def test_tokens_cross_the_virtual_radio(programs, tmp_path, slot_s):
         messages = [out.recv(FRAME_S if n else START_S) for n in range(N_FRAMES + len(sent))]
         report = air.report()
         tokens.send(Bye(N_FRAMES, 0, "camera"))
-        assert tx.wait()[0] == 0
+        tx_code, tx_output = tx.wait()
+        assert tx_code == 0, tx_output
         rx.signal(signal.SIGTERM)
         bye = out.recv(FRAME_S)
         code, output = rx.wait()
     assert code == 0 and "internal_error" not in output and "Traceback" not in output, output
     estimates = [message for message in messages if isinstance(message, TokenEstimate)]
-    assert [each.slot for each in estimates] == list(range(N_FRAMES))
+    assert [each.slot for each in estimates] == list(range(N_FRAMES)), f"{report}\n{tx_output}\n{output}"
     assert [each.slot for each in estimates if each.mode_id == NO_MODE] == list(SKIPPED)
     assert [each.slot for each in messages if isinstance(each, LinkReport)] == sent
     for estimate in estimates:
@@ -83,3 +84,14 @@ def test_tokens_cross_the_virtual_radio(programs, tmp_path, slot_s):
     assert report["links"]["forward"]["in_lock_step"]
     said = json.loads((tmp_path / "tx.json").read_text())
     assert said["valid"] and said["counts"]["radio_events0"] == {"burst_ack": len(sent)}
+
+
+@pytest.mark.parametrize("name", ["usrp_tx", "usrp_rx"])
+def test_a_missing_usrp_is_one_sentence(name, tmp_path):
+    sockets = ("tokens", "mode") if name == "usrp_tx" else ("estimates",)
+    options = {f"{each}_address": f"ipc://{tmp_path}/{each}" for each in sockets}
+    with Process(program(name, tmp_path), device_args="serial=0", **options) as process:
+        code, output = process.wait()
+    assert code == 1 and "Traceback" not in output, output
+    (sentence,) = [line for line in output.splitlines() if line.startswith("Error:")]
+    assert "no USRP found for device address 'serial=0'" in sentence
