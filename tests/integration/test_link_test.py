@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Link test over the virtual radio as a process: nothing lost and nothing false when it is quiet, all counted when not."""
+"""Link test over the virtual radio as a process: a quiet one loses nothing, of a noisy one all is counted."""
 
 from dataclasses import replace
 
