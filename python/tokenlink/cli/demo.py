@@ -8,9 +8,9 @@ from typing import Annotated, Optional
 
 import typer
 
-from tokenlink.cli.loopback import RADIO
+from tokenlink.cli.loopback import PROFILE, RADIO
 
-OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
+OptionalPath, OptionalStr = Optional[Path], Optional[str]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 LEVELS_DB = (0.0, 6.0, -4.0, 3.0, -7.0, 5.0)
 
 
@@ -19,6 +19,7 @@ def demo(
     scene: Annotated[int, typer.Option(help="Seed of the street.")] = 12,
     frames: Annotated[int, typer.Option(help="Frames to send.")] = 120,
     radio: Annotated[str, typer.Option(help=RADIO)] = "gnuradio",
+    profile: Annotated[OptionalStr, typer.Option(help=PROFILE)] = None,
     mode_table: Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")] = None,
     controller: Annotated[OptionalPath, typer.Option(help="YAML; default: the controller that ships.")] = None,
     artifacts: Annotated[OptionalPath, typer.Option(help="Folder of other weights.")] = None,
@@ -26,6 +27,8 @@ def demo(
     json: Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.")] = None,
 ) -> None:
     """Run 120 frames of a street through the loop: Rayleigh fading, changing SNR, risk controller, report.
+
+    With --radio virtual the same frames cross an air interface with bursts, and the air of --profile is their channel.
 
     Example: ./twist demo --seed 2
     """
@@ -48,5 +51,6 @@ def demo(
         mode_table=str(mode_table) if mode_table else None,
         artifacts=str(artifacts) if artifacts else None,
         radio=radio,
+        profile=profile,
     )
     run_and_show(config, out or new_run_folder("demo"), json)

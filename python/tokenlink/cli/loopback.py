@@ -10,8 +10,12 @@ from typing import Annotated, Optional
 import typer
 
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
-OptionalInt, OptionalFloat = Optional[int], Optional[float]  # noqa: UP007, UP045
-RADIO = "gnuradio; simulator: the same link without GNU Radio; running: a flowgraph you have started, from GRC or not."
+OptionalInt, OptionalFloat, OptionalStr = Optional[int], Optional[float], Optional[str]  # noqa: UP007, UP045
+RADIO = (
+    "gnuradio; simulator: the same link without GNU Radio; virtual: bursts over the virtual radio; running: a flowgraph "
+    "you have started, from GRC or not."
+)
+PROFILE = "Radio profile of --radio virtual, a name in hardware/profiles or a file; default: virtual."
 SOURCES = "Folder of pictures, kitti-tracking:FOLDER/0004, kitti-raw:FOLDER, rendered:FOLDER/0004, invented:SEED."
 
 
@@ -39,6 +43,7 @@ def loopback(
     frames: Annotated[int, typer.Option(help="Frames at most.")] = 120,
     seed: Annotated[int, typer.Option(help="Channel, noise and feedback losses.")] = 1,
     radio: Annotated[str, typer.Option(help=RADIO)] = "gnuradio",
+    profile: Annotated[OptionalStr, typer.Option(help=PROFILE)] = None,
     flowgraph: Annotated[OptionalPath, typer.Option(help="A .grc file instead of the one that ships.")] = None,
     slot_timeout: Annotated[OptionalFloat, typer.Option(help="Give a slot up after that many seconds.")] = None,
     mode_table: Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")] = None,
@@ -73,6 +78,7 @@ def loopback(
         artifacts=str(artifacts) if artifacts else None,
         radio=radio,
         flowgraph=str(flowgraph) if flowgraph else None,
+        profile=profile,
         **_given(slot_timeout_s=slot_timeout),
     )
     run_and_show(config, out or new_run_folder("loopback"), json, report)

@@ -49,8 +49,11 @@ def run_and_show(config, out, json_file=None, report=True):
         task = progress.add_task("starting the nodes", total=config.n_frames)
 
         def on_frame(record):
-            now = f"Es/N0 {record['channel']['esn0_db']:5.1f} dB  mode {record['mode']:<4}"
-            progress.update(task, advance=1, description="nothing came through" if record["missed"] else now)
+            if record["missed"]:
+                now = "nothing came through"
+            else:
+                now = f"Es/N0 {record['channel']['esn0_db']:5.1f} dB  mode {record['mode']:<4}"
+            progress.update(task, advance=1, description=now)
 
         try:
             result = run_loop(config, out, on_frame)

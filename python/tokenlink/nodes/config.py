@@ -11,7 +11,7 @@ from pathlib import Path
 from tokenlink.channel import ChannelConfig, SnrTrajectory
 from tokenlink.control import POLICIES, ControlConfig, FeedbackConfig, check_controller, load_controller
 
-RADIOS = ("gnuradio", "simulator", "running")
+RADIOS = ("gnuradio", "simulator", "running", "virtual")
 COMPLETIONS = ("model", "copy")
 
 
@@ -33,7 +33,9 @@ class RunConfig:
     mode_table : str or None      YAML file; None: the table that ships
     artifacts : str or None       folder of the weights; None: the weights that ship
     radio : str             "gnuradio": the flowgraph, "simulator": the same functions without GNU Radio,
-                            "running": a flowgraph somebody else has started, see RUNNING_RADIO
+                            "running": a flowgraph somebody else has started, see RUNNING_RADIO,
+                            "virtual": transmitter and receiver flowgraphs with the air of a virtual radio between them
+    profile : str or None   name or file of the radio profile of "virtual", whose air takes the place of ``channel``
     flowgraph : str or None       .grc file that "gnuradio" runs; None: the one that ships
     startup_timeout_s : float     longest wait for the first frame
     slot_timeout_s : float        longest wait for each one after it; then its slot counts as missed and the next begins
@@ -57,6 +59,7 @@ class RunConfig:
     artifacts: str | None = None
     radio: str = "gnuradio"
     flowgraph: str | None = None
+    profile: str | None = None
     startup_timeout_s: float = 120.0
     slot_timeout_s: float = 5.0
     stall_timeout_s: float = 60.0
@@ -72,6 +75,8 @@ class RunConfig:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(legal)}")
         if self.flowgraph is not None and self.radio != "gnuradio":
             raise ValueError(f"flowgraph is {self.flowgraph!r}, expected none with radio {self.radio}")
+        if self.profile is not None and self.radio != "virtual":
+            raise ValueError(f"profile is {self.profile!r}, expected none with radio {self.radio}")
         for name in ("startup_timeout_s", "slot_timeout_s", "stall_timeout_s"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise ValueError(f"{name} is {getattr(self, name)}, expected > 0")

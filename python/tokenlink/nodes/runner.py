@@ -22,6 +22,9 @@ from tokenlink.nodes.children import Child, stop_all
 from tokenlink.nodes.config import RUNNING_RADIO, Addresses, NodeConfig, check_modes
 from tokenlink.nodes.flowgraph import FLOWGRAPH, OUT_OF_TREE, compile_flowgraph, flowgraph_command
 from tokenlink.nodes.process import NodeError
+from tokenlink.nodes.radio.flowgraphs import end_command
+from tokenlink.nodes.radio.profile import ProfileError, read_profile
+from tokenlink.nodes.radio.service import service_command
 from tokenlink.wire import Bye, Hello, StateReport, TokenEstimate
 from tokenlink.wire.sockets import PullSocket
 
@@ -131,8 +134,26 @@ class _Run:
             except NodeError as error:
                 raise RunError(str(error)) from None
             self._launch("radio", flowgraph_command(program, self.node_config, self.table))
+        elif self.config.radio == "virtual":
+            self._start_virtual()
         if on_start:
             on_start(self.children)
+
+    def _start_virtual(self):
+        """The air, and a flowgraph at either end of it."""
+        run, at = self.config, self.node_config.addresses
+        name, air = run.profile or "virtual", f"{at.tokens}-air"
+        try:
+            profile = read_profile(name)
+            ends = [end_command(role, profile, run, self.table, at, air) for role in ("tx", "rx")]
+            if profile.kind != "virtual":
+                raise NodeError(f"profile {name} is of kind {profile.kind}, expected a virtual one")
+        except (NodeError, ProfileError) as error:
+            raise RunError(str(error)) from None
+        seed = ["--seed", str(run.seed)]
+        self._launch("air", [*service_command(name, profile, air), *seed])
+        for role, command in zip(("transmitter", "receiver"), ends, strict=True):
+            self._launch(role, command)
 
     @staticmethod
     def _node(name, path):
