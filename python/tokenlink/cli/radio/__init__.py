@@ -22,6 +22,7 @@ app = typer.Typer(
 app.command()(emulator)
 app.command()(tx)
 app.command()(rx)
+app.command()(link_test)
 app.command()(check)
 app.command()(calibrate)
 app.command()(record)
