@@ -12,8 +12,8 @@ import typer
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 OptionalInt, OptionalFloat, OptionalStr = Optional[int], Optional[float], Optional[str]  # noqa: UP007, UP045
 RADIO = (
-    "gnuradio; simulator: the same link without GNU Radio; virtual: bursts over the virtual radio; running: a flowgraph "
-    "you have started, from GRC or not."
+    "gnuradio; simulator: the same link without GNU Radio; virtual: bursts over the virtual radio; "
+    "running: a flowgraph you have started, from GRC or not."
 )
 PROFILE = "Radio profile of --radio virtual, a name in hardware/profiles or a file; default: virtual."
 SOURCES = "Folder of pictures, kitti-tracking:FOLDER/0004, kitti-raw:FOLDER, rendered:FOLDER/0004, invented:SEED."

@@ -85,7 +85,7 @@ def run_loop(config, out, on_frame=None, on_start=None):
     with tempfile.TemporaryDirectory(prefix="twist-") as sockets:
         try:
             at = Addresses.in_folder(sockets, RUNNING_RADIO if config.radio == "running" else None)
-            run = _Run(NodeConfig(config, at, str(folder.frames)), table, folder, recorder, info)
+            run = LoopRun(NodeConfig(config, at, str(folder.frames)), table, folder, recorder, info)
             run.start(on_start)
             run.serve(on_frame)
             info["status"] = "complete"
@@ -103,7 +103,7 @@ def run_loop(config, out, on_frame=None, on_start=None):
     return RunResult(folder, summary, timing, info)
 
 
-class _Run:
+class LoopRun:
     """Processes and sockets of one run."""
 
     def __init__(self, node_config, table, folder, recorder, info):
@@ -115,6 +115,7 @@ class _Run:
         self.info = info
         self.children = []
         self.n_expected = self.moved_s = None
+        self.n_truths = 0  # frames the camera has sent
         at = node_config.addresses
         self.camera, self.twin = PullSocket(at.camera_records), PullSocket(at.twin_records)
 
@@ -185,6 +186,7 @@ class _Run:
     def _take_camera(self, message):
         if isinstance(message, StateReport):
             self.recorder.add_truth(message)
+            self.n_truths += 1
         elif isinstance(message, Hello):
             self.info["nodes"]["camera"] = message.info
         elif isinstance(message, Bye):

@@ -13,6 +13,7 @@ from tokenlink.cli.radio.link_test import link_test
 from tokenlink.cli.radio.record import record
 from tokenlink.cli.radio.replay import replay
 from tokenlink.cli.radio.rx import rx
+from tokenlink.cli.radio.soak import soak
 from tokenlink.cli.radio.tx import tx
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app.command()(emulator)
 app.command()(tx)
 app.command()(rx)
 app.command()(link_test)
+app.command()(soak)
 app.command()(check)
 app.command()(calibrate)
 app.command()(record)

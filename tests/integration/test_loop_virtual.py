@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The closed loop over the virtual radio: on a clean air, the records are those of the loopback."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from tokenlink.channel import ChannelConfig  # noqa: E402
+from tokenlink.nodes.config import RunConfig  # noqa: E402
+from tokenlink.nodes.runner import RunError, run_loop  # noqa: E402
+
+pytestmark = pytest.mark.skipif(shutil.which("grcc") is None, reason="GNU Radio is not installed")
+
+
+def test_a_clean_air_gives_the_records_of_the_loopback(config, tmp_path):
+    over_air = replace(config, radio="virtual", profile="virtual-wire", channel=ChannelConfig())
+    virtual = run_loop(over_air, tmp_path / "virtual")
+    loopback = run_loop(replace(config, channel=ChannelConfig(esn0_db=40.0)), tmp_path / "loopback")
+    first, second = (run.folder.read_arrays() for run in (virtual, loopback))
+    assert first["tokens"].shape[0] == 6
+    for name in ("tokens", "decided", "erased", "state"):
+        assert np.array_equal(first[name], second[name]), name
+    records = [run.folder.read_lines("records.jsonl") for run in (virtual, loopback)]
+    for name in ("slot", "mode", "missed", "risk", "u", "d", "gamma", "predicted"):
+        assert [row[name] for row in records[0]] == [row[name] for row in records[1]], name
+    assert virtual.summary == loopback.summary
+    assert set(virtual.info["radio"]) >= {"burst_synchronizer0", "token_sink0", "virtual_source0"}
+
+
+def test_a_profile_that_is_none_is_refused(config, tmp_path):
+    with pytest.raises(RunError, match="profile is 'nothing', must be a .yaml file or one of"):
+        run_loop(replace(config, radio="virtual", profile="nothing"), tmp_path / "run")
+    with pytest.raises(ValueError, match="profile is 'virtual', expected none with radio simulator"):
+        RunConfig("x", radio="simulator", profile="virtual")
