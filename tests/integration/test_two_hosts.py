@@ -2,6 +2,7 @@
 """Two hosts in two network namespaces: killed, restarted and unplugged, and every slot is accounted for."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -200,3 +201,22 @@ def test_without_keys_a_host_does_not_open_beyond_loopback(namespaces, artifacts
     with Host(namespaces, "tx", tmp_path, "--artifacts", artifacts) as tx:
         assert tx.start().wait(START_S) == 1
     assert "192.0.2.1:5571 can be reached from other machines: needs CURVE keys" in " ".join(tx.said().split())
+
+
+@pytest.mark.skipif(shutil.which("grcc") is None, reason="GNU Radio is not installed")
+def test_flowgraphs_of_a_profile_take_the_place_of_the_simulator(namespaces, keys, street, artifacts, tmp_path):
+    air = f"ipc://{tmp_path}/air"
+    radio = subprocess.Popen([sys.executable, "-m", "tokenlink.cli", "radio", "emulator", "--profile", "virtual",
+                              "--address", air], env=os.environ | {"PYTHONPATH": str(ROOT / "python")},
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    both = ["--artifacts", artifacts, "--radio", "gnuradio", "--profile", "virtual", "--radio-address", air]
+    tx = Host(namespaces, "tx", tmp_path, *both, "--frames-from", street, "--frames", 12, keys=keys["tx"])
+    try:
+        with tx, Host(namespaces, "rx", tmp_path, *both, keys=keys["rx"]) as rx:
+            tx.start(), rx.start()
+            assert (tx.wait(START_S), rx.wait(START_S)) == (0, 0), tx.said() + rx.said()
+    finally:
+        radio.terminate()
+        radio.wait(END_S)
+    found = put_together(tx.folder, rx.folder, tmp_path / "both")
+    assert found.totals == {"received": 12, UNACCOUNTED: 0} and found.summary["tsmr"] == 0.0

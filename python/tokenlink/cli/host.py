@@ -15,7 +15,9 @@ PEER = "Address of the other host, such as tcp://10.0.0.2:5572; default: loopbac
 LISTEN = "Address of this host that the other one can reach; default: loopback."
 KEYS = "This host's folder of keys, made by ./twist keys; needed beyond loopback."
 FEEDBACK = "network: over the control link; air: bursts on the reverse link."
-PROFILE = "Radio profile; both hosts must have the same."
+PROFILE = "Radio profile, a name in hardware/profiles or a file; both hosts must have the same."
+RADIO = "simulator; gnuradio: the flowgraph of --profile, over a USRP or a virtual radio."
+AIR = "Where the process of a virtual radio listens; default: as the profile says."
 OUT = "Run folder; one that has slots already is gone on with. Default: a new one under runs/."
 POLICY = "As for ./twist loopback; both hosts must have the same."
 
@@ -27,7 +29,9 @@ app = typer.Typer(
 ListenOption = Annotated[Optional[str], typer.Option(help=LISTEN)]  # noqa: UP007, UP045
 PeerOption = Annotated[Optional[str], typer.Option(help=PEER)]  # noqa: UP007, UP045
 KeysOption = Annotated[OptionalPath, typer.Option(help=KEYS)]
-ProfileOption = Annotated[OptionalPath, typer.Option(help=PROFILE)]
+ProfileOption = Annotated[Optional[str], typer.Option(help=PROFILE)]  # noqa: UP007, UP045
+RadioOption = Annotated[str, typer.Option(help=RADIO)]
+AirOption = Annotated[Optional[str], typer.Option(help=AIR)]  # noqa: UP007, UP045
 FeedbackOption = Annotated[str, typer.Option(help=FEEDBACK)]
 PolicyOption = Annotated[str, typer.Option(help=POLICY)]
 HoldOption = Annotated[OptionalInt, typer.Option(help="Slots without feedback that keep their mode.")]
@@ -49,6 +53,8 @@ def tx(
     peer: PeerOption = None,
     keys: KeysOption = None,
     profile: ProfileOption = None,
+    radio: RadioOption = "simulator",
+    radio_address: AirOption = None,
     feedback: FeedbackOption = "network",
     policy: PolicyOption = "twist",
     hold_slots: HoldOption = None,
@@ -72,7 +78,8 @@ def tx(
     from tokenlink.nodes.host_tx import TxHost
 
     run = {"source": frames_from, "n_frames": frames, "startup_timeout_s": wait, "seed": seed, "policy": policy}
-    links = {"listen": listen, "peer": peer, "keys": keys, "profile": profile, "feedback_over": feedback}
+    links = {"listen": listen, "peer": peer, "keys": keys, "profile": profile, "feedback_over": feedback,
+             "radio": radio, "radio_address": radio_address}  # fmt: skip
     config = _config(
         "tx", run, links | {"period_s": period, "patience_s": patience}, (channel, snr_db),
         {"hold_slots": hold_slots, "fallback_mode": fallback_mode}, mode_table, artifacts,
@@ -86,6 +93,8 @@ def rx(
     peer: PeerOption = None,
     keys: KeysOption = None,
     profile: ProfileOption = None,
+    radio: RadioOption = "simulator",
+    radio_address: AirOption = None,
     feedback: FeedbackOption = "network",
     policy: PolicyOption = "twist",
     hold_slots: HoldOption = None,
@@ -119,7 +128,8 @@ def rx(
         "feedback": FeedbackConfig(feedback_loss, parse_slots(lost_slots, "--lost-slots"), feedback_delay),
         "urgent_slots": parse_slots(urgent_slots, "--urgent-slots"),
     }
-    links = {"listen": listen, "peer": peer, "keys": keys, "profile": profile, "feedback_over": feedback}
+    links = {"listen": listen, "peer": peer, "keys": keys, "profile": profile, "feedback_over": feedback,
+             "radio": radio, "radio_address": radio_address}  # fmt: skip
     control = {"hold_slots": hold_slots, "fallback_mode": fallback_mode}
     config = _config("rx", run, links, (channel, snr_db), control, mode_table, artifacts)
     _run(RxHost, config, out, json, lambda done: f"{done['outcome']}  next mode {done['next_mode_id']}")
@@ -166,7 +176,7 @@ def _config(role, run, links, channel, control, mode_table, artifacts):
         "control": ControlConfig(**{name: value for name, value in control.items() if value is not None}),
         "mode_table": str(mode_table) if mode_table else None,
         "artifacts": str(artifacts) if artifacts else None,
-        "radio": "simulator",
+        "radio": "simulator",  # what the run is about is the host's own radio
     }
     return HostConfig(role, RunConfig(**run), **links)
 

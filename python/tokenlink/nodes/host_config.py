@@ -14,13 +14,16 @@ from tokenlink.link.modes import load_mode_table
 from tokenlink.nodes.children import Child
 from tokenlink.nodes.config import RunConfig, check_modes
 from tokenlink.nodes.control_link import ROLES, ControlLink
+from tokenlink.nodes.flowgraph import OUT_OF_TREE
 from tokenlink.nodes.handshake import agreement
+from tokenlink.nodes.radio.profile import profile_path, read_profile
 from tokenlink.phy.frame import BurstConfig
 from tokenlink.wire.keys import load_host_keys
 
 #: where a host listens when nobody says otherwise
 LISTEN = {"tx": "tcp://127.0.0.1:5571", "rx": "tcp://127.0.0.1:5572"}
 FEEDBACKS = ("network", "air")
+RADIOS = ("simulator", "gnuradio")
 LIBRARY = Path(tokenlink.__file__).resolve().parents[1]
 
 
@@ -35,7 +38,10 @@ class HostConfig:
                             transmitter's, channel and feedback losses the receiver's
     listen, peer : str      address of this host and of the other one, as zmq writes them
     keys : str or None      folder of keys, needed beyond loopback
-    profile : str or None   radio profile, YAML
+    profile : str or None   radio profile, a name in hardware/profiles or a YAML file; needed with radio "gnuradio"
+    radio : str             "simulator": bursts on the control link, the air drawn by the receiver; "gnuradio": the
+                            flowgraph of the profile
+    radio_address : str or None   where a virtual radio's process listens; None: as the profile says
     feedback_over : str     "network": the control link; "air": reverse bursts
     period_s : float        shortest time from one slot to the next, s, > 0
     patience_s : float      longest wait for the command of a slot while the receiver is there, s, >= 0
@@ -52,21 +58,27 @@ class HostConfig:
     peer: str
     keys: str | None = None
     profile: str | None = None
+    radio: str = "simulator"
+    radio_address: str | None = None
     feedback_over: str = "network"
     period_s: float = 0.1
     patience_s: float = 1.0
     burst: BurstConfig = field(default_factory=BurstConfig)
 
     def __post_init__(self):
-        for name, legal in (("role", ROLES), ("feedback_over", FEEDBACKS)):
+        for name, legal in (("role", ROLES), ("feedback_over", FEEDBACKS), ("radio", RADIOS)):
             if getattr(self, name) not in legal:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(legal)}")
         if not (math.isfinite(self.period_s) and self.period_s > 0):
             raise ValueError(f"period_s is {self.period_s}, expected > 0")
         if not (math.isfinite(self.patience_s) and self.patience_s >= 0):
             raise ValueError(f"patience_s is {self.patience_s}, expected >= 0")
-        if self.profile is not None and not Path(self.profile).is_file():
-            raise ValueError(f"profile is {self.profile!r}, there is no such file")
+        if self.profile is not None:
+            object.__setattr__(self, "burst", read_profile(self.profile).burst)
+        elif self.radio == "gnuradio":
+            raise ValueError("profile is None, expected a radio profile with radio gnuradio")
+        if self.radio == "gnuradio" and self.feedback_over == "air":
+            raise ValueError("feedback_over is 'air', expected network with radio gnuradio")
 
     def load_table(self):
         """The mode table of the run, refused where it lacks a mode the controller may choose."""
@@ -76,8 +88,8 @@ class HostConfig:
 
     def open_link(self, table):
         """The ControlLink of this host."""
-        entries = agreement(self.run, table, self.burst, self.profile)
-        entries["feedback_over"] = self.feedback_over
+        entries = agreement(self.run, table, self.burst, profile_path(self.profile) if self.profile else None)
+        entries |= {"feedback_over": self.feedback_over, "radio": self.radio}
         keys = load_host_keys(self.keys) if self.keys else None
         return ControlLink(self.role, self.listen, self.peer, entries, keys)
 
@@ -88,6 +100,10 @@ class HostConfig:
 
 def start_process(name, arguments, logs):
     """A Child that runs a Python module or program of this library; its output goes to ``logs``/name.log."""
-    search = os.pathsep.join(filter(None, [str(LIBRARY), os.environ.get("PYTHONPATH")]))
-    env = os.environ | {"PYTHONPATH": search, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    return Child(name, [sys.executable, *map(str, arguments)], logs / f"{name}.log", env)
+    return Child(name, [sys.executable, *map(str, arguments)], logs / f"{name}.log", environment())
+
+
+def environment():
+    """Environment in which a process finds library and blocks."""
+    search = os.pathsep.join(filter(None, [str(LIBRARY), str(OUT_OF_TREE), os.environ.get("PYTHONPATH")]))
+    return os.environ | {"PYTHONPATH": search, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}

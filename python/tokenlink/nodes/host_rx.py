@@ -7,20 +7,23 @@ completes its state from nothing, as it does on one host.
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections import Counter
 
 import numpy as np
 
 from tokenlink.eval.records import RunFolder
-from tokenlink.nodes.air import ReverseAir, SimulatedAir, TokenReceiver, token_burst
-from tokenlink.nodes.host_tx import FORWARD, REVERSE
+from tokenlink.nodes.air import ReverseAir, TokenReceiver, token_burst
+from tokenlink.nodes.children import stop_all
+from tokenlink.nodes.host_radio import FORWARD, FlowgraphReceiver, SimulatedReceiver
+from tokenlink.nodes.host_tx import REVERSE
 from tokenlink.nodes.slot_log import SlotLog
 from tokenlink.nodes.twin import Twin, link_record, load_models
 from tokenlink.wire import NO_MODE, Bye, IqSamples, ModeCommand, StateReport, TokenFrame
 from tokenlink.wire.journal import Journal
 
-_POLL_S = 0.2
+_POLL_S, _QUICK_POLL_S = 0.2, 0.02
 MAX_GAP = 1000
 
 
@@ -42,7 +45,7 @@ class RxHost:
         models = load_models(run, self.table)
         self._warm_up(models)
         self.twin = Twin(models, run, self.table.n_tokens)
-        self.receiver = TokenReceiver(self.table, config.burst, SimulatedAir(run.channel, config.burst, run.seed))
+        self.receiver, self._over = None, {}
         self.reverse = ReverseAir(run.channel, config.burst, run.seed, len(self.table.modes))
         self.log, self.counts = SlotLog(self.folder.path), Counter()
         self._journal = Journal(self.folder.path / "journal.bin")
@@ -71,42 +74,59 @@ class RxHost:
         NodeError   the transmitter is set up differently
         """
         self.folder.write_json("host.json", self.config.plain())
-        self._on_slot, end = on_slot, ""
-        with self.config.open_link(self.table) as link:
+        self._on_slot, end, children = on_slot, "", []
+        with tempfile.TemporaryDirectory(prefix="twist-") as sockets, self.config.open_link(self.table) as link:
             link.info["next_slot"] = self.log.next_slot
             if on_wait:
                 on_wait()
             try:
+                self.receiver = self._radio(sockets, children)
                 while not self._serve(link):
                     pass
             except BaseException as error:
                 end = str(error) or type(error).__name__
                 raise
             finally:
+                stop_all(children)
                 self._finish(link, end)
         return self.counts
 
+    def _radio(self, sockets, children):
+        if self.config.radio == "simulator":
+            return SimulatedReceiver(self.config, self.table)
+        return FlowgraphReceiver(self.config, self.table, sockets, self.folder.logs, children)
+
     def _serve(self, link):
-        """Handle what comes; True once the transmitter has said goodbye."""
-        message = link.recv(_POLL_S)
+        """Handle what comes; True once the transmitter has said goodbye and its slots are accounted for."""
+        message = link.recv(_POLL_S if self.receiver.patience_s == 0 else _QUICK_POLL_S)
         if link.ready and link.peer_session != self._last_session:
             self._begin_session(link)
-        if message is None:
-            return False
         if self._next is None:
-            self.counts["before_session"] += 1
-        elif isinstance(message, IqSamples) and message.link == FORWARD:
-            for estimate, report in self.receiver.receive(message.samples, message.slot):
+            self.counts["before_session"] += message is not None
+            return False
+        for estimate, report in self.receiver.poll():
+            self._take(estimate, report, link)
+        if isinstance(message, IqSamples) and message.link == FORWARD:
+            for estimate, report in self.receiver.read(message):
                 self._take(estimate, report, link)
         elif isinstance(message, ModeCommand):
-            self._miss_up_to(message.slot + 1, link)
+            self._over[message.slot + 1] = time.monotonic()
         elif isinstance(message, Bye):
-            self._miss_up_to(message.slot, link)
+            self._over[message.slot] = time.monotonic()
             self.counts["transmitter_byes"] += 1
-            return True
-        else:
+        elif message is not None:
             self.counts["foreign_message"] += 1
-        return False
+        self._give_up_late_slots(link)
+        return self.counts["transmitter_byes"] > 0 and not self._over
+
+    def _give_up_late_slots(self, link):
+        """Miss the slots before those that the transmitter ended long enough ago."""
+        now_s = time.monotonic()
+        for slot, over_s in sorted(self._over.items()):
+            if slot > self._next and now_s - over_s < self.receiver.patience_s:
+                continue
+            del self._over[slot]
+            self._miss_up_to(slot, link)
 
     def _begin_session(self, link):
         """A transmitter is there that was not there before: agree on the slot to go on with, and command its mode."""
@@ -165,7 +185,9 @@ class RxHost:
     def _finish(self, link, reason):
         self.log.close()
         self._journal.close()
-        self.counts += Counter({f"receiver_{name}": n for name, n in self.receiver.counts.items()})
+        if self.receiver is not None:
+            self.counts += Counter({f"receiver_{name}": n for name, n in self.receiver.counts.items()})
+            self.receiver.close()
         self.counts += Counter({f"link_{name}": n for name, n in link.counts.items()})
         link.close("" if not reason else None)
         self.folder.write_json("rx.json", {"counts": self.counts, "next_slot": self._next, "end": reason})

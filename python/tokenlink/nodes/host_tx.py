@@ -16,17 +16,18 @@ from collections import Counter
 from tokenlink.control import make_policy
 from tokenlink.eval.records import RunFolder
 from tokenlink.link.schedule import ModeSchedule
-from tokenlink.nodes.air import ReverseAir, token_burst
+from tokenlink.nodes.air import ReverseAir
 from tokenlink.nodes.children import stop_all
 from tokenlink.nodes.config import Addresses, NodeConfig
 from tokenlink.nodes.host_config import start_process
+from tokenlink.nodes.host_radio import FlowgraphTransmitter, SimulatedTransmitter
 from tokenlink.nodes.process import NodeError
 from tokenlink.nodes.slot_log import SlotLog
 from tokenlink.wire import NO_MODE, Bye, Hello, IqSamples, ModeCommand, StateReport, TokenFrame
 from tokenlink.wire.journal import Journal
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
-FORWARD, REVERSE = "forward", "reverse"
+REVERSE = "reverse"
 STOPPED = "stopped by the user"
 _POLL_S = 0.02
 _log = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ class TxHost:
         self.folder.write_json("host.json", self.config.plain())
         with tempfile.TemporaryDirectory(prefix="twist-") as sockets, self.config.open_link(self.table) as link:
             link.info["next_slot"] = self.log.next_slot
-            camera = None
+            camera = radio = None
             if on_wait:
                 on_wait()
             if not link.wait(run.startup_timeout_s):
@@ -123,8 +124,10 @@ class TxHost:
             slot = max(self.log.next_slot, _next_slot(link.peer_info))
             children = []
             try:
-                camera = Camera(self, sockets, slot, children)
-                while slot < run.n_frames and (done := self._slot(slot, link, camera)):
+                at = Addresses.in_folder(sockets)
+                radio = self._radio(at, children)
+                camera = Camera(self, at, slot, radio.takes_tokens, children)
+                while slot < run.n_frames and (done := self._slot(slot, link, camera, radio)):
                     slot += 1
                     link.info["next_slot"] = slot
                     if on_slot:
@@ -137,28 +140,36 @@ class TxHost:
                 raise
             finally:
                 stop_all(children)
-                if camera is not None:
-                    camera.close()
+                for each in filter(None, (camera, radio)):
+                    each.close()
                 self._finish(link, slot, end)
         return self.counts
 
-    def _slot(self, slot, link, camera):
+    def _radio(self, at, children):
+        if self.config.radio == "simulator":
+            return SimulatedTransmitter(self.config, self.table)
+        return FlowgraphTransmitter(self.config, self.table, at, self.folder.logs, children)
+
+    def _slot(self, slot, link, camera, radio):
         """One slot; what became of it, or None when the source has ended."""
+        radio.check()
         self._wait_for_command(slot, link)
         mode_id, how = self.commands.mode_of(slot)
         self._began_s = time.monotonic()
+        if not radio.takes_tokens:  # the camera's frame goes straight to the air
+            self.log.write(slot=slot, mode_id=mode_id, how=how)
+        radio.prepare(slot, mode_id)
         frame = camera.frame(slot, link, self)
-        if frame is None and camera.ended:
-            return None
-        self.log.write(slot=slot, mode_id=mode_id, how=how)  # before any other host can know of it
-        outcome = "no frame"
-        if frame is not None:
-            samples = token_burst(frame, self.table.mode(mode_id), self.table, self.config.burst)
-            message = IqSamples(slot, 0, FORWARD, link.session, 0, 0, len(samples), 0, samples)
-            outcome = "sent" if link.send(message) else "receiver away"
+        if radio.takes_tokens:
+            if frame is None and camera.ended:
+                return None
+            self.log.write(slot=slot, mode_id=mode_id, how=how)  # before any other host can know of it
+        outcome = "no frame" if frame is None else radio.send(frame, mode_id, link)
         link.send(ModeCommand(slot, 0, mode_id))  # tells the receiver that the slot is over
         self.log.write(slot=slot, outcome=outcome)
         self.counts.update([outcome, how])
+        if frame is None and camera.ended:
+            return None
         return {"slot": slot, "mode": self.table.mode(mode_id).name, "how": how, "outcome": outcome}
 
     def _wait_for_command(self, slot, link):
@@ -209,17 +220,17 @@ class Camera:
     Parameters
     ----------
     host : TxHost
-    sockets : Path      folder of the local sockets
+    at : Addresses
     first_slot : int
+    takes_tokens : bool   its frames come here, not to a flowgraph
     children : list     gets the process
     """
 
-    def __init__(self, host, sockets, first_slot, children):
+    def __init__(self, host, at, first_slot, takes_tokens, children):
         run = host.config.run
-        at = Addresses.in_folder(sockets)
         path = host.folder.path / "camera.json"
         NodeConfig(run, at, None, first_slot).save(path)
-        self._tokens, self._records = PullSocket(at.tokens), PullSocket(at.camera_records)
+        self._tokens, self._records = PullSocket(at.tokens) if takes_tokens else None, PullSocket(at.camera_records)
         self._words = PushSocket(at.camera, timeout_s=0.0)
         self._process = start_process("camera", ["-m", "tokenlink.nodes.camera", path], host.folder.logs)
         children.append(self._process)
@@ -227,17 +238,22 @@ class Camera:
         self._startup_s, self.ended = run.startup_timeout_s, False
 
     def frame(self, slot, link, host):
-        """TokenFrame of a slot, or None when it does not come in time; serves the control link meanwhile."""
+        """TokenFrame of a slot, or its StateReport where the frame goes to a flowgraph; None when it does not come in
+        time. Serves the control link meanwhile."""
         self._words.send(ModeCommand(slot, 0, 0))
         deadline_s = time.monotonic() + (self._timeout_s if self._started else self._startup_s)
         frame, known = None, False
         while time.monotonic() < deadline_s and not (frame is not None and known) and not self.ended:
             host.take(link.recv(0.0), slot + 1)
-            message = self._tokens.recv(_POLL_S)
-            if isinstance(message, TokenFrame) and message.slot == slot:
-                frame = message
-            while (message := self._records.recv(0.0)) is not None:
+            if self._tokens is not None:
+                message = self._tokens.recv(_POLL_S)
+                if isinstance(message, TokenFrame) and message.slot == slot:
+                    frame = message
+            while (message := self._records.recv(_POLL_S if self._tokens is None else 0.0)) is not None:
                 known |= self._take_record(message, slot, host)
+                if known and self._tokens is None:
+                    frame = message
+                    break
             self._check(slot, host)
         return frame
 
@@ -263,5 +279,5 @@ class Camera:
 
     def close(self):
         """Close the local sockets."""
-        for each in (self._tokens, self._records, self._words):
+        for each in filter(None, (self._tokens, self._records, self._words)):
             each.close()

@@ -56,7 +56,10 @@ def test_over_the_air_only_bursts_command():
         ({"period_s": 0.0}, "period_s is 0.0, expected > 0"),
         ({"period_s": float("nan")}, "period_s is nan"),
         ({"patience_s": -1.0}, "patience_s is -1.0, expected >= 0"),
-        ({"profile": "nowhere.yaml"}, "profile is 'nowhere.yaml', there is no such file"),
+        ({"profile": "nowhere.yaml"}, "there is no profile file nowhere.yaml"),
+        ({"radio": "gnuradio"}, "profile is None, expected a radio profile"),
+        ({"radio": "usrp"}, "radio is 'usrp', expected one of simulator, gnuradio"),
+        ({"radio": "gnuradio", "profile": "virtual", "feedback_over": "air"}, "expected network with radio gnuradio"),
     ],
 )
 def test_configurations_out_of_range_are_refused(changes, sentence):

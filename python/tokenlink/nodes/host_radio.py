@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The radio of a host: the simulator inside its process, or a GNU Radio flowgraph beside it."""
+
+from __future__ import annotations
+
+import time
+
+from tokenlink.nodes.air import SimulatedAir, TokenReceiver, token_burst
+from tokenlink.nodes.children import Child
+from tokenlink.nodes.config import Addresses
+from tokenlink.nodes.host_config import environment
+from tokenlink.nodes.process import NodeError
+from tokenlink.nodes.radio.flowgraphs import end_command
+from tokenlink.nodes.radio.profile import read_profile
+from tokenlink.wire import NO_MODE, IqSamples, LinkReport, ModeCommand, TokenEstimate
+from tokenlink.wire.sockets import PullSocket, PushSocket
+
+FORWARD = "forward"
+_PAIR_S = 0.5
+_HAND_OVER_S = 1.0
+
+
+class SimulatedTransmitter:
+    """Sends each frame as a burst over the control link. ``takes_tokens``: the camera's frames go through the host."""
+
+    takes_tokens = True
+
+    def __init__(self, config, table):
+        self._table, self._burst = table, config.burst
+
+    def prepare(self, slot, mode_id):
+        """Nothing: the mode comes with the frame."""
+
+    def send(self, frame, mode_id, link):
+        """What became of it, "sent" or "receiver away"."""
+        samples = token_burst(frame, self._table.mode(mode_id), self._table, self._burst)
+        message = IqSamples(frame.slot, 0, FORWARD, link.session, 0, 0, len(samples), 0, samples)
+        return "sent" if link.send(message) else "receiver away"
+
+    def check(self):
+        """Nothing can be wrong with it."""
+
+    def close(self):
+        """Nothing to close."""
+
+
+class FlowgraphTransmitter:
+    """The flowgraph of a radio profile; the camera gives it its frames, and the host the mode of each slot.
+
+    Parameters
+    ----------
+    config : HostConfig
+    table : ModeTable
+    at : Addresses     tokens and mode are the flowgraph's
+    logs : Path
+    children : list    gets the process
+    """
+
+    takes_tokens = False
+
+    def __init__(self, config, table, at, logs, children):
+        self._child = start_flowgraph("tx", config, table, at, logs, children)
+        self._modes = PushSocket(at.mode, timeout_s=_HAND_OVER_S)
+
+    def prepare(self, slot, mode_id):
+        """Tell the flowgraph the mode of a slot."""
+        self._modes.send(ModeCommand(slot, 0, mode_id))
+
+    def send(self, frame, mode_id, link):
+        """The camera has given the frame to the radio."""
+        return "sent"
+
+    def check(self):
+        """Raise NodeError when the flowgraph is gone."""
+        check_alive(self._child)
+
+    def close(self):
+        """Close the socket."""
+        self._modes.close()
+
+
+class SimulatedReceiver:
+    """Reads bursts that come over the control link, through the channel of each slot."""
+
+    patience_s = 0.0  # a slot the transmitter has ended has come, or never will
+
+    def __init__(self, config, table):
+        air = SimulatedAir(config.run.channel, config.burst, config.run.seed)
+        self._receiver = TokenReceiver(table, config.burst, air)
+
+    @property
+    def counts(self):
+        return self._receiver.counts
+
+    def read(self, message):
+        """(TokenEstimate, LinkReport) of a message's burst: list."""
+        return self._receiver.receive(message.samples, message.slot)
+
+    def poll(self):
+        """Nothing comes by itself."""
+        return []
+
+    def close(self):
+        """Nothing to close."""
+
+
+class FlowgraphReceiver:
+    """The flowgraph of a radio profile; estimates come from it when they come.
+
+    Parameters
+    ----------
+    config : HostConfig
+    table : ModeTable
+    folder : Path      of the local socket; its path must be short
+    logs : Path
+    children : list    gets the process
+    """
+
+    def __init__(self, config, table, folder, logs, children):
+        at = Addresses.in_folder(folder)
+        self._estimates, self._waiting = PullSocket(at.estimates), None
+        self.patience_s = config.run.slot_timeout_s
+        self._child = start_flowgraph("rx", config, table, at, logs, children)
+        self.counts = self._estimates.counts
+
+    def read(self, message):
+        """A flowgraph has its samples from its radio, not from the control link."""
+        return []
+
+    def poll(self):
+        """(TokenEstimate, LinkReport or None) that have come: list. A report follows its estimate."""
+        check_alive(self._child)
+        ready = []
+        while (message := self._estimates.recv(0.0)) is not None:
+            if isinstance(message, TokenEstimate) and message.mode_id != NO_MODE:
+                ready += self._release()
+                self._waiting = message, time.monotonic()
+            elif isinstance(message, LinkReport):
+                if self._waiting is not None and self._waiting[0].slot == message.slot:
+                    ready.append((self._waiting[0], message))
+                    self._waiting = None
+        if self._waiting is not None and time.monotonic() - self._waiting[1] > _PAIR_S:
+            ready += self._release()
+        return ready
+
+    def _release(self):
+        """An estimate whose report has not come."""
+        waiting, self._waiting = self._waiting, None
+        return [] if waiting is None else [(waiting[0], None)]
+
+    def close(self):
+        """Close the socket."""
+        self._estimates.close()
+
+
+def start_flowgraph(role, config, table, at, logs, children):
+    """Child that runs one end of the radio of a host's profile; NodeError when it cannot be made."""
+    command = end_command(role, read_profile(config.profile), config.run, table, at, config.radio_address)
+    child = Child("flowgraph", command, logs / "flowgraph.log", environment())
+    children.append(child)
+    return child
+
+
+def check_alive(child):
+    """Raise NodeError when a process has ended."""
+    if child.exit_code is not None:
+        raise NodeError(f"the {child.name} process {child.obituary()}")
