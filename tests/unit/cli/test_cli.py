@@ -156,3 +156,9 @@ def test_evaluate_says_what_is_wrong_in_one_sentence(capsys, options, message):
     assert run_app(["evaluate", *options]) == 1
     error = capsys.readouterr().err
     assert message in error and len(error.splitlines()) == 1
+
+
+def test_a_host_does_not_open_beyond_loopback_without_keys(tmp_path):
+    done = twist("host", "tx", "--listen", "tcp://192.0.2.1:5571", "--out", tmp_path / "run")
+    assert done.returncode == 1
+    assert "tcp://192.0.2.1:5571 can be reached from other machines: needs CURVE keys, which" in done.stderr
