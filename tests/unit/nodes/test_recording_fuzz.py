@@ -14,7 +14,8 @@ N_CASES = 250
 N_SAMPLES = 64
 VALUES = [
     None, True, -1, 0, 1, 2**31, 2**63, 10**400, 1e308, -1e308, 0.5, "", "x", "ci16_le", "cf32_le", "cf64_le",
-    "é" * 300, [], [1], [[]], [None], {}, {"channel_gain": [1]}, {"channel_gain": ["a", "b"]}, {"n0": "x"}, [2**70], [-1] * 3,
+    "é" * 300, [], [1], [[]], [None], {}, {"channel_gain": [1]}, {"channel_gain": ["a", "b"]}, {"n0": "x"},
+    [2**70], [-1] * 3,
 ]  # fmt: skip
 
 
