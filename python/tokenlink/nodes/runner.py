@@ -120,6 +120,7 @@ class LoopRun:
         self.camera, self.twin = PullSocket(at.camera_records), PullSocket(at.twin_records)
 
     def start(self, on_start):
+        """Start all processes; ``on_start``, if any, gets them."""
         path = self.folder.path / "nodes.json"
         self.node_config.save(path)
         if self.config.radio == "running":
@@ -220,6 +221,7 @@ class LoopRun:
         return f"{n_seen} recorded frames are kept in {self.folder.path}"
 
     def stop(self):
+        """Stop all processes and close the sockets."""
         stop_all(self.children)
         self.camera.close()
         self.twin.close()
