@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from tokenlink.eval.statistics import StatisticsError, difference, estimate
+import numpy as np
+
+from tokenlink.eval.statistics import StatisticsError, difference, estimate, mean_interval
 
 HOLDS, FAILS, UNCLEAR, MISSING = "holds", "does not hold", "not distinguishable", "not measured"
-CHANNELS = ("awgn", "rayleigh")
 NEAR_F1 = 0.02
 LOW_AND_MEDIUM_DB = (0.0, 10.0)
 
@@ -127,11 +128,32 @@ def check(claim: Claim, rows: list[dict], channel: str) -> dict:
            bound, verdict; "reason" where something is not measured
     """
     figures = [_compare(part, select(rows, channel=channel)) for part in claim.comparisons]
-    verdicts = [figure["verdict"] for figure in figures]
-    overall = next((v for v in (MISSING, FAILS, UNCLEAR) if v in verdicts), HOLDS)
     return {
         "claim": claim.name, "statement": claim.statement, "source": claim.source, "channel": channel,
-        "verdict": overall, "figures": figures,
+        "verdict": overall(figures), "figures": figures,
+    }  # fmt: skip
+
+
+def overall(figures: list[dict]) -> str:
+    """Verdict on a claim from those on its comparisons."""
+    verdicts = [figure["verdict"] for figure in figures]
+    return next((v for v in (MISSING, FAILS, UNCLEAR) if v in verdicts), HOLDS)
+
+
+def judge(metric: str, left: str, right: str, pairs: list[tuple[float, float]]) -> dict:
+    """Figures of a comparison of paired numbers, one pair a run; left is expected above right."""
+    figure = {"metric": metric, "left": left, "right": right, "above": 0.0, "esn0_db": None}
+    if not pairs:
+        return figure | {"verdict": MISSING, "reason": "no runs"}
+    values = np.asarray(pairs, float)
+    return figure | _verdict(values.mean(axis=0), mean_interval(values[:, 0] - values[:, 1]), 0.0)
+
+
+def _verdict(means, between, above):
+    verdict = HOLDS if between.low > above else FAILS if between.high < above else UNCLEAR
+    return {
+        "left_mean": float(means[0]), "right_mean": float(means[1]), "difference": between.mean,
+        "interval": [between.low, between.high], "verdict": verdict,
     }  # fmt: skip
 
 
@@ -151,19 +173,16 @@ def _compare(part, rows):
         return figure | {"verdict": MISSING, "reason": str(error)}
     if math.isnan(between.mean) or math.isnan(between.low):
         return figure | {"verdict": MISSING, "reason": f"{part.metric} is not defined on these rows"}
-    verdict = HOLDS if between.low > part.above else FAILS if between.high < part.above else UNCLEAR
-    return figure | {
-        "left_mean": means[0], "right_mean": means[1], "difference": between.mean,
-        "interval": [between.low, between.high], "verdict": verdict,
-    }  # fmt: skip
+    return figure | _verdict(means, between, part.above)
 
 
 def _label(wanted):
     return wanted["policy"] if wanted["receiver"] == "full" else f"{wanted['policy']}, {wanted['receiver']}"
 
 
-def check_all(rows: list[dict], claims=CLAIMS, channels=CHANNELS) -> list[dict]:
-    """Every claim on every channel, see `check`."""
+def check_all(rows: list[dict], claims=CLAIMS) -> list[dict]:
+    """Every claim on every channel of the rows, see `check`."""
+    channels = sorted({row["channel"] for row in rows})
     return [check(claim, rows, channel) for claim in claims for channel in channels]
 
 

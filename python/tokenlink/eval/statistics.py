@@ -22,7 +22,7 @@ COUNTS = tuple(
         *(f"density_{true}{said}" for true in range(N_DENSITY) for said in range(N_DENSITY)),
         "n_labelled",
     )
-) + ("n_frames", "mismatch", "erased", "cost", "auer", "n_auer")
+) + ("n_frames", "mismatch", "erased", "cost", "auer", "n_auer", "wrong_spells", "wrong_slots", "wrong_age_sum")
 _AT = {name: index for index, name in enumerate(COUNTS)}
 BOOTSTRAP_SAMPLES = 2000
 
@@ -71,6 +71,8 @@ def vector(row: dict) -> np.ndarray:
         ("auer", row["auer"], n_auer),
     ):  # fmt: skip
         values[_AT[name]] = 0.0 if value is None else value * frames
+    for name in ("spells", "slots", "age_sum"):
+        values[_AT[f"wrong_{name}"]] = row.get("wrong_state_ages", {}).get(name, 0)
     return values
 
 
@@ -121,7 +123,8 @@ def _f1_avg(counts, scope=""):
     return (_f1(counts, "car", scope) + _f1(counts, "vru", scope) + _density_f1(counts, scope)) / 3
 
 
-# Metric name -> function of counts [..., n_counts] to [...]; NaN where not defined. TWIST paper, eqs. (45) to (49).
+# Metric name -> function of counts [..., n_counts] to [...]; NaN where not defined. TWIST paper, eqs. (45) to (49);
+# age of incorrect information, in slots: Maatouk et al., IEEE/ACM Trans. Networking 28(5), 2020, here per frame.
 METRICS = {
     "f1_avg": _f1_avg,
     "f1_car": lambda c: _f1(c, "car", ""),
@@ -132,6 +135,8 @@ METRICS = {
     "auer": lambda c: _ratio(c[..., _AT["auer"]], c[..., _AT["n_auer"]]),
     "erasure_rate": lambda c: _ratio(c[..., _AT["erased"]], c[..., _AT["n_frames"]]),
     "cost": lambda c: _ratio(c[..., _AT["cost"]], c[..., _AT["n_frames"]]),
+    "wrong_duration": lambda c: _ratio(c[..., _AT["wrong_slots"]], c[..., _AT["wrong_spells"]]),
+    "wrong_age": lambda c: _ratio(c[..., _AT["wrong_age_sum"]], c[..., _AT["n_labelled"]]),
 }
 
 
@@ -199,3 +204,10 @@ def difference(left: list[dict], right: list[dict], metric: str, conditions=("es
         return Estimate(*(float("nan"),) * 4)
     samples = np.subtract(*(bootstrap(c, metric, seed=seed) for c in counts))
     return Estimate(float(each.mean()), float(each.std()), *_interval(samples))
+
+
+def mean_interval(values, n_samples: int = BOOTSTRAP_SAMPLES, seed: int = 0) -> Estimate:
+    """Mean of numbers, their standard deviation, and the bootstrap interval of the mean: float [n] -> Estimate."""
+    values = np.asarray(values, float)
+    draws = np.random.default_rng(seed).integers(len(values), size=(n_samples, len(values)))
+    return Estimate(float(values.mean()), float(values.std()), *_interval(values[draws].mean(axis=1)))

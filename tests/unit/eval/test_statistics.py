@@ -55,6 +55,15 @@ def test_rates_are_means_over_frames():
     assert statistics.estimate(rows, "auer").mean == pytest.approx(0.02)
 
 
+def test_age_of_incorrect_information_by_hand():
+    """Wrong in slots 2, 3, 4 and 8 of 10: ages 1 + 2 + 3 + 1, two spells."""
+    frames = draw(np.random.default_rng(8), 10)
+    ages = {"spells": 2, "slots": 4, "age_sum": 7}
+    rows = [row(*frames, wrong_state_ages=ages)]
+    assert statistics.estimate(rows, "wrong_duration").mean == pytest.approx(2.0)
+    assert statistics.estimate(rows, "wrong_age").mean == pytest.approx(0.7)
+
+
 def test_a_class_that_is_nowhere_is_not_defined():
     frames = [{"car": True, "vru": False, "density": 0}] * 5
     assert np.isnan(statistics.estimate([row(frames, frames)], "f1_avg").mean)

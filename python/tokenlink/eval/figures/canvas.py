@@ -31,7 +31,8 @@ _SPARE = ("#E69F00", "#CC79A7", "#56B4E9", "#000000", "#009E73", "#0072B2", "#D5
 NAMES = {
     "f1_avg": "traffic-state macro-F1", "tsmr": "token state mismatch (TSMR)", "auer": "accepted wrong (AUER)",
     "erasure_rate": "erased tokens (ER)", "cost": "cost, B_m / B_0", "urgent_f1_avg": "macro-F1 of urgent frames",
-    "awgn": "AWGN", "rayleigh": "Rayleigh",
+    "wrong_duration": "duration of a wrong state [slots]", "wrong_age": "age of incorrect information [slots]",
+    "awgn": "AWGN", "rayleigh": "Rayleigh", "rayleigh:0.9": "slow Rayleigh",
 }  # fmt: skip
 plt.rcParams.update(STYLE)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from tokenlink.eval.claims import select
 from tokenlink.eval.figures.canvas import NAMES, Canvas
-from tokenlink.eval.statistics import StatisticsError, estimate
+from tokenlink.eval.statistics import estimate
 
+CHANNEL_ORDER = ("awgn", "rayleigh", "rayleigh:0.9")
 POLICIES = ("static-low", "static-med", "static-high", "channel-adaptive", "twist", "oracle")
 ABLATIONS = ("twist", "twist-no-gamma", "twist-no-u", "twist-no-d", "twist-no-pi")
 RECEIVERS = ("full", "uniform", "no-gating", "no-completion", "hard-only")
@@ -25,7 +26,7 @@ def over_snr(canvas, axis, rows, metric, series):
 
 
 def _channels(rows):
-    return [c for c in ("awgn", "rayleigh") if any(row["channel"] == c for row in rows)]
+    return [c for c in CHANNEL_ORDER if any(row["channel"] == c for row in rows)]
 
 
 def _grid(name, rows, metrics, series, note, height=2.7):
@@ -90,6 +91,11 @@ def urgent(rows, note=""):
     return _grid("figure_09_urgent", rows, ("urgent_f1_avg",), _policies(URGENT), note)
 
 
+def ages(rows, note=""):
+    """Figure 12: how long a wrong twin state lasts, and its age at a random slot."""
+    return _grid("figure_12_ages", rows, ("wrong_duration", "wrong_age"), _policies(POLICIES), note)
+
+
 def jpeg(rows, note=""):
     """Figure 14: tokens against JPEG over the same PHY and budgets."""
     series = {"twist": {"policy": "twist", "receiver": "full"}}
@@ -118,6 +124,35 @@ def feedback(rows, note=""):
     return canvas
 
 
+def pareto(rows, note=""):
+    """Figure 10: F1 and TSMR against mean cost, each adaptive policy with its thresholds moved; statics as points."""
+    channels, metrics = _channels(rows), ("f1_avg", "tsmr")
+    canvas = Canvas("figure_10_pareto", len(metrics), len(channels), (4.3 * len(channels), 2.9 * len(metrics)))
+    for j, channel in enumerate(channels):
+        here = select(rows, channel=channel, receiver="full")
+        for i, metric in enumerate(metrics):
+            axis = canvas.axes[i][j]
+            axis.set_title(f"{NAMES[channel]}: {metric}")
+            for policy in ("twist", "channel-adaptive"):
+                _front(canvas, axis, [r for r in select(here, policy=policy) if r["control"]], metric, policy)
+            for policy in ("static-low", "static-med", "static-high", "oracle"):
+                _front(canvas, axis, select(here, policy=policy), metric, policy)
+            axis.set_xlabel(NAMES["cost"])
+            axis.set_ylabel(NAMES[metric])
+    canvas.legend()
+    canvas.note(note)
+    return canvas
+
+
+def _front(canvas, axis, rows, metric, label):
+    points = {}
+    for row in rows:
+        points.setdefault(tuple(sorted(row["control"].items())), []).append(row)
+    each = sorted(((estimate(p, "cost").mean, estimate(p, metric)) for p in points.values()), key=lambda x: x[0])
+    if each:
+        canvas.line(axis, label, [cost for cost, _ in each], [value for _, value in each])
+
+
 def _over_feedback(canvas, axis, rows, metric, label, key, fixed):
     usual = min((row["feedback"][fixed] for row in rows), default=None)
     rows = [row for row in rows if row["feedback"][fixed] == usual]
@@ -126,14 +161,3 @@ def _over_feedback(canvas, axis, rows, metric, label, key, fixed):
         return
     each = [estimate([r for r in rows if r["feedback"][key] == v], metric) for v in values]
     canvas.line(axis, label, values, each)
-
-
-def gaps(rows, metric="f1_avg"):
-    """Names of the policies of figure 4 that have no complete rows, so that a report can say so."""
-    missing = []
-    for name in POLICIES:
-        try:
-            estimate(select(rows, policy=name, receiver="full"), metric, ("channel", "esn0_db"))
-        except StatisticsError:
-            missing.append(name)
-    return missing

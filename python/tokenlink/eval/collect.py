@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rows of a results folder, sorted into the studies they belong to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tokenlink.eval.store import StoreError, load_results
+
+USUAL_FEEDBACK = {"delay_slots": 1, "loss": 0.0}
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a folder holds.
+
+    Attributes
+    ----------
+    setting : dict          origin, split and hashes that all rows share
+    main : list of dict     policies and receivers over SNR, as they are
+    feedback : list of dict twist and channel-adaptive at the SNRs where feedback was delayed and lost too
+    pareto : list of dict   thresholds moved, and what they are compared with, at the same SNRs
+    temporal : list of dict SNR that changes over time, with "series": path of the arrays
+    """
+
+    setting: dict
+    main: list
+    feedback: list
+    pareto: list
+    temporal: list
+
+    @property
+    def note(self):
+        """One line for figures: where the data is from."""
+        names = sorted({row["sequence"] for row in self.main})
+        n_frames = sum({row["sequence"]: row["n_frames"] for row in self.main}.values())
+        n_realisations = len({row["realisation"] for row in self.main})
+        return (f"origin: {self.setting['origin']}, split {self.setting['split']}, {len(names)} sequences, "
+                f"{n_frames} frames, {n_realisations} channel realisations; bands: 95 % bootstrap")  # fmt: skip
+
+
+def collect(folder: Path) -> Results:
+    """Read a folder of `./twist evaluate`.
+
+    Raises
+    ------
+    StoreError   nothing there, damaged files
+    """
+    rows = [result["config"] | result["rows"][0] | {"series": result["series"]} for result in load_results(folder)]
+    head = Path(folder) / "sweep.json"
+    if not head.is_file():
+        raise StoreError(f"{folder} holds no sweep.json: is it a results folder?")
+    still = [row for row in rows if row["trajectory"] is None]
+    usual = [row for row in still if row["feedback"] == USUAL_FEEDBACK]
+    main = [row for row in usual if not row["control"]]
+    moved = [row for row in usual if row["control"]]
+    unusual = [row for row in still if row["feedback"] != USUAL_FEEDBACK]
+    return Results(
+        json.loads(head.read_text()),
+        main,
+        unusual + _beside(unusual, main),
+        moved + _beside(moved, main),
+        [row for row in rows if row["trajectory"] is not None and row["series"] is not None],
+    )
+
+
+def _beside(rows, main):
+    """Main rows of the same channel, SNR, sequence and realisation as others."""
+    keys = ("channel", "esn0_db", "sequence", "realisation")
+    places = {tuple(row[key] for key in keys) for row in rows}
+    return [row for row in main if tuple(row[key] for key in keys) in places]
+
+
+def read_series(row: dict) -> dict:
+    """Arrays over the slots of a temporal row."""
+    with np.load(row["series"]) as arrays:
+        return {name: arrays[name] for name in arrays.files}
