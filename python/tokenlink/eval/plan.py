@@ -12,7 +12,7 @@ import numpy as np
 
 from tokenlink.channel import ChannelConfig, SnrTrajectory
 from tokenlink.control import ABLATIONS, POLICIES, ControlConfig
-from tokenlink.eval.receivers import RECEIVERS
+from tokenlink.eval.receivers import JPEG, RECEIVERS
 
 SCHEMA_VERSION = 1
 ORACLE = "oracle"
@@ -22,6 +22,7 @@ MAIN_POLICIES = ("twist", "static-low", "static-med", "static-high", "channel-ad
 SNRS_DB = tuple(range(0, 21, 2))
 CHANNELS = ("awgn", "rayleigh")
 DELAYS, LOSSES = (1, 2, 5, 10), (0.0, 0.1, 0.3, 0.5)
+JPEG_POLICIES = ("static-low", "static-med", "static-high")
 FEEDBACK_POLICIES = ("twist", "channel-adaptive")
 FEEDBACK_SNRS_DB = (8.0, 12.0, 16.0)
 # Added to both thresholds of a policy, so that its mean cost moves; theta of eq. (26), quality of Channel-Adaptive.
@@ -61,6 +62,8 @@ class RunSpec:
         for name, legal in (("policy", (*POLICIES, ORACLE)), ("receiver", RECEIVERS)):
             if (value := getattr(self, name)) not in legal:
                 raise ValueError(f"{name} is {value!r}, expected one of {', '.join(legal)}")
+        if self.receiver == JPEG and self.policy not in JPEG_POLICIES:
+            raise ValueError(f"policy is {self.policy!r} with receiver jpeg, expected {', '.join(JPEG_POLICIES)}")
         object.__setattr__(self, "control", tuple((str(name), value) for name, value in self.control))
 
     def as_dict(self):
@@ -147,13 +150,29 @@ def run_config(setting, sequence, task, spec, realisation):
     return setting.as_dict() | spec.as_dict() | {
         "sequence": sequence.name,
         "sequence_sha256": sequence.sha256(),
-        "channel": task.channel.model,
+        "channel": channel_name(task.channel),
         "esn0_db": float(task.channel.esn0_db),
         "trajectory": asdict(task.channel.trajectory) if task.channel.trajectory.kind != "constant" else None,
         "series": task.series,
         "realisation": realisation,
         "seed": channel_seed(sequence.name, realisation),
     }  # fmt: skip
+
+
+def channel_name(channel):
+    """Name of a kind of channel: its model, and the correlation from slot to slot where there is one."""
+    correlation = channel.fading_correlation
+    return channel.model if correlation == 0 else f"{channel.model}:{correlation:g}"
+
+
+def channel_named(name, esn0_db, trajectory):
+    """ChannelConfig of a name such as "awgn", "rayleigh" or "rayleigh:0.9"; ValueError for any other."""
+    model, _, correlation = name.partition(":")
+    try:
+        value = float(correlation) if correlation else 0.0
+    except ValueError:
+        raise ValueError(f"channel is {name!r}, expected a model and a correlation such as rayleigh:0.9") from None
+    return ChannelConfig(model, float(esn0_db), fading_correlation=value, trajectory=trajectory)
 
 
 def channel_seed(sequence, realisation):
@@ -236,7 +255,7 @@ def study_tasks(study, sequences, control, policies=None, receivers=None, snrs_d
     models = models if channels is None else channels
     numbers, series = tuple(range(realisations)), study == "temporal"
     return [
-        Task(sequence.name, ChannelConfig(model, float(snr), trajectory=trajectory), numbers, specs, series)
+        Task(sequence.name, channel_named(model, snr, trajectory), numbers, specs, series)
         for sequence in sorted(sequences, key=len, reverse=True)
         for model in models
         for snr in snrs
@@ -255,5 +274,7 @@ def _of_study(study, control, policies, receivers):
         specs = tuple(RunSpec(policy) for policy in policies or TEMPORAL_POLICIES)
         return specs, (TEMPORAL_SNR_DB,), CHANNELS, TRAJECTORY
     specs = [RunSpec(policy) for policy in policies or MAIN_POLICIES]
-    specs += [RunSpec("twist", name) for name in receivers or RECEIVERS if name != "full"]
+    wanted = RECEIVERS if receivers is None else receivers
+    specs += [RunSpec("twist", name) for name in wanted if name not in ("full", JPEG)]
+    specs += [RunSpec(policy, JPEG) for policy in JPEG_POLICIES if JPEG in wanted]
     return tuple(dict.fromkeys(specs)), SNRS_DB, CHANNELS, SnrTrajectory()

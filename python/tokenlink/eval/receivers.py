@@ -22,11 +22,13 @@ class Receiver:
     completion: str = "model"
 
 
+JPEG = "jpeg"
 RECEIVERS = {
     "full": Receiver(),
     "uniform": Receiver(protection="uniform"),
     "no-gating": Receiver(gating=False),
     "no-completion": Receiver(completion="none"),
     "hold": Receiver(completion="copy"),
+    JPEG: Receiver(gating=False, completion="copy"),  # pictures instead of tokens, see tokenlink.eval.jpeg_baseline
     "hard-only": Receiver(demapping="hard", gating=False, completion="none"),
 }

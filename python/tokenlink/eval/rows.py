@@ -94,7 +94,7 @@ def result_row(trace, states, token_ids, labels, urgent, outcomes, table):
     states, token_ids : int [n_frames, n_tokens]   of twin and camera
     labels : int [n_frames, 3] or None
     urgent : bool [n_frames]
-    outcomes : Outcomes   what the run's receiver got
+    outcomes : Outcomes or None   what the run's receiver got; None: no tokens were sent
     table : ModeTable     with the run's protection
 
     Returns
@@ -115,7 +115,7 @@ def result_row(trace, states, token_ids, labels, urgent, outcomes, table):
         "erasure_rate": float(trace.n_erased.mean() / n_tokens),
         "cost": float(cost.mean()),
         "mode_shares": {name: count / len(names) for name, count in sorted(Counter(names).items())},
-        "reliability": reliability(trace, outcomes, table),
+        "reliability": {} if outcomes is None else reliability(trace, outcomes, table),
         "wrong_token_ages": ages(states != token_ids),
         "urgent": {
             "n_frames": int(urgent.sum()),

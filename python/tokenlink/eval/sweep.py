@@ -12,10 +12,13 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from tokenlink.control import check_controller, load_controller
+from tokenlink.control import check_controller, load_controller, make_policy
+from tokenlink.eval.jpeg_baseline import CODE_RATE, code_sequence
 from tokenlink.eval.outcomes import uniform_table
 from tokenlink.eval.plan import Setting, content_hash, run_config
+from tokenlink.eval.receivers import JPEG
 from tokenlink.eval.worker import compute, worker_networks
+from tokenlink.link.blob import BlobLink
 from tokenlink.link.modes import load_mode_table
 from tokenlink.models.inference import models_sha256
 
@@ -136,7 +139,8 @@ def run_sweep(tasks, sequences, setting, tables, store, workers=2, scheduler=Non
     tell = on_task or (lambda *figures: None)
     tell(0, n_runs, 0)
     called_s = time.monotonic()
-    with _results(left, by_name, setting, tables, workers, scheduler, root) as results:
+    pictures = code_pictures(left, by_name, setting, tables, root)
+    with _results(left, by_name, setting, tables, workers, scheduler, root, pictures) as results:
         begin_s = time.monotonic()
         for result in results:
             for config, row, series in result:
@@ -149,28 +153,51 @@ def run_sweep(tasks, sequences, setting, tables, store, workers=2, scheduler=Non
     return SweepResult(n_runs, n_found, n_frames, begin_s - called_s, wall_s, rate)
 
 
+def code_pictures(tasks, sequences, setting, tables, root=None):
+    """Pictures of the runs that send JPEG: dict by name of the sequence, of dict by mode_id, of CodedSequence."""
+    wanted = {}
+    for task in tasks:
+        for spec, _ in task.all_runs():
+            if spec.receiver == JPEG:
+                mode_id = make_policy(spec.policy, setting.control).fallback_mode
+                wanted.setdefault(task.sequence, set()).add(mode_id)
+    if not wanted:
+        return {}
+    from tokenlink.models.inference import load_networks
+
+    table, tokenizer = tables["table"], load_networks(root, tables["table"]).tokenizer
+    sha256 = setting.hashes["models"]["tokenizer"]
+    links = {mode.mode_id: BlobLink(mode.budget, CODE_RATE, table.modulation, table.max_iterations)
+             for mode in table.modes}  # fmt: skip
+    return {name: {m: code_sequence(sequences[name], links[m], tokenizer, sha256) for m in sorted(mode_ids)}
+            for name, mode_ids in wanted.items()}  # fmt: skip
+
+
 @contextmanager
-def _results(tasks, sequences, setting, tables, workers, scheduler, root):
+def _results(tasks, sequences, setting, tables, workers, scheduler, root, pictures):
     """Iterator over what `compute` gives for every task, in the order in which they are done."""
     if not tasks:
         yield iter(())
     elif workers == 0 and not scheduler:
         worker_networks(root, setting.hashes["models"], tables["table"])
-        yield (compute(task, sequences[task.sequence], setting, tables, root) for task in tasks)
+        yield (compute(t, sequences[t.sequence], setting, tables, root, pictures.get(t.sequence)) for t in tasks)
     else:
         workers = min(workers, len(tasks))
         with _client(workers, scheduler) as client:
             client.wait_for_workers(1 if scheduler else workers, timeout=START_TIMEOUT_S)
             client.run(worker_networks, root, setting.hashes["models"], tables["table"])  # also refuses other weights
-            yield _as_completed(client, tasks, sequences, setting, tables, root)
+            yield _as_completed(client, tasks, sequences, setting, tables, root, pictures)
 
 
-def _as_completed(client, tasks, sequences, setting, tables, root):
+def _as_completed(client, tasks, sequences, setting, tables, root, pictures):
     from distributed import as_completed
 
     # Sequences go with their tasks: data scattered to a worker would be lost with it.
     futures = [
-        client.submit(compute, task, sequences[task.sequence], setting, tables, root, pure=False, priority=-number)
+        client.submit(
+            compute, task, sequences[task.sequence], setting, tables, root, pictures.get(task.sequence),
+            pure=False, priority=-number,
+        )  # fmt: skip
         for number, task in enumerate(tasks)
     ]
     for done in as_completed(futures):

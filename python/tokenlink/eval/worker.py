@@ -10,8 +10,9 @@ import numpy as np
 from tokenlink.channel import Channel
 from tokenlink.control import FeedbackConfig, StaticPolicy, make_policy
 from tokenlink.eval import oracle
+from tokenlink.eval.jpeg_baseline import trace_of
 from tokenlink.eval.plan import ORACLE, RunSpec, channel_seed, run_config, urgent_slots
-from tokenlink.eval.receivers import RECEIVERS
+from tokenlink.eval.receivers import JPEG, RECEIVERS
 from tokenlink.eval.rows import result_row, series
 from tokenlink.eval.simulate import Run, Simulator
 from tokenlink.models.inference import BatchModels, load_networks, models_sha256
@@ -57,7 +58,7 @@ def worker_networks(root, expected, table):
     return _loaded[key]
 
 
-def compute(task, sequence, setting, tables, root=None):
+def compute(task, sequence, setting, tables, root=None, pictures=None):
     """Results of all runs of a task.
 
     Parameters
@@ -67,6 +68,7 @@ def compute(task, sequence, setting, tables, root=None):
     setting : Setting
     tables : dict          ModeTable by protection
     root : str or None     folder of the artifacts
+    pictures : dict or None   CodedSequence of the sequence by mode_id, where runs have receiver "jpeg"
 
     Returns
     -------
@@ -82,6 +84,7 @@ def compute(task, sequence, setting, tables, root=None):
     urgent = np.stack([urgent_slots(setting.priority, sequence, number) for number in numbers])
     simulator = Simulator(sequence.token_ids, channels, tables, BatchModels(networks), urgent)
     traces = _traces(task, simulator, numbers, setting, sequence)
+    traces |= _picture_traces(task, simulator, numbers, setting, pictures)
     return [_result(task, sequence, setting, simulator, numbers.index(number), spec, number, *traces[spec, number])
             for spec, number in task.all_runs()]  # fmt: skip
 
@@ -95,7 +98,7 @@ def make_run(spec, channel_index, control):
 
 def _traces(task, simulator, numbers, setting, sequence):
     """(Run, Trace, name of the run it is) by spec and realisation."""
-    wanted = [pair for pair in task.all_runs() if pair[0].policy != ORACLE]
+    wanted = [pair for pair in task.all_runs() if pair[0].policy != ORACLE and pair[0].receiver != JPEG]
     oracles = [pair for pair in task.all_runs() if pair[0].policy == ORACLE]
     needed = [(RunSpec(policy), number) for _, number in oracles for policy in ORACLE_NEEDS]
     pairs = list(dict.fromkeys(wanted + needed))
@@ -106,6 +109,17 @@ def _traces(task, simulator, numbers, setting, sequence):
     known = {pair: (run, trace, "") for pair, run, trace in zip(pairs, runs, simulator.run(runs), strict=True)}
     if oracles:
         known |= _oracles(oracles, known, simulator, numbers, sequence)
+    return known
+
+
+def _picture_traces(task, simulator, numbers, setting, pictures):
+    """As `_traces`, for the runs that send pictures; their states come with them."""
+    known = {}
+    for spec, number in (pair for pair in task.all_runs() if pair[0].receiver == JPEG):
+        run = make_run(spec, numbers.index(number), setting.control)
+        mode_id, channel = run.policy.fallback_mode, simulator.channels[run.channel_index]
+        trace, states = trace_of(pictures[mode_id], channel, simulator.token_ids, mode_id, simulator.models.read)
+        known[spec, number] = run, trace, "", states
     return known
 
 
@@ -129,11 +143,11 @@ def _oracles(pairs, known, simulator, numbers, sequence):
     return results
 
 
-def _result(task, sequence, setting, simulator, channel_index, spec, number, run, trace, source):
-    outcomes = simulator.outcomes_of(run)
+def _result(task, sequence, setting, simulator, channel_index, spec, number, run, trace, source, states=None):
+    outcomes = None if run.receiver == JPEG else simulator.outcomes_of(run)
     table = simulator.tables[RECEIVERS[run.receiver].protection]
     token_ids, urgent = simulator.token_ids, simulator.urgent[channel_index]
-    states = simulator.states_of(trace)
+    states = simulator.states_of(trace) if states is None else states
     known = states, token_ids, sequence.labels, urgent, outcomes
     row = result_row(trace, *known, table)
     if source:
