@@ -13,6 +13,7 @@ from tokenlink.cli.bench import app as bench
 from tokenlink.cli.demo import demo
 from tokenlink.cli.doctor import doctor
 from tokenlink.cli.evaluate import evaluate
+from tokenlink.cli.figure import claims, figure, report
 from tokenlink.cli.grc import grc
 from tokenlink.cli.host import app as host
 from tokenlink.cli.keys import keys
@@ -35,6 +36,9 @@ app.command()(loopback)
 app.command()(doctor)
 app.command()(grc)
 app.command()(evaluate)
+app.command()(figure)
+app.command()(claims)
+app.command()(report)
 app.command()(keys)
 app.command()(prepare)
 app.add_typer(radio, name="radio")

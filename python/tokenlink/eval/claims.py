@@ -186,10 +186,10 @@ def check_all(rows: list[dict], claims=CLAIMS) -> list[dict]:
     return [check(claim, rows, channel) for claim in claims for channel in channels]
 
 
-def markdown(results: list[dict], title: str, command: str) -> str:
+def markdown(results: list[dict], title: str, command: str, data: str = "") -> str:
     """The claims table as Markdown: one line a comparison."""
     lines = [
-        f"# {title}", "",
+        f"# {title}", "", f"{data[:1].upper()}{data[1:]}.", "",
         f"Made by `{command}`. Differences are paired by sequence, realisation and SNR; in brackets the 95 % bootstrap",
         "interval over sequences and realisations. A claim holds when every difference lies above its bound.", "",
         "| claim | channel | metric | left | right | difference | expected | verdict |",

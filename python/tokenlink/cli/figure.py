@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``./twist figure``, ``./twist claims`` and ``./twist report``: what an evaluation says."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
+Results = Annotated[Path, typer.Option(help="Results folder of ./twist evaluate.")]
+Out = Annotated[OptionalPath, typer.Option(help="Folder to write to; default: figures/ in the results folder.")]
+Tracks = Annotated[OptionalPath, typer.Option(help="KITTI tracking folder, for figure 8 of origin rendered.")]
+Frames = Annotated[OptionalPath, typer.Option(help="Frames of ./twist render, instead of tracks.")]
+DEFAULT = Path("runs/evaluation")
+
+
+def figure(
+    number: Annotated[str, typer.Argument(help="4 to 14, or all; 4 to 9 as in the TWIST paper.")],
+    results: Results = DEFAULT,
+    out: Out = None,
+    tracks: Tracks = None,
+    frames: Frames = None,
+) -> None:
+    """Draw a figure of an evaluation as PNG and SVG, with its data as CSV.
+
+    Example: ./twist figure 4 --results runs/evaluation
+    """
+    from tokenlink.eval.collect import collect
+    from tokenlink.eval.figures import catalog
+
+    wanted = list(catalog.FIGURES) if number == "all" else [_number(number)]
+    for each in wanted:
+        catalog.entry(each)
+    found = collect(results)
+    for each in wanted:
+        try:
+            paths = catalog.draw(each, found, out or results / "figures", _examples(each, found, tracks, frames))
+        except catalog.FigureError as error:
+            if number != "all":
+                raise
+            typer.echo(f"left out: {error}")
+        else:
+            typer.echo(f"figure {each}: {paths[0]}")
+
+
+def claims(results: Results = DEFAULT, out: Out = None) -> None:
+    """Check the paper's claims on an evaluation: claims.md and claims.json.
+
+    Example: ./twist claims --results runs/evaluation --out results
+    """
+    from tokenlink.eval.collect import collect
+
+    folder = out or results / "figures"
+    found = collect(results)
+    checked = _write_claims(found, folder, f"./twist claims --results {results.name}")
+    for verdict in sorted({each["verdict"] for each in checked}):
+        typer.echo(f"{sum(each['verdict'] == verdict for each in checked):3d} {verdict}")
+    typer.echo(f"{folder / 'claims.md'}")
+
+
+def report(results: Results = DEFAULT, out: Out = None, tracks: Tracks = None, frames: Frames = None) -> None:
+    """Draw all figures, check all claims, and put them on one page: report.html.
+
+    Example: ./twist report --results runs/evaluation
+    """
+    from tokenlink.eval.collect import collect
+    from tokenlink.eval.figures import catalog
+    from tokenlink.eval.study_report import write_report
+
+    folder = out or results / "figures"
+    found = collect(results)
+    checked = _write_claims(found, folder, f"./twist report --results {results.name}")
+    drawn, left_out = {}, {}
+    for number in catalog.FIGURES:
+        try:
+            drawn[number] = catalog.draw(number, found, folder, _examples(number, found, tracks, frames))[0]
+        except catalog.FigureError as error:
+            left_out[number] = str(error)
+    write_report(folder / "report.html", found.setting, found.note, drawn, checked, left_out)
+    typer.echo(f"{len(drawn)} figures, {len(checked)} checks of claims: {folder / 'report.html'}")
+
+
+def _number(text):
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"figure is {text!r}, expected a number or all") from None
+
+
+def _write_claims(found, folder, command):
+    from tokenlink.eval.claims import check_all, markdown
+    from tokenlink.eval.over_time import temporal_claims
+
+    checked = check_all([row for row in found.main]) + temporal_claims(found.temporal)
+    folder.mkdir(parents=True, exist_ok=True)
+    title = f"Claims of the TWIST paper, origin: {found.setting['origin']}"
+    (folder / "claims.md").write_text(markdown(checked, title, command, found.note))
+    content = {"setting": found.setting, "data": found.note, "command": command, "claims": checked}
+    (folder / "claims.json").write_text(json_module.dumps(content, indent=2) + "\n")
+    return checked
+
+
+def _examples(number, found, tracks, frames):
+    """Frames for figure 8, of the first sequence evaluated; none where its frames are not at hand."""
+    if number != 8:
+        return []
+    from tokenlink.eval.dataset import DatasetError, load_sequences
+    from tokenlink.eval.examples import pick_examples
+    from tokenlink.eval.figures.catalog import FigureError
+    from tokenlink.eval.sweep import load_inputs
+    from tokenlink.models.inference import load_networks
+
+    names = {row["sequence"] for row in found.main}
+    try:
+        sequences = load_sequences(found.setting["origin"], found.setting["split"], tracks=tracks, frames=frames)
+    except DatasetError as error:
+        raise FigureError(f"figure 8 needs frames: {error}") from None
+    sequences = [sequence for sequence in sequences if sequence.name in names]
+    if not sequences:
+        raise FigureError(f"figure 8 needs the frames of {', '.join(sorted(names))}")
+    tables, control = load_inputs()
+    return pick_examples(sequences[0], tables, control, load_networks(None, tables["table"]))
