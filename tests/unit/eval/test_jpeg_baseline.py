@@ -4,8 +4,12 @@
 import numpy as np
 import pytest
 
-from tokenlink.channel import Channel, ChannelConfig
+from tokenlink.channel import Channel, ChannelConfig, SnrTrajectory
 from tokenlink.eval import dataset, jpeg_baseline
+from tokenlink.eval.collect import collect
+from tokenlink.eval.plan import RunSpec, channel_name, channel_named, study_tasks
+from tokenlink.eval.store import ResultStore
+from tokenlink.eval.sweep import load_inputs, make_setting, run_sweep
 from tokenlink.link.blob import BlobLink
 from tokenlink.models import artifact
 
@@ -59,3 +63,33 @@ def test_nothing_ever_arrives_below_capacity(coded):
     channel = Channel(ChannelConfig("awgn", 0.0), seed=3)
     trace, states = jpeg_baseline.trace_of(pictures, channel, sequence.token_ids, 0, read)
     assert (states == -1).all() and (trace.n_mismatched == 256).all() and not trace.predicted[:, 0].any()
+
+
+def test_a_sweep_holds_pictures_beside_tokens(coded, tmp_path, monkeypatch):
+    """The rows of JPEG runs over the channel the token runs use; a second call finds them all."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    sequence, _ = coded
+    tables, control = load_inputs()
+    setting = make_setting("invented", "test", control, tables)
+    options = {"policies": ("static-med",), "receivers": ("jpeg",), "snrs_db": (14.0,), "realisations": 1}
+    tasks = study_tasks("main", [sequence], control, channels=("rayleigh:0.9",), **options)
+    store = ResultStore(tmp_path / "out", setting)
+    assert run_sweep(tasks, [sequence], setting, tables, store, workers=0).n_runs == 4
+    assert run_sweep(tasks, [sequence], setting, tables, store, workers=0).n_found == 4
+    rows = collect(tmp_path / "out").main
+    assert {(r["policy"], r["receiver"], r["channel"]) for r in rows} >= {
+        ("static-med", "full", "rayleigh:0.9"), ("static-low", "jpeg", "rayleigh:0.9"),
+    }  # fmt: skip
+    by_key = {(r["policy"], r["receiver"]): r for r in rows}
+    picture = by_key["static-med", "jpeg"]
+    assert picture["cost"] == 1.0 and picture["erasure_rate"] in np.arange(9) / 8 and not picture["reliability"]
+    assert sum(picture["confusion"]["car"]) == 8
+
+
+def test_channel_names_say_the_correlation():
+    for name in ("awgn", "rayleigh", "rayleigh:0.9"):
+        assert channel_name(channel_named(name, 10.0, SnrTrajectory())) == name
+    with pytest.raises(ValueError, match="rayleigh:fast"):
+        channel_named("rayleigh:fast", 10.0, SnrTrajectory())
+    with pytest.raises(ValueError, match="with receiver jpeg, expected static-low"):
+        RunSpec("twist", "jpeg")

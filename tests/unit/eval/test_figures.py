@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Figures, claims and report from a results folder of invented rows whose values are known."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from tokenlink.cli.main import app
+from tokenlink.eval import over_time
+from tokenlink.eval.collect import collect
+from tokenlink.eval.figures import catalog, reliability
+from tokenlink.eval.plan import MAIN_POLICIES
+from tokenlink.eval.receivers import RECEIVERS
+from tokenlink.eval.store import StoreError
+
+BINS = [[10 * i, 10 * i * (i + 0.5) / 20, round(10 * i * (i + 0.5) / 20)] for i in range(20)]
+NO_AGES = {"from": [1], "counts": [0], "spells": 2, "slots": 6, "age_sum": 12}
+
+
+def result(folder, number, series=None, **config):
+    rng = np.random.default_rng(number)
+    base = {
+        "sequence": "s0", "realisation": 0, "esn0_db": 10.0, "channel": "awgn", "policy": "twist", "receiver": "full",
+        "feedback": {"delay_slots": 1, "loss": 0.0}, "control": {}, "trajectory": None,
+    } | config  # fmt: skip
+    wrong = int(rng.integers(20))
+    density = [[50, 5, 0], [5, 40, 5], [0, 5, 40]]
+    part = {"car": [100 - wrong, wrong, wrong, 50], "vru": [60, 5, 5, 80], "density": density}
+    row = {
+        "n_frames": 150, "n_auer_frames": 150, "tsmr": 0.2 / (1 + base["esn0_db"]), "auer": 0.01, "erasure_rate": 0.1,
+        "cost": 1.0 + 0.01 * number % 0.3, "reliability": {"1/2": BINS}, "wrong_state_ages": NO_AGES,
+        "confusion": part, "urgent": {"n_frames": 30, "confusion": part},
+    }  # fmt: skip
+    (folder / "results").mkdir(parents=True, exist_ok=True)
+    (folder / "results" / f"{number:064x}.json").write_text(json.dumps({"config": base, "rows": [row]}))
+    if series is not None:
+        np.savez(folder / "results" / f"{number:064x}.npz", **series)
+
+
+def series_of(policy, n=120):
+    slots = np.arange(n)
+    esn0_db = np.where(slots // 30 % 2, 4.0, 14.0)
+    labels = np.zeros((n, 3), int)
+    predicted = labels.copy()
+    if policy != "twist":
+        predicted[esn0_db < 10] = 1
+    mode_id = np.where(esn0_db < 10, 2, 0) if policy == "twist" else np.ones(n, int)
+    return {"esn0_db": esn0_db, "u": np.zeros(n), "d": np.zeros(n), "mode_id": mode_id, "labels": labels,
+            "predicted": predicted}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    (folder / "sweep.json").write_text(json.dumps({"origin": "invented", "split": "test", "hashes": {"models": {}}}))
+    cases = [{"policy": p} for p in MAIN_POLICIES]
+    cases += [{"receiver": r} for r in RECEIVERS if r not in ("full", "jpeg")]
+    cases += [{"policy": f"static-{level}", "receiver": "jpeg"} for level in ("low", "med", "high")]
+    cases += [{"feedback": {"delay_slots": 5, "loss": 0.3}}, {"feedback": {"delay_slots": 1, "loss": 0.3}},
+              {"feedback": {"delay_slots": 5, "loss": 0.0}}]  # fmt: skip
+    cases += [{"policy": p, "control": {"x": v}} for p in ("twist", "channel-adaptive") for v in (0.1, 0.2)]
+    number = 0
+    for case in cases:
+        for place in [{"sequence": s, "channel": c, "esn0_db": snr}
+                      for s in ("s0", "s1") for c in ("awgn", "rayleigh") for snr in (4.0, 12.0)]:  # fmt: skip
+            result(folder, number := number + 1, **place, **case)
+    for policy in ("twist", "static-med", "channel-adaptive"):
+        for sequence in ("s0", "s1"):
+            place = {"sequence": sequence, "policy": policy, "trajectory": {"kind": "blockwise"}}
+            result(folder, number := number + 1, series_of(policy), **place)
+    return folder
+
+
+@pytest.mark.parametrize("number", [n for n in catalog.FIGURES if n != 8])
+def test_every_figure_is_drawn_with_its_data(folder, tmp_path, number):
+    png, svg, table = catalog.draw(number, collect(folder), tmp_path)
+    assert png.read_bytes().startswith(b"\x89PNG") and "<svg" in svg.read_text()
+    rows = list(csv.DictReader(table.open()))
+    assert rows and all(float(row["low"]) <= float(row["high"]) for row in rows)
+
+
+def test_drawn_points_are_the_rows(folder, tmp_path):
+    table = catalog.draw(6, collect(folder), tmp_path)[2]
+    points = {(r["panel"], r["series"], float(r["x"])): float(r["mean"]) for r in csv.DictReader(table.open())}
+    for snr in (4.0, 12.0):
+        assert points["AWGN: tsmr", "twist", snr] == pytest.approx(0.2 / (1 + snr))
+    cost = {r["x"] for r in csv.DictReader(catalog.draw(10, collect(folder), tmp_path)[2].open())}
+    assert len(cost) > 4
+
+
+def test_unknown_figures_and_empty_folders_are_refused(folder, tmp_path):
+    with pytest.raises(catalog.FigureError, match="figure is 3, expected one of 4"):
+        catalog.draw(3, collect(folder), tmp_path)
+    with pytest.raises(StoreError, match="no results"):
+        collect(tmp_path)
+    only = tmp_path / "main_only"
+    result(only, 1)
+    (only / "sweep.json").write_text(json.dumps({"origin": "real", "split": "test", "hashes": {}}))
+    with pytest.raises(catalog.FigureError, match="--study temporal"):
+        catalog.draw(5, collect(only), tmp_path)
+
+
+def test_report_and_claims_by_command(folder, tmp_path):
+    runner = CliRunner()
+    done = runner.invoke(app, ["report", "--results", str(folder), "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<img") == 10 and "temporal-mode" not in page and "The mode rises" in page
+    claims = json.loads((tmp_path / "claims.json").read_text())["claims"]
+    by_name = {(c["claim"], c["channel"]): c["verdict"] for c in claims}
+    assert by_name["temporal-mode", "awgn"] == by_name["temporal-steady", "awgn"] == "holds"
+    assert (tmp_path / "claims.md").read_text().count("\n| ") > 40
+    done = runner.invoke(app, ["figure", "x", "--results", str(folder)])
+    assert done.exit_code != 0
+
+
+def test_rolling_mean_is_that_of_the_last_slots():
+    values = np.random.default_rng(1).random(50)
+    expected = [values[max(0, i - 6) : i + 1].mean() for i in range(50)]
+    assert np.allclose(over_time.rolling(values, 7), expected)
+
+
+def test_correctness_counts_known_parts():
+    series = {"labels": np.array([[1, 0, 2], [1, -1, -1], [-1, -1, -1]]),
+              "predicted": np.array([[1, 1, 2], [0, 0, 0], [0, 0, 0]])}  # fmt: skip
+    assert np.allclose(over_time.correctness(series), [2 / 3, 0, np.nan], equal_nan=True)
+
+
+def test_calibration_error_by_hand():
+    bins = np.array([[10, 2.0, 4], [30, 27.0, 24], [0, 0.0, 0]])
+    assert reliability.expected_calibration_error(bins) == pytest.approx((2 + 3) / 40)
+    assert np.isnan(reliability.expected_calibration_error(np.zeros((0, 3))))
+    assert reliability.code_rates([{"reliability": {"5/6": [], "1/3": [], "1/2": []}}]) == ["1/3", "1/2", "5/6"]
