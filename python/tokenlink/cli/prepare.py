@@ -11,6 +11,7 @@ from typing import Annotated, Optional
 
 import typer
 
+TRIAL_FRAMES = 20
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 
 
@@ -26,6 +27,7 @@ def prepare(
     compare_groupings: Annotated[bool, typer.Option(help="Report the protection of the other groupings too.")] = False,
     mismatch_weight: Annotated[float, typer.Option(help="Of wrong tokens next to the application loss.")] = 1.0,
     target_cost: Annotated[float, typer.Option(help="Mean budget that controllers may spend, over B_0.")] = 1.0,
+    quick: Annotated[bool, typer.Option("--quick", help="A trial: short scenes, few blocks and candidates.")] = False,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 1,
     stages: Annotated[OptionalPath, typer.Option(help="Folder of the stages' results; default: in --out.")] = None,
     json: Annotated[OptionalPath, typer.Option(help="Write all figures here as JSON.")] = None,
@@ -39,7 +41,13 @@ def prepare(
     from tokenlink.eval.dataset import load_sequences
     from tokenlink.eval.prepare.run import load_models
     from tokenlink.eval.prepare.run import prepare as run
-    from tokenlink.eval.prepare.settings import ControllerSettings, LinkSettings, PrepareSettings, ThresholdSettings
+    from tokenlink.eval.prepare.settings import (
+        ControllerSettings,
+        LinkSettings,
+        PrepareSettings,
+        ThresholdSettings,
+        trial,
+    )
     from tokenlink.eval.prepare.stages import StageCache
 
     settings = PrepareSettings(
@@ -47,12 +55,14 @@ def prepare(
         ThresholdSettings(mismatch_weight=mismatch_weight, seed=seed),
         ControllerSettings(target_cost=target_cost, seed=seed),
     )
+    settings = trial(settings) if quick else settings
     origin = "rendered" if tracks or frames else "invented"
     console = Console()
     with progress_bar(console) as watch:
         sequences = load_sequences(
             origin, "val", tracks=tracks, frames=frames, artifacts=artifacts, n_invented=invented,
-            invented_frames=invented_frames, on_sequence=lambda name: watch(f"sequence {name}", 1, 1),
+            invented_frames=invented_frames, limit=TRIAL_FRAMES if quick else None,
+            on_sequence=lambda name: watch(f"sequence {name}", 1, 1),
         )  # fmt: skip
         about = {"command": command_line(), "data_origin": origin, "split": "val"}
         cache = StageCache(stages or out / "stages", watch)
@@ -94,13 +104,44 @@ def progress_bar(console):
 
 def show(console, result):
     """Print what each stage took and what came out."""
-    from rich.table import Table
-
-    table = Table(title="offline stage", title_justify="left")
-    for column, justify in (("stage", "left"), ("hash of its inputs", "left"), ("seconds", "right")):
-        table.add_column(column, justify=justify)
-    for stage in result.stages:
-        table.add_row(stage.name, stage.digest[:16], "kept" if stage.cached else f"{stage.seconds:.1f}")
-    console.print(table)
+    took = [
+        (stage.name, stage.digest[:16], "kept" if stage.cached else f"{stage.seconds:.1f}") for stage in result.stages
+    ]
+    console.print(_table("offline stage", ("stage", "hash of its inputs", "seconds"), took))
+    figures = result.figures
+    for name, protection in figures["protection"].items():
+        groups = figures["groups"][name]
+        share = [f"{u / sum(groups['utilities']):.2f}" for u in groups["utilities"]]
+        sizes = ", ".join(map(str, groups["sizes"]))
+        title = f"{name} groups of {sizes} tokens, with {', '.join(share)} of the utility"
+        rows = []
+        for mode, found in protection.items():
+            best = found["profiles"][0]
+            tuned = figures.get(f"thresholds-{mode}", {}).get("thresholds", [])
+            loss = f"{best[1] / sum(groups['utilities']):.3f}"
+            rows.append((mode, " ".join(found["code_rates"]), f"{best[2]} of {found['budget']}", loss, _joined(tuned)))
+        columns = ("mode", "code rates", "channel uses", "weighted error rate", "thresholds")
+        console.print(_table(title, columns, rows))
+    rows = [
+        (name, *(f"{values[key]:.3f}" for key in ("f1", "tsmr", "cost")))
+        for name, values in figures["controllers"].items()
+        if name != "control"
+    ]
+    console.print(_table("policies on the validation scenes", ("policy", "F1", "TSMR", "cost"), rows))
     for path in (result.table_path, result.controller_path):
         console.print(f"wrote {path}", soft_wrap=True, highlight=False)
+
+
+def _joined(values):
+    return " ".join(f"{value:g}" for value in values)
+
+
+def _table(title, columns, rows):
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number > 1 else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table

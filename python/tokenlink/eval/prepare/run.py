@@ -56,7 +56,8 @@ def load_models(root=None):
     check_origin(root)
     manifest = artifact.read_manifest(root)
     weights = {name: manifest[name]["weights.safetensors"]["sha256"] for name in artifact.MODELS}
-    return Models(networks, artifact.codes_sha256(networks.tokenizer), weights)
+    mark = artifact.read_description("tokenizer", root).get("codes_sha256")
+    return Models(networks, mark or artifact.codes_sha256(networks.tokenizer), weights)
 
 
 @dataclass

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What `./twist prepare` may be told, and what it takes where nobody says otherwise."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from tokenlink.eval.prepare.error_rates import CHANNELS
@@ -177,6 +177,16 @@ class PrepareSettings:
     link: LinkSettings = field(default_factory=LinkSettings)
     thresholds: ThresholdSettings = field(default_factory=ThresholdSettings)
     controllers: ControllerSettings = field(default_factory=ControllerSettings)
+
+
+def trial(settings):
+    """The same with so little of everything that it takes seconds; the results say little."""
+    few = Mix(esn0_db=(6, 14))
+    return PrepareSettings(
+        replace(settings.link, curve_db=(0.0, 15.0, 3.0), curve_blocks=10, scale_iterations=(), scale_blocks=10),
+        replace(settings.thresholds, mix=few, grid=(0.5, 0.9), per_condition=1, slots=3, warm_up=1, rounds=1),
+        replace(settings.controllers, mix=few, scenes=1, slots=4, candidates=3, rounds=1),
+    )
 
 
 def _at_least_one(settings, *names):
