@@ -35,7 +35,7 @@ def estimate(slot, token_ids, erased, esn0_db=20.0):
 
 
 def test_accepted_tokens_stay_and_statistics_follow_the_equations():
-    twin = Twin(filler(7), RunConfig("x"), 4)
+    twin = Twin(filler(7), RunConfig("x", control=ControlConfig()), 4)
     record, _ = twin.step(estimate(0, [1, 2, 3, 4], [0, 0, 1, 1]))
     assert twin.state.tolist() == [1, 2, 7, 7]
     assert (record["u"], record["d"], record["gamma"]) == (0.5, 0.0, 1.0)
