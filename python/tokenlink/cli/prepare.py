@@ -25,7 +25,7 @@ def prepare(
     groups: Annotated[int, typer.Option(help="Utility groups, G.")] = 4,
     grouping: Annotated[str, typer.Option(help="equal, or quantised: by gaps in the utility.")] = "equal",
     compare_groupings: Annotated[bool, typer.Option(help="Report the protection of the other groupings too.")] = False,
-    mismatch_weight: Annotated[float, typer.Option(help="Of wrong tokens next to the application loss.")] = 1.0,
+    mismatch_weight: Annotated[float, typer.Option(help="Of wrong tokens next to the application loss.")] = 4.0,
     target_cost: Annotated[float, typer.Option(help="Mean budget that controllers may spend, over B_0.")] = 1.0,
     quick: Annotated[bool, typer.Option("--quick", help="A trial: short scenes, few blocks and candidates.")] = False,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 1,

@@ -119,7 +119,7 @@ class ThresholdSettings:
     """
 
     grid: tuple = (0.3, 0.5, 0.7, 0.8, 0.9, 0.97)
-    mismatch_weight: float = 1.0
+    mismatch_weight: float = 4.0
     mix: Mix = Mix()
     per_condition: int = 3
     slots: int = 12
