@@ -160,7 +160,7 @@ class ControllerSettings:
     mix: Mix = Mix()
     scenes: int = 6
     slots: int = 20
-    candidates: int = 32
+    candidates: int = 24
     rounds: int = 3
     seed: int = 1
 
