@@ -6,6 +6,7 @@ as shares of slots that should be high and low; what thresholds that means is re
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -18,6 +19,7 @@ from tokenlink.eval.simulate import Run, Simulator
 KINDS = ("twist", "channel-adaptive")
 WEIGHTS = ("weight_erased", "weight_drift", "weight_priority", "weight_channel")
 N_ELITE = 6
+CALM_REACH = 0.75
 
 
 @dataclass(frozen=True)
@@ -162,9 +164,22 @@ class Calibration:
         """Candidates of the next round: at random at first, then around the best."""
         n = self.settings.candidates
         if not self.found:
-            return [self._first() for _ in range(n)]
+            return [self._until_usable(self._first) for _ in range(n)]
         elite = [candidate for candidate, _ in sorted(self.found, key=lambda pair: -self._rank(pair[1]))[:N_ELITE]]
-        return [self._near(elite[i % len(elite)]) for i in range(n)]
+        return [self._until_usable(partial(self._near, elite[i % len(elite)])) for i in range(n)]
+
+    def _usable(self, candidate):
+        """Whether calm scenes can reach high too: three quarters of all risk without priority is enough for it."""
+        config = self.config(candidate)
+        calm = config.weight_erased + config.weight_drift + config.weight_channel
+        return self.kind != "twist" or config.theta_high <= CALM_REACH * calm
+
+    def _until_usable(self, draw):
+        for _ in range(1000):
+            candidate = draw()
+            if self._usable(candidate):
+                break
+        return candidate
 
     def _first(self):
         weights = self._rng.dirichlet(np.ones(4)) * (self._rng.random(4) > 0.25)
