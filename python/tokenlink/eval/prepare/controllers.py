@@ -20,6 +20,7 @@ KINDS = ("twist", "channel-adaptive")
 WEIGHTS = ("weight_erased", "weight_drift", "weight_priority", "weight_channel")
 N_ELITE = 6
 CALM_REACH = 0.75
+FEWER = (1.0, 0.9, 0.8, 0.7)
 
 
 @dataclass(frozen=True)
@@ -160,9 +161,20 @@ class Calibration:
         self._rng = np.random.default_rng((settings.seed, KINDS.index(kind)))
         self.found = []
 
-    def draw(self):
-        """Candidates of the next round: at random at first, then around the best."""
-        n = self.settings.candidates
+    def draw(self, adaptive=None):
+        """Candidates of the next round: at random at first, then around the best.
+
+        `adaptive`, the best of Channel-Adaptive so far, is among TWIST's, as a risk of the channel alone, with fewer
+        high slots too, as urgent ones are never low: a search of six values that misses what one of two has found would
+        compare searches, not controllers.
+        """
+        if adaptive is not None and self.kind == "twist":
+            channel = (0.0, 0.0, 0.0, 1.0)
+            alike = [Candidate(channel, part * adaptive.high_share, adaptive.low_share) for part in FEWER]
+            return [*alike, *self._drawn(self.settings.candidates)][: self.settings.candidates]
+        return self._drawn(self.settings.candidates)
+
+    def _drawn(self, n):
         if not self.found:
             return [self._until_usable(self._first) for _ in range(n)]
         elite = [candidate for candidate, _ in sorted(self.found, key=lambda pair: -self._rank(pair[1]))[:N_ELITE]]
@@ -253,8 +265,9 @@ def calibrate(scenes, table, base, settings, progress=lambda done, total: None):
     played = play(scenes, [make_policy(name, base) for name in static], tick)
     figures = {name: _plain(score(scenes, played, i, costs, settings.urgent_weight)) for i, name in enumerate(static)}
     searches = [Calibration(kind, _signals(scenes, played, 1), costs, base, settings) for kind in KINDS]
-    for _ in range(settings.rounds):
-        drawn = [search.draw() for search in searches]
+    for passed in range(settings.rounds):
+        adaptive = searches[1].best()[0] if passed else None
+        drawn = [search.draw(adaptive) for search in searches]
         policies = [
             make_policy(search.kind, search.config(candidate))
             for search, candidates in zip(searches, drawn, strict=True)
