@@ -163,9 +163,8 @@ def code_pictures(tasks, sequences, setting, tables, root=None):
                 wanted.setdefault(task.sequence, set()).add(mode_id)
     if not wanted:
         return {}
-    from tokenlink.models.inference import load_networks
-
-    table, tokenizer = tables["table"], load_networks(root, tables["table"]).tokenizer
+    table = tables["table"]
+    tokenizer = worker_networks(root, setting.hashes["models"], table).tokenizer
     sha256 = setting.hashes["models"]["tokenizer"]
     links = {mode.mode_id: BlobLink(mode.budget, CODE_RATE, table.modulation, table.max_iterations)
              for mode in table.modes}  # fmt: skip
