@@ -60,13 +60,15 @@ def load_networks(root, table) -> Networks:
 
     Raises
     ------
-    ArtifactError   a file is missing or damaged, or the models do not fit the table or each other
+    ArtifactError    a file is missing or damaged, or the models do not fit the table or each other
+    ModeTableError   the table is made for another codebook
     """
     root = root or artifact.DEFAULT_DIR
     names = ("tokenizer", "completion", "head")
     models = {name: artifact.load(name, root, table.vocab_size) for name in names}
     check_models({name: model.config for name, model in models.items()}, table)
     check_origin(root)
+    table.check_codebook(artifact.read_description("tokenizer", root).get("codes_sha256"))
     return Networks(**models)
 
 
