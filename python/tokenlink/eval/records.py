@@ -12,6 +12,9 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from array import array
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +73,50 @@ class RunFolder:
             return {name: stored[name] for name in stored.files}
 
 
+class StoredRows(Sequence):
+    """Rows in a JSON lines file, read back when asked for: a long run takes no memory for them.
+
+    Parameters
+    ----------
+    path : Path   written anew
+    """
+
+    def __init__(self, path):
+        self._path = path
+        self._file = open(path, "wb")
+        self._ends = array("q", [0])
+
+    def append(self, row, **options):
+        """Write a row, plain values; options of `json.dumps`. It can be read at once."""
+        line = json.dumps(row, **options).encode() + b"\n"
+        self._file.write(line)
+        self._file.flush()
+        self._ends.append(self._ends[-1] + len(line))
+
+    def __len__(self):
+        return len(self._ends) - 1
+
+    def __getitem__(self, at):
+        chosen = range(len(self))[at]
+        if isinstance(at, int):
+            return self._read(chosen, chosen + 1)[0]
+        if chosen.step != 1:
+            return [self[i] for i in chosen]
+        return self._read(chosen.start, chosen.stop) if chosen else []
+
+    def __iter__(self):
+        return iter(self[:])
+
+    def _read(self, start, stop):
+        with open(self._path, "rb") as file:
+            file.seek(self._ends[start])
+            return [json.loads(line) for line in file.read(self._ends[stop] - self._ends[start]).splitlines()]
+
+    def close(self):
+        """No row can be added any more; all can be read."""
+        self._file.close()
+
+
 class Recorder:
     """Joins the camera's truth, what the receiver decided, and the twin's figures, slot by slot, and writes them.
 
@@ -77,17 +124,22 @@ class Recorder:
     ----------
     folder : RunFolder
     table : ModeTable
+
+    Attributes
+    ----------
+    records, latencies : StoredRows   of the slots so far
+    n_missed : int                    slots so far of which nothing came through
     """
 
     def __init__(self, folder, table):
         self.folder = folder
         self.table = table
-        self.records = []
-        self.latencies = []
-        self._arrays = {name: [] for name in ARRAYS}
+        self.records = StoredRows(folder.path / "records.jsonl")
+        self.latencies = StoredRows(folder.path / "latency.jsonl")
+        self.n_missed = 0
+        self._files = [self.records, self.latencies]
+        self._arrays = {name: tempfile.TemporaryFile(dir=folder.path) for name in ARRAYS}
         self._parts = {}
-        self._lines = open(folder.path / "records.jsonl", "w")
-        self._times = open(folder.path / "latency.jsonl", "w")
 
     def add_truth(self, report):
         """StateReport of the camera: true tokens, labels, name."""
@@ -120,42 +172,37 @@ class Recorder:
             received = estimate.token_ids, estimate.confidence, estimate.erased
         values = (truth.token_ids, *received, twin.token_ids)
         for (name, dtype), value in zip(ARRAYS.items(), values, strict=True):
-            self._arrays[name].append(np.asarray(value, dtype))
-        times = latency_record(truth, twin)
-        self.records.append(record)
-        self.latencies.append(times)
-        self._lines.write(json.dumps(record, sort_keys=True, allow_nan=False) + "\n")
-        self._times.write(json.dumps(times) + "\n")
-        self._lines.flush()
-        self._times.flush()
-
-    @property
-    def n_missed(self):
-        """Slots so far of which nothing came through."""
-        return sum(record["missed"] for record in self.records)
+            self._arrays[name].write(np.ascontiguousarray(value, dtype))
+        self.records.append(record, sort_keys=True, allow_nan=False)
+        self.latencies.append(latency_record(truth, twin))
+        self.n_missed += record["missed"]
 
     @property
     def arrays(self):
-        """Arrays of all frames so far, [n_frames, n_tokens]."""
-        n_tokens = self.table.n_tokens
-        return {name: np.array(rows, ARRAYS[name]).reshape(-1, n_tokens) for name, rows in self._arrays.items()}
+        """Arrays of all frames so far, [n_frames, n_tokens], read from disk."""
+        found = {}
+        for name, file in self._arrays.items():
+            file.seek(0)
+            found[name] = np.frombuffer(file.read(), ARRAYS[name]).reshape(-1, self.table.n_tokens)
+        return found
 
     def close(self):
         """Write arrays and summary; returns the summary. Closing twice does nothing new."""
-        self._lines.close()
-        self._times.close()
+        for rows in self._files:
+            rows.close()
         arrays = self.arrays
         np.savez_compressed(self.folder.path / "arrays.npz", **arrays)
-        summary = metrics.summarize(self.records, arrays)
+        summary = metrics.summarize(list(self.records), arrays)
         self.folder.write_json("summary.json", summary)
         return summary
 
     def timing(self):
         """Latencies and frames per second of the run so far. The first slot, in which processes warm up, is apart."""
-        decided = [row["decided_at_s"] for row in self.latencies]
+        latencies = list(self.latencies)
+        decided = [row["decided_at_s"] for row in latencies]
         return {
-            "first_slot_s": self.latencies[0]["loop_s"] if self.latencies else None,
-            "latency_s": metrics.latency_table(self.latencies[1:]),
+            "first_slot_s": latencies[0]["loop_s"] if latencies else None,
+            "latency_s": metrics.latency_table(latencies[1:]),
             "frames_per_s": metrics.frames_per_s(decided),
         }
 

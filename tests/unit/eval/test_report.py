@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from tokenlink.eval import pictures, report
+from tokenlink.eval import pictures, records, report
 from tokenlink.eval.records import Recorder, RunFolder
 from tokenlink.eval.traces import Trace, traces_svg
 from tokenlink.link.modes import load_mode_table
@@ -174,3 +174,17 @@ class _Scripts(HTMLParser):
         if self._inside:
             self.scripts.append(data)
             self._inside = False
+
+
+def test_stored_rows_are_a_sequence_that_lies_on_disk(tmp_path):
+    rows = records.StoredRows(tmp_path / "rows.jsonl")
+    plain = [{"slot": i, "text": "é" * i} for i in range(7)]
+    for row in plain:
+        rows.append(row)
+        assert rows[-1] == row
+    assert list(rows) == plain and len(rows) == 7 and rows[2:5] == plain[2:5] and rows[::3] == plain[::3]
+    assert list(reversed(rows)) == plain[::-1] and rows[9:] == [] and rows[2] == plain[2]
+    with pytest.raises(IndexError):
+        rows[7]
+    rows.close()
+    assert list(rows) == plain

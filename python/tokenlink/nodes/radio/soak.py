@@ -61,16 +61,13 @@ class LeanRecorder(Recorder):
         self.counts["wrong_tokens"] += int(np.count_nonzero(twin.token_ids != parts["truth"].token_ids))
         self.last_counts = twin.record["link"]["drops"].get("counts", self.last_counts)
         self.times_s.append(time.monotonic())
+        self.n_missed += mode == "missed"
         self.records.append({"slot": twin.slot, "missed": twin.record["missed"]})
 
     def close(self):
         """Close its files; there is no summary of what was not kept."""
-        self._lines.close()
-        self._times.close()
-
-    @property
-    def n_missed(self):
-        return self.counts["mode_missed"]
+        for rows in self._files:
+            rows.close()
 
     @property
     def backlog(self):
