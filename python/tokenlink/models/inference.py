@@ -3,7 +3,7 @@
 
 Sums of floats depend on the shape of a batch in their last bits, so that a token or a state that is nearly a tie could
 come out otherwise in a batch. `BatchModels` therefore looks at how clear each decision is: what is closer than
-`TIE_MARGIN`, forty times the differences that occur, is decided again by the functions for one frame.
+`TIE_MARGIN`, twelve times the differences that occur, is decided again by the functions for one frame.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tokenlink.models.head import read_state
 
 COMPLETIONS = ("model", "copy", "none")
 NO_TOKEN = -1
-TIE_MARGIN = 1e-3
+TIE_MARGIN = 3e-4
 BATCH = 8
 
 
