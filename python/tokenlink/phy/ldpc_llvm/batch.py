@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which blocks go through which kernel together, prepared once for codes and counts that come again and again."""
 
+import threading
 from functools import lru_cache
 
 import numpy as np
@@ -71,6 +72,8 @@ class Run:
         #: which address each block's first two entries are offsets from: its code's LLRs, the output
         own = np.repeat(np.arange(len(codes)), counts)
         self._which = np.stack([own, np.full(self.total, len(codes))], axis=1)
+        self._offsets = self._blocks[:, : _OUTPUT + 1].copy()
+        self._local = threading.local()
 
     def decode(self, arrays, max_iterations, early_stop):
         """Decode the members' arrays, C-contiguous float32 [B_i, n_i].
@@ -83,9 +86,21 @@ class Run:
         ------
         ValueError   an LLR is NaN
         """
-        blocks, output = self._blocks.copy(), np.empty((self.total, self.k), np.float32)
-        addresses = [arrays[i].ctypes.data for i in self.members]
-        blocks[:, : _OUTPUT + 1] += np.array([*addresses, output.ctypes.data])[self._which]
-        if self._kernel.decode(blocks, self.k, self.longest, max_iterations, early_stop):
+        own, output = self._own_blocks(), np.empty((self.total, self.k), np.float32)
+        own.addresses[:] = [*[arrays[i].ctypes.data for i in self.members], output.ctypes.data]
+        np.add(own.addresses.take(self._which), self._offsets, out=own.pointers)
+        n_bad = self._kernel.decode(own.address, self.total, self.k, self.longest, max_iterations, early_stop)
+        if n_bad:
             raise ValueError("llr holds NaN")
-        return output, blocks[:, _ITERATIONS].astype(np.int32), blocks[:, _PARITY].astype(bool)
+        return output, own.iterations.astype(np.int32), own.parity.astype(bool)
+
+    def _own_blocks(self):
+        """The array of blocks of this thread and views of it; all but pointers and results stays what it is."""
+        own = self._local
+        if not hasattr(own, "blocks"):
+            own.blocks = self._blocks.copy()
+            own.address = own.blocks.ctypes.data
+            own.addresses = np.zeros(len(self.members) + 1, np.int64)
+            own.pointers = own.blocks[:, : _OUTPUT + 1]
+            own.iterations, own.parity = own.blocks[:, _ITERATIONS], own.blocks[:, _PARITY]
+        return own

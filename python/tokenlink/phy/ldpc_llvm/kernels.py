@@ -108,13 +108,13 @@ class DecoderKernel(_Kernel):
     def __init__(self, spec, host, folder=None):
         super().__init__(Engine(spec, emit_decoder, host, folder), "decode", 3, 4, workspace_bytes(spec))
 
-    def decode(self, blocks, info_bits, longest, max_iterations, early):
-        """Decode the blocks of an int64 [B, 6] array as `decoder.Block` describes them; results go into it.
+    def decode(self, blocks, count, info_bits, longest, max_iterations, early):
+        """Decode the blocks of an int64 [count, 6] array at an address, as `decoder.Block` describes them.
 
-        Returns how many blocks hold NaN.
+        Results go into it. Returns how many blocks hold NaN.
         """
         workspace, received = self._buffers(4 * longest)
-        return self._call(workspace, received, blocks.ctypes.data, len(blocks), info_bits, max_iterations, early)
+        return self._call(workspace, received, blocks, count, info_bits, max_iterations, early)
 
 
 class EncoderKernel(_Kernel):
