@@ -15,7 +15,7 @@ from tokenlink.phy import ldpc, ldpc_reference, qam
 
 INFO_BITS = 640
 ITERATIONS = 10
-BATCH = 64
+BATCH = 128
 PEER_BLOCKS = 16
 RATES = {"1/3": 1 / 3, "1/2": 1 / 2, "2/3": 2 / 3, "3/4": 3 / 4, "5/6": 5 / 6}
 PRECISIONS = ("int8", "float32")

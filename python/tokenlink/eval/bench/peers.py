@@ -12,6 +12,7 @@ import os
 import select
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parents[4] / "bench"
@@ -48,6 +49,7 @@ class Peer:
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         except OSError as error:
             raise PeerMissing(f"{python} cannot be started: {error.strerror}") from None
+        self._held = b""
         self.info = self._answer(START_S)
 
     def run(self):
@@ -63,16 +65,29 @@ class Peer:
 
     def _answer(self, timeout_s):
         """The next line of JSON; other output is passed over."""
-        while select.select([self._process.stdout], [], [], timeout_s)[0]:
-            line = self._process.stdout.readline()
-            if not line:
-                said = [text.strip() for text in self._process.stderr.read().splitlines() if text.strip()]
-                self.close()
-                raise PeerMissing(said[-1] if said else "it ended without a word")
-            if line.startswith("{"):
+        deadline_s = time.monotonic() + timeout_s
+        while (line := self._line(deadline_s)) is not None:
+            if line.startswith(b"{"):
                 return json.loads(line)
         self.close()
         raise PeerMissing(f"no answer within {timeout_s:.0f} s")
+
+    def _line(self, deadline_s):
+        """The next line of its output, bytes; None when none came in time."""
+        # Lines are cut here and not by readline: that reads ahead, and what it holds back select does not see.
+        stdout = self._process.stdout.fileno()
+        while b"\n" not in self._held:
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0 or not select.select([stdout], [], [], left_s)[0]:
+                return None
+            more = os.read(stdout, 65536)
+            if not more:
+                said = [text.strip() for text in self._process.stderr.read().splitlines() if text.strip()]
+                self.close()
+                raise PeerMissing(said[-1] if said else "it ended without a word")
+            self._held += more
+        line, _, self._held = self._held.partition(b"\n")
+        return line
 
 
 def start_peers(python, arrays):
