@@ -17,10 +17,12 @@ from tokenlink.link.twist import decode_frame, encode_frame
 from tokenlink.wire import Bye, LinkReport, ModeCommand, TokenEstimate, TokenFrame
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
+sys.path.append(str(Path(__file__).parent))
+from flowgraphs import FRAME_S, START_S, Process, until_bye  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = load_mode_table()
 N_FRAMES = 10
-START_S, FRAME_S, END_S = 60.0, 20.0, 20.0
 
 
 @pytest.fixture(scope="module")
@@ -33,45 +35,19 @@ def program(tmp_path_factory):
     return folder / "loopback.py"
 
 
-class Loopback:
+class Loopback(Process):
     """The flowgraph in a process of its own, and the sockets of camera and twin."""
 
     def __init__(self, program, folder, **options):
         address = {name: f"ipc://{folder}/{name}" for name in ("tokens", "mode", "estimates", "reports")}
-        options |= {f"{name}_address": value for name, value in address.items()}
-        arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
-        search = [str(ROOT / "python"), str(ROOT / "gr-twist" / "path"), os.environ.get("PYTHONPATH", "")]
-        env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, search))}
         self.estimates, self.reports = PullSocket(address["estimates"]), PullSocket(address["reports"])
         self.tokens, self.modes = PushSocket(address["tokens"]), PushSocket(address["mode"])
-        self.process = subprocess.Popen([sys.executable, str(program), *arguments], env=env, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        super().__init__(program, **options, **{f"{name}_address": value for name, value in address.items()})
 
-    def wait(self):
-        """Exit code and everything printed."""
-        output, _ = self.process.communicate(timeout=END_S)
-        return self.process.returncode, output
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
+    def __exit__(self, *error):
+        super().__exit__(*error)
         for each in (self.estimates, self.reports, self.tokens, self.modes):
             each.close()
-
-
-def until_bye(socket, first_s=START_S):
-    """Messages up to the Bye, which comes last."""
-    messages = []
-    while not messages or not isinstance(messages[-1], Bye):
-        message = socket.recv(FRAME_S if messages else first_s)
-        assert message is not None, f"nothing came after {messages}"
-        messages.append(message)
-    return messages
 
 
 def random_frames(n_frames=N_FRAMES):

@@ -19,7 +19,7 @@ from tokenlink.eval import worker  # noqa: E402
 from tokenlink.eval.dataset import Sequence  # noqa: E402
 from tokenlink.eval.outcomes import uniform_table  # noqa: E402
 from tokenlink.eval.plan import RunSpec, Task  # noqa: E402
-from tokenlink.eval.rows import f1_parts  # noqa: E402
+from tokenlink.eval.statistics import f1_parts  # noqa: E402
 from tokenlink.eval.store import ResultStore, load_results  # noqa: E402
 from tokenlink.eval.sweep import make_setting, run_sweep  # noqa: E402
 from tokenlink.link.modes import load_mode_table  # noqa: E402

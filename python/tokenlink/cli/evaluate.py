@@ -119,7 +119,8 @@ class _Bar:
 def _means(store, tasks, sequences, setting):
     """Mean figures of each policy, receiver and feedback over all that this call asked for."""
     from tokenlink.eval.plan import run_config
-    from tokenlink.eval.rows import add_confusions, f1_parts
+    from tokenlink.eval.rows import add_confusions
+    from tokenlink.eval.statistics import f1_parts
 
     by_name, groups = {sequence.name: sequence for sequence in sequences}, {}
     for task in tasks:

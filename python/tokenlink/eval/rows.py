@@ -146,25 +146,3 @@ def series(trace, states, token_ids, labels, urgent, outcomes):
         "labels": np.full((len(token_ids), 3), -1) if labels is None else labels,
         "urgent": urgent,
     }
-
-
-def f1_parts(counts):
-    """F1 of a confusion, as `confusion` gives it or added up: f1_car, f1_vru, f1_density, f1_avg; None: not defined.
-
-    Notes
-    -----
-    TWIST paper, eq. (45).
-    """
-    parts = {f"f1_{name}": _f1(*counts[name][:3]) for name in PARTS[:2]}
-    table = np.asarray(counts["density"])
-    hits = table.diagonal()
-    classes = [_f1(*each) for each in zip(hits, table.sum(0) - hits, table.sum(1) - hits, strict=True)]
-    known = [value for value in classes if value is not None]
-    parts["f1_density"] = float(np.mean(known)) if known else None
-    values = list(parts.values())
-    return parts | {"f1_avg": None if None in values else float(np.mean(values))}
-
-
-def _f1(hits, false, missed):
-    whole = 2 * hits + false + missed
-    return None if whole == 0 else float(2 * hits / whole)

@@ -57,13 +57,7 @@ def vector(row: dict) -> np.ndarray:
     """
     values = np.zeros(len(COUNTS))
     for scope, part in (("", row.get("confusion", {})), ("urgent_", row["urgent"].get("confusion", {}))):
-        for question in _QUESTIONS:
-            for outcome, count in zip(("tp", "fp", "fn"), part.get(question, ()), strict=False):
-                values[_AT[f"{scope}{question}_{outcome}"]] = count
-        if "density" in part:
-            first = _AT[f"{scope}density_00"]
-            values[first : first + N_DENSITY**2] = np.ravel(part["density"])
-        values[_AT[f"{scope}n_labelled"]] = sum(part.get("car", ()))
+        _fill(values, scope, part)
     n, n_auer = row["n_frames"], row["n_auer_frames"]
     values[_AT["n_frames"]], values[_AT["n_auer"]] = n, n_auer
     for name, value, frames in (
@@ -74,6 +68,33 @@ def vector(row: dict) -> np.ndarray:
     for name in ("spells", "slots", "age_sum"):
         values[_AT[f"wrong_{name}"]] = row.get("wrong_state_ages", {}).get(name, 0)
     return values
+
+
+def _fill(values, scope, confusion):
+    for question in _QUESTIONS:
+        for outcome, count in zip(("tp", "fp", "fn"), confusion.get(question, ()), strict=False):
+            values[_AT[f"{scope}{question}_{outcome}"]] = count
+    if "density" in confusion:
+        first = _AT[f"{scope}density_00"]
+        values[first : first + N_DENSITY**2] = np.ravel(confusion["density"])
+    values[_AT[f"{scope}n_labelled"]] = sum(confusion.get("car", ()))
+
+
+def f1_parts(confusion: dict) -> dict:
+    """F1 of a confusion, as `tokenlink.eval.rows.confusion` gives it or added up.
+
+    Returns
+    -------
+    dict   f1_car, f1_vru, f1_density, f1_avg; None where not defined
+
+    Notes
+    -----
+    TWIST paper, eq. (45).
+    """
+    values = np.zeros(len(COUNTS))
+    _fill(values, "", confusion)
+    parts = {name: float(METRICS[name](values)) for name in ("f1_car", "f1_vru", "f1_density", "f1_avg")}
+    return {name: None if np.isnan(value) else value for name, value in parts.items()}
 
 
 def stack(rows: list[dict], conditions=("esn0_db",)) -> np.ndarray:

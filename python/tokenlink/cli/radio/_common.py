@@ -23,6 +23,10 @@ Mode = Annotated[OptionalInt, typer.Option(help="mode_id of all bursts; default:
 Seed = Annotated[int, typer.Option(help="Of the tokens; both ends need the same.")]
 Gain = Annotated[OptionalFloat, typer.Option(help="dB; default: that of the profile.")]
 Calibration = Annotated[OptionalPath, typer.Option(help="File of ./twist radio calibrate, whose gain is used.")]
+Bursts = Annotated[OptionalInt, typer.Option(help="Stop after so many slots from the first one on.")]
+Duration = Annotated[OptionalFloat, typer.Option(help="Stop after so many seconds.")]
+Idle = Annotated[float, typer.Option(help="Stop when no sample came for so many seconds.")]
+Wait = Annotated[float, typer.Option(help="Seconds to wait for the radio.")]
 Table = Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")]
 
 
@@ -85,6 +89,18 @@ def both_ends(name, profile):
             open_end("rx", profile, address, child=child) as receiver,
         ):
             yield sender, receiver
+
+
+@contextlib.contextmanager
+def one_end(role, name, profile, address, link, keys, wait_s, gain, calibration):
+    """IqSender ("tx") or IqReceiver ("rx") of a profile's radio, its gain set; a USRP's process is started with it."""
+    from tokenlink.nodes.radio.session import open_end, radio_process
+
+    at = load_keys(keys)
+    with radio_process(name, profile, address, keys, sides=role) as child:
+        with open_end(role, profile, address, link, at, child, wait_s) as end:
+            set_gain(end, profile, gain, calibration)
+            yield end
 
 
 def set_gain(end, profile, gain, calibration):

@@ -10,25 +10,28 @@ import typer
 
 from tokenlink.cli.radio._common import (
     Address,
+    Bursts,
     Calibration,
+    Duration,
     Gain,
+    Idle,
     Json,
     Keys,
     Link,
     Mode,
-    OptionalFloat,
     OptionalInt,
     Profile,
     Table,
+    Wait,
 )
 
 
 def record(
     out: Annotated[Path, typer.Option(help="Files OUT.sigmf-meta and OUT.sigmf-data.")],
     profile: Profile = "virtual",
-    bursts: Annotated[OptionalInt, typer.Option(help="Stop after so many slots from the first one on.")] = None,
-    duration: Annotated[OptionalFloat, typer.Option(help="Stop after so many seconds.")] = None,
-    idle: Annotated[float, typer.Option(help="Stop when no sample came for so many seconds.")] = 10.0,
+    bursts: Bursts = None,
+    duration: Duration = None,
+    idle: Idle = 10.0,
     datatype: Annotated[str, typer.Option(help="ci16_le or cf32_le.")] = "ci16_le",
     seed: Annotated[OptionalInt, typer.Option(help="Of ./twist radio tx, to note its tokens; default: none.")] = None,
     mode: Mode = None,
@@ -36,7 +39,7 @@ def record(
     calibration: Calibration = None,
     link: Link = "forward",
     address: Address = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for the radio.")] = 60.0,
+    wait: Wait = 60.0,
     mode_table: Table = None,
     keys: Keys = None,
     json: Json = None,
@@ -45,33 +48,30 @@ def record(
 
     Example: ./twist radio record --profile virtual --out recordings/first --bursts 20 --seed 1
     """
-    from tokenlink.cli.radio._common import load_keys, set_gain, show, write_json
+    from tokenlink.cli.radio._common import one_end, show, write_json
     from tokenlink.link.modes import load_mode_table
     from tokenlink.nodes.radio.ends import receive
     from tokenlink.nodes.radio.player import note_of, table_hash, tokens_sent, truth_of
     from tokenlink.nodes.radio.profile import read_profile
     from tokenlink.nodes.radio.recording import RecordingWriter
-    from tokenlink.nodes.radio.session import open_end, radio_process
     from tokenlink.nodes.radio.traffic import TrafficReceiver
 
-    settings, table, at = read_profile(profile), load_mode_table(mode_table), load_keys(keys)
+    settings, table = read_profile(profile), load_mode_table(mode_table)
     truth = truth_of(settings, table, seed, mode)
     reader = TrafficReceiver(settings.burst, table, settings.samp_rate, truth)
     freq = settings.uhd.rx.center_freq if settings.uhd else None
     about = {"description": settings.description, "profile": settings.name, "mode_table_sha256": table_hash(mode_table)}
     reader.warm_up()
-    with radio_process(profile, settings, address, keys, sides="rx") as child:
-        with open_end("rx", settings, address, link, at, child, wait) as receiver:
-            set_gain(receiver, settings, gain, calibration)
-            with RecordingWriter(out, settings.samp_rate, freq, datatype, about) as writer:
+    with one_end("rx", profile, settings, address, link, keys, wait, gain, calibration) as receiver:
+        with RecordingWriter(out, settings.samp_rate, freq, datatype, about) as writer:
 
-                def note(reception):
-                    writer.note(note_of(reception, settings.burst, table, tokens_sent(reception, truth)))
+            def note(reception):
+                writer.note(note_of(reception, settings.burst, table, tokens_sent(reception, truth)))
 
-                report = receive(
-                    receiver, reader, settings, table, bursts, duration, max(idle, 0.1),
-                    lambda position, samples, jumped: writer.write(samples, position if jumped else None), note,
-                )  # fmt: skip
+            report = receive(
+                receiver, reader, settings, table, bursts, duration, max(idle, 0.1),
+                lambda position, samples, jumped: writer.write(samples, position if jumped else None), note,
+            )  # fmt: skip
     write_json(json, {"profile": settings.name, "samples": writer.n_samples, **report})
     names = ("bursts", "missed", "token_error_rate", "esn0_db", "lost_samples", "valid", "why")
     show(f"recording {out}", [("samples", writer.n_samples), *((name, report[name]) for name in names)])

@@ -3,23 +3,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from tokenlink.cli.radio._common import (
     Address,
+    Bursts,
     Calibration,
+    Duration,
     Gain,
+    Idle,
     Json,
     Keys,
     Link,
     Mode,
-    OptionalFloat,
-    OptionalInt,
     Profile,
     Seed,
     Table,
+    Wait,
 )
 
 ROWS = (
@@ -30,16 +30,16 @@ ROWS = (
 
 def rx(
     profile: Profile = "virtual",
-    bursts: Annotated[OptionalInt, typer.Option(help="Stop after so many slots from the first one on.")] = None,
-    duration: Annotated[OptionalFloat, typer.Option(help="Stop after so many seconds.")] = None,
-    idle: Annotated[float, typer.Option(help="Stop when no sample came for so many seconds.")] = 10.0,
+    bursts: Bursts = None,
+    duration: Duration = None,
+    idle: Idle = 10.0,
     mode: Mode = None,
     gain: Gain = None,
     calibration: Calibration = None,
     seed: Seed = 1,
     link: Link = "forward",
     address: Address = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for the radio.")] = 60.0,
+    wait: Wait = 60.0,
     mode_table: Table = None,
     keys: Keys = None,
     json: Json = None,
@@ -48,22 +48,19 @@ def rx(
 
     Example: ./twist radio rx --profile virtual --bursts 200
     """
-    from tokenlink.cli.radio._common import load_keys, set_gain, show, write_json
+    from tokenlink.cli.radio._common import one_end, show, write_json
     from tokenlink.link.modes import load_mode_table
     from tokenlink.nodes.radio.ends import receive
     from tokenlink.nodes.radio.profile import read_profile
-    from tokenlink.nodes.radio.session import open_end, radio_process
     from tokenlink.nodes.radio.traffic import TestTraffic, TrafficReceiver
 
-    settings, table, at = read_profile(profile), load_mode_table(mode_table), load_keys(keys)
+    settings, table = read_profile(profile), load_mode_table(mode_table)
     reader = TrafficReceiver(
         settings.burst, table, settings.samp_rate, TestTraffic(settings.burst, table, seed, mode)
     )
     reader.warm_up()
-    with radio_process(profile, settings, address, keys, sides="rx") as child:
-        with open_end("rx", settings, address, link, at, child, wait) as receiver:
-            set_gain(receiver, settings, gain, calibration)
-            report = receive(receiver, reader, settings, table, bursts, duration, max(idle, 0.1))
+    with one_end("rx", profile, settings, address, link, keys, wait, gain, calibration) as receiver:
+        report = receive(receiver, reader, settings, table, bursts, duration, max(idle, 0.1))
     write_json(json, {"profile": settings.name, "link": link, "seed": seed, **report})
     show(f"rx, profile {settings.name}", [(name, report[name]) for name in ROWS])
     raise typer.Exit(0 if report["valid"] and report["bursts"] else 2)

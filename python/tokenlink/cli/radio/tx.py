@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tokenlink.cli.radio._common import Address, Calibration, Gain, Json, Keys, Link, Mode, Profile, Seed, Table
+from tokenlink.cli.radio._common import Address, Calibration, Gain, Json, Keys, Link, Mode, Profile, Seed, Table, Wait
 
 
 def tx(
@@ -20,7 +20,7 @@ def tx(
     seed: Seed = 1,
     link: Link = "forward",
     address: Address = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for the radio.")] = 60.0,
+    wait: Wait = 60.0,
     mode_table: Table = None,
     keys: Keys = None,
     json: Json = None,
@@ -29,21 +29,18 @@ def tx(
 
     Example: ./twist radio tx --profile virtual --bursts 200
     """
-    from tokenlink.cli.radio._common import load_keys, set_gain, show, write_json
+    from tokenlink.cli.radio._common import one_end, show, write_json
     from tokenlink.link.modes import load_mode_table
     from tokenlink.nodes.radio.ends import transmit
     from tokenlink.nodes.radio.profile import read_profile
-    from tokenlink.nodes.radio.session import open_end, radio_process
     from tokenlink.nodes.radio.traffic import TestTraffic
 
     if bursts < 1 or first_slot < 0:
         raise ValueError(f"--bursts is {bursts} and --first-slot {first_slot}, expected >= 1 and >= 0")
-    settings, table, at = read_profile(profile), load_mode_table(mode_table), load_keys(keys)
+    settings, table = read_profile(profile), load_mode_table(mode_table)
     traffic = TestTraffic(settings.burst, table, seed, mode)
-    with radio_process(profile, settings, address, keys, sides="tx") as child:
-        with open_end("tx", settings, address, link, at, child, wait) as sender:
-            set_gain(sender, settings, gain, calibration)
-            report = transmit(sender, traffic, settings, bursts, first_slot)
+    with one_end("tx", profile, settings, address, link, keys, wait, gain, calibration) as sender:
+        report = transmit(sender, traffic, settings, bursts, first_slot)
     write_json(json, {"profile": settings.name, "link": link, "seed": seed, **report})
     rows = [(name, report[name]) for name in ("sent", "not_sent", "samples_per_s", "late", "underflow", "valid", "why")]
     show(f"tx, profile {settings.name}", [*rows, ("counts", report["counts"])])
