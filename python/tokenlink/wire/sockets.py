@@ -7,6 +7,7 @@ A socket belongs to the thread that uses it. Queues hold ``queue_messages`` on e
 within the timeout is dropped by the sender and counted, and its number is missing at the receiver, which counts it too.
 """
 
+import errno
 import itertools
 import logging
 import threading
@@ -27,6 +28,7 @@ __all__ = ["CurveKeys", "PullSocket", "PushSocket", "is_loopback", "new_key_pair
 
 _log = logging.getLogger(__name__)
 _PATIENCE_MS = 500
+_BIND_PATIENCE_S = 2.0
 _HEARTBEAT_MS, _DEAD_MS, _RECONNECT_MAX_MS = 1000, 5000, 2000
 _FAILED_HANDSHAKES = {
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "the other end hung up: it has no keys, or other ones",
@@ -104,7 +106,7 @@ class _Socket:
         try:
             if keys:
                 self._set_keys(keys, bind)
-            (self._socket.bind if bind else self._socket.connect)(address)
+            (self._bind if bind else self._socket.connect)(address)
         except WireError:
             self.close()
             raise
@@ -112,6 +114,17 @@ class _Socket:
             self.close()
             raise AddressRefused(f"cannot {'bind' if bind else 'connect'} {address}: {err}") from None
         self.address = self._socket.last_endpoint.decode() if bind else address
+
+    def _bind(self, address):
+        # libzmq closes a listening socket in the background: an address just given up is still in use for a moment.
+        patient_until = time.monotonic() + _BIND_PATIENCE_S
+        while True:
+            try:
+                return self._socket.bind(address)
+            except zmq.ZMQError as err:
+                if err.errno != errno.EADDRINUSE or time.monotonic() > patient_until:
+                    raise
+                time.sleep(0.01)
 
     def _set_keys(self, keys, bind):
         try:
