@@ -12,7 +12,7 @@ import pytest
 
 from tokenlink.channel.impairments import ImpairmentProfile, ImpairmentStream
 from tokenlink.link.modes import load_mode_table
-from tokenlink.nodes.radio.emulator import Emulator
+from tokenlink.nodes.radio.emulator import Emulator, Patience
 from tokenlink.wire import NO_MODE, Bye, LinkReport, ModeCommand, TokenEstimate, TokenFrame
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
@@ -35,7 +35,9 @@ class Air:
     """The virtual radio in a thread."""
 
     def __init__(self, address):
-        self.emulator, self._stop = Emulator(address, 1e6, {"forward": ImpairmentStream(AIR, 5)}), threading.Event()
+        patience = Patience(start_s=START_S)
+        self.emulator = Emulator(address, 1e6, {"forward": ImpairmentStream(AIR, 5)}, patience)
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self.emulator.run, args=(self._stop.is_set,))
 
     def __enter__(self):
@@ -62,7 +64,10 @@ def test_tokens_cross_the_virtual_radio(programs, tmp_path, slot_s):
         for slot in sent:
             assert tokens.send(TokenFrame(slot, 0, frames[slot]))
             assert modes.send(ModeCommand(slot, 0, slot % len(TABLE.modes)))
-        messages = [out.recv(FRAME_S if n else START_S) for n in range(N_FRAMES + len(sent))]
+        messages = []
+        for n in range(N_FRAMES + len(sent)):
+            messages.append(out.recv(FRAME_S if n else START_S))
+            assert messages[-1] is not None, f"nothing came after {n} messages: {air.report()}"
         report = air.report()
         tokens.send(Bye(N_FRAMES, 0, "camera"))
         tx_code, tx_output = tx.wait()

@@ -8,6 +8,7 @@ import pmt
 from gnuradio import blocks, gr, gr_unittest, twist
 from gnuradio.twist._testing import block_test, wait_until
 
+from tokenlink.wire.iq import WINDOW_SAMPLES
 from tokenlink.wire.iq_server import IqServer
 
 RATE = 1e6
@@ -37,6 +38,10 @@ class air:
             if self._takes and tx.declared > tx.time:
                 self._read.append(tx.read(tx.declared - tx.time))
                 self._server.grant(self._link)
+
+    def take(self):
+        """Begin to read."""
+        self._takes = True
 
     def samples(self, n_samples):
         """All that was declared, once it is n_samples."""
@@ -142,8 +147,23 @@ class qa_virtual_sink(block_test):
         np.testing.assert_array_equal(np.delete(on_air[:1000], [3, 5]), np.delete(samples, [3, 5]))
         self.assertEqual(counts["bursts"], 1)
 
+    def test_a_burst_waits_for_a_radio_that_is_alive_and_silence_needs_no_further_call(self):
+        samples, idle, address = noise(4 * WINDOW_SAMPLES // 3), 2 * WINDOW_SAMPLES, self.address()
+        with air(address, takes=False) as radio:
+            top, sink = gr.top_block(), twist.virtual_sink(address, samp_rate=RATE, timeout_s=0.3, idle_samples=idle)
+            tags = burst_tags(0, len(samples))
+            top.connect(blocks.vector_source_c(samples.tolist(), False, 1, tags), sink)
+            top.start()
+            self.assertTrue(wait_until(lambda: sink.counts().get("samples", 0) == WINDOW_SAMPLES))
+            self.assertFalse(wait_until(lambda: sink.counts().get("no_room"), timeout_s=1.0))
+            radio.take()
+            on_air = radio.samples(len(samples) + idle)
+            top.wait()
+        np.testing.assert_array_equal(on_air, np.pad(samples, (0, idle)))
+        self.assertEqual((sink.counts()["bursts"], sink.counts().get("no_room")), (1, None))
+
     def test_a_burst_without_radio_is_dropped_and_the_flowgraph_ends(self):
-        top, sink = gr.top_block(), twist.virtual_sink(self.address("nobody"), samp_rate=RATE, timeout_s=0.2)
+        top, sink = gr.top_block(), twist.virtual_sink(self.address("nobody"), samp_rate=RATE, start_s=0.2)
         top.connect(blocks.vector_source_c(noise(5000).tolist(), False, 1, burst_tags(0, 5000)), sink)
         top.run()
         self.assertEqual((sink.counts()["no_room"], sink.counts().get("bursts", 0)), (1, 0))
@@ -153,6 +173,7 @@ class qa_virtual_sink(block_test):
             twist.virtual_sink,
             samp_rate=[(0.0, "samp_rate is 0.0, must be > 0")],
             idle_samples=[(-1, "idle_samples is -1, must be >= 0")],
+            start_s=[(-1.0, "start_s is -1.0, must be >= 0")],
             timeout_s=[(-1.0, "timeout_s is -1.0, must be >= 0")],
             link=[("", "link is '', must be a name")])
 

@@ -27,7 +27,9 @@ class virtual_sink(counting, gr.sync_block):
     link : str           name of the link to send on
     samp_rate : float    sample/s, must be the link's, > 0
     idle_samples : int   silence sent after each burst, so that a receiver that works in blocks gets to its end, >= 0
-    timeout_s : float    a burst for which there is no room within this time is dropped, s, >= 0
+    timeout_s : float    a burst is dropped when the radio gives no sign of life for this time, s, >= 0; while it does,
+                         a burst waits: the radio knows how long to wait for the other end
+    start_s : float      the same for a radio that has not answered yet, which may still be starting, s, >= 0
 
     Ports
     -----
@@ -43,14 +45,16 @@ class virtual_sink(counting, gr.sync_block):
     """
 
     def __init__(self, address="tcp://127.0.0.1:5560", link="forward", samp_rate=1e6, idle_samples=16384,
-                 timeout_s=5.0):
+                 timeout_s=5.0, start_s=60.0):
         gr.sync_block.__init__(self, name="virtual_sink", in_sig=[np.complex64], out_sig=[])
         self.set_up({}, (ASYNC_MSGS,))
-        if idle_samples < 0:
-            raise ValueError(f"idle_samples is {idle_samples}, must be >= 0")
+        for name, value in (("idle_samples", idle_samples), ("start_s", start_s)):
+            if not value >= 0:
+                raise ValueError(f"{name} is {value}, must be >= 0")
         self._open = lambda: IqSender(address, link, samp_rate, timeout_s)
         self._sender = self._open()
-        self._samp_rate, self._idle_samples, self._timeout_s = float(samp_rate), int(idle_samples), float(timeout_s)
+        self._samp_rate, self._idle_samples = float(samp_rate), int(idle_samples)
+        self._timeout_s, self._start_s = float(timeout_s), float(start_s)
         self._dropping, self._begun = False, -1  # offset of the last burst whose tags were obeyed
         self._target = None  # position the silence before or after a burst has to reach
         self._stuck_s = None
@@ -73,6 +77,8 @@ class virtual_sink(counting, gr.sync_block):
 
     def stop(self):
         """Called by the scheduler: leave the link, print the counters."""
+        if self._target is not None:
+            self._sender.advance(self._target)
         self._sender.close()
         self._closed = True
         return counting.stop(self)
@@ -140,14 +146,13 @@ class virtual_sink(counting, gr.sync_block):
             self.count("samples", done)
             if self._gives_up(done > 0):
                 self._dropping, done = True, len(samples)
-                self.drop("no_room", f"the radio took nothing for {self._timeout_s} s: {self._sender.refusal}")
+                self.drop("no_room", f"the radio was silent too long: {self._sender.refusal or 'nobody answers'}")
         if ends and done == len(samples):
             if not self._dropping:
                 self.count("bursts")
                 self._report("burst_ack", self._sender.position)
                 self._target = self._sender.position + self._idle_samples
-                while not self._advance():  # now: without further samples there is no other call
-                    pass
+                self._advance()  # without further samples there is no other call; the sender does what is left
             self._dropping = False
         return done
 
@@ -159,11 +164,13 @@ class virtual_sink(counting, gr.sync_block):
         return False
 
     def _gives_up(self, moved):
+        """Whether nothing moves and the radio does not answer either. A radio that does has its reasons."""
         now_s = time.monotonic()
         if moved or self._stuck_s is None:
             self._stuck_s = None if moved else now_s
             return False
-        if now_s - self._stuck_s < self._timeout_s:
+        known = self._sender.silent_s < np.inf or self._sender.refusal
+        if min(now_s - self._stuck_s, self._sender.silent_s) < (self._timeout_s if known else self._start_s):
             return False
         self._stuck_s = None
         return True

@@ -43,6 +43,7 @@ class IqSender(IqClient):
 
     def __init__(self, address, link="forward", samp_rate=1e6, timeout_s=5.0, keys=None):
         super().__init__(address, link, samp_rate, timeout_s, keys)
+        self._goal = 0  # silence up to here is wanted; the thread sends it as there comes credit
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name=f"iq {link}", daemon=True)
         self._thread.start()
@@ -75,15 +76,16 @@ class IqSender(IqClient):
         return done
 
     def advance(self, position, timeout_s=None):
-        """Declare silence up to ``position`` (int); True when it is reached, False when credit ran out."""
-        while self.position < position:
-            if not self._wait(lambda: self._limit > self.position, timeout_s):
-                return False
-            with self._lock:
-                until = min(position, self._limit)
-                if until > self.position:
-                    self._push(np.zeros(0, np.complex64), until)
-        return True
+        """Declare silence up to ``position`` (int); True when it is reached, False when credit ran out: then the rest
+        goes by itself as credit comes."""
+        with self._lock:
+            self._goal = max(self._goal, position)
+        return self.position >= position or self._wait(lambda: self.position >= position, timeout_s)
+
+    def _advance(self):
+        until = min(self._goal, self._limit)
+        if self.is_open and until > self.position:
+            self._push(np.zeros(0, np.complex64), until)
 
     def _push(self, samples, until):
         message = IqSamples(0, 0, self.link, self.session, self.epoch or 0, self.position, until, 0, samples)
@@ -122,8 +124,11 @@ class IqSender(IqClient):
                     self.counts["overtaken"] += 1
                 self.position = message.position if changed else max(self.position, message.position)
                 self._limit = message.limit
+                if changed:  # another radio, whose time has nothing to do with what was wanted before
+                    self._goal = self.position
                 for kind, count in message.counts.items():
                     self.counts[f"device_{kind}"] = count
+        self._advance()
 
     _listen = _drain
 

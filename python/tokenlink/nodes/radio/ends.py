@@ -43,11 +43,13 @@ class Pacer:
     ----------
     sender : IqSender        open
     profile : RadioProfile
-    timeout_s : float        how long a burst may wait for room
+    timeout_s : float        how long a burst may wait for room; of a virtual radio, which waits for a receiver itself,
+                             beyond the time that it does
     """
 
     def __init__(self, sender, profile, timeout_s=10.0):
-        self._sender, self._timeout_s = sender, timeout_s
+        patience_s = profile.virtual.start_s + profile.virtual.stall_s if profile.virtual else 0.0
+        self._sender, self._timeout_s = sender, timeout_s + patience_s
         rate, timing = profile.samp_rate, profile.timing
         self._guard, self._slot = round(timing.zero_guard_s * rate), round(timing.slot_s * rate)
         self._idle = profile.virtual.idle_samples if profile.virtual else 0
