@@ -7,6 +7,7 @@ Frame 0 is the header, ``<4s H H Q Q H``: magic, schema version, kind, slot, seq
 
 import json
 import struct
+from functools import cache
 
 import numpy as np
 
@@ -26,15 +27,18 @@ MAGIC = b"TLNK"
 MAX_MESSAGE_BYTES = 4 * 2**20
 _HEADER = struct.Struct("<4sHHQQH")
 _ARRAY = struct.Struct("<2sBI")
+_KINDS = {message_type: kind for kind, message_type in enumerate(MESSAGE_TYPES, 1)}
+_JSON = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False)
 
 
-def encode(message, max_bytes=MAX_MESSAGE_BYTES):
+def encode(message, max_bytes=MAX_MESSAGE_BYTES, seq=None):
     """Frames of a message.
 
     Parameters
     ----------
     message : Message   any of MESSAGE_TYPES
     max_bytes : int     all frames together may have this many bytes
+    seq : int           number to send it under; None: its own
 
     Returns
     -------
@@ -44,16 +48,16 @@ def encode(message, max_bytes=MAX_MESSAGE_BYTES):
     ------
     WireError   UnknownKind, InvalidField, WrongDtype, WrongShape, OversizedMessage
     """
-    if type(message) not in MESSAGE_TYPES:
-        raise UnknownKind(f"{type(message).__name__} is no message class")
-    validate(message)
-    arrays = [(entry, getattr(message, entry.name)) for entry in array_fields(type(message))]
-    kind = MESSAGE_TYPES.index(type(message)) + 1
-    header = _HEADER.pack(MAGIC, SCHEMA_VERSION, kind, int(message.slot), int(message.seq), len(arrays))
-    header += b"".join(_ARRAY.pack(_dtype_code(entry), value.ndim, value.size) for entry, value in arrays)
-    small = {entry.name: _to_json(entry, getattr(message, entry.name)) for entry in scalar_fields(type(message))}
-    frames = [header, json.dumps(small, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()]
-    frames += [np.ascontiguousarray(value, entry.metadata["dtype"]).view(np.uint8).data for entry, value in arrays]
+    message_type = type(message)
+    if message_type not in _KINDS:
+        raise UnknownKind(f"{message_type.__name__} is no message class")
+    validate(message, in_json=False)
+    arrays = [(entry.metadata["dtype"], getattr(message, entry.name)) for entry in array_fields(message_type)]
+    number = int(message.seq if seq is None else seq)
+    header = _HEADER.pack(MAGIC, SCHEMA_VERSION, _KINDS[message_type], int(message.slot), number, len(arrays))
+    header += b"".join(_ARRAY.pack(_dtype_code(dtype), value.ndim, value.size) for dtype, value in arrays)
+    frames = [header, _write_small(message)]
+    frames += [np.ascontiguousarray(value, dtype).view(np.uint8).data for dtype, value in arrays]
     _check_size(frames, max_bytes)
     return frames
 
@@ -110,14 +114,23 @@ def _read_header(frames):
 def _read_array(entry, descriptor, raw):
     code, n_dims, size = descriptor
     dtype = entry.metadata["dtype"]
-    if code != _dtype_code(entry):
-        raise WrongDtype(f"{entry.name} has dtype code {code!r}, expected {_dtype_code(entry)!r}")
+    if code != _dtype_code(dtype):
+        raise WrongDtype(f"{entry.name} has dtype code {code!r}, expected {_dtype_code(dtype)!r}")
     if n_dims != 1:
         raise WrongShape(f"{entry.name} has {n_dims} dimensions, expected 1")
     _check_length(entry.name, raw, size * dtype.itemsize)
     array = np.frombuffer(raw, dtype)
     array.flags.writeable = False  # the sender's own memory, where both are in one process
     return array
+
+
+def _write_small(message):
+    small = {entry.name: _to_json(entry, getattr(message, entry.name)) for entry in scalar_fields(type(message))}
+    try:
+        return _JSON.encode(small).encode()
+    except (TypeError, ValueError, RecursionError) as err:
+        validate(message)  # says which field it is
+        raise InvalidField(f"small fields of {type(message).__name__} do not fit in JSON: {err}") from None
 
 
 def _read_small(message_type, raw):
@@ -150,16 +163,19 @@ def _refuse_constant(name):
     raise ValueError(f"{name} is not a finite number")
 
 
+_WRITTEN_AS = {"int": int, "float": float, "str": str, "dict": dict}
+
+
 def _to_json(entry, value):
     kind = entry.metadata["type"]
     if kind == "complex":
         value = complex(value)
         return [value.real, value.imag]
-    return {"int": int, "float": float, "str": str, "dict": dict}[kind](value)
+    return _WRITTEN_AS[kind](value)
 
 
-def _dtype_code(entry):
-    dtype = entry.metadata["dtype"]
+@cache
+def _dtype_code(dtype):
     return f"{'b' if dtype.kind == 'b' else dtype.kind}{dtype.itemsize}".encode()
 
 

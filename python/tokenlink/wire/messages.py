@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The messages between camera node, radio and twin. Each field states its type once; ``validate`` enforces it."""
 
+import cmath
 import json
 import math
 from dataclasses import dataclass, field, fields
+from functools import cache
 
 import numpy as np
 
@@ -199,19 +201,29 @@ MESSAGE_TYPES = (
 )
 
 
+_all_fields = cache(fields)  # asked for with every message
+
+
+@cache
 def array_fields(message_type):
     """Fields of a message class that are arrays, in wire order."""
-    return [entry for entry in fields(message_type) if entry.metadata["type"] == "array"]
+    return tuple(entry for entry in fields(message_type) if entry.metadata["type"] == "array")
 
 
+@cache
 def scalar_fields(message_type):
     """All other fields but slot and seq, in wire order."""
-    names = ("slot", "seq")
-    return [entry for entry in fields(message_type) if entry.metadata["type"] != "array" and entry.name not in names]
+    arrays = ("slot", "seq", *(entry.name for entry in array_fields(message_type)))
+    return tuple(entry for entry in fields(message_type) if entry.name not in arrays)
 
 
-def validate(message):
+def validate(message, in_json=True):
     """The message itself, after checking every field.
+
+    Parameters
+    ----------
+    message : Message
+    in_json : bool   see whether dicts fit in JSON; False: whoever asks writes them as JSON and finds out
 
     Raises
     ------
@@ -220,13 +232,16 @@ def validate(message):
     WrongShape     array not one-dimensional, or lengths that differ
     """
     sizes = {}
-    for entry in fields(message):
+    for entry in _all_fields(type(message)):
         value, meta = getattr(message, entry.name), entry.metadata
-        if meta["type"] == "array":
+        kind = meta["type"]
+        if kind == "array":
             _check_array(entry.name, value, meta)
             if sizes.setdefault(meta["size"], value.size) != value.size:
                 expected = f"{meta['size']} = {sizes[meta['size']]}"
                 raise WrongShape(f"{entry.name} has {value.size} entries, expected {expected}")
+        elif kind == "dict":
+            _check_dict(entry.name, value, in_json)
         else:
             _check_scalar(entry.name, value, meta)
     return message
@@ -245,44 +260,45 @@ def _check_array(name, value, meta):
     if value.dtype.kind == "c" and not np.isfinite(value).all():
         raise InvalidField(f"{name} has entries that are not finite")
     low, high = meta["low"], meta["high"]
-    inside = (low is None or np.all(value >= low)) and (high is None or np.all(value <= high))
-    if not inside:
+    if value.size and not ((low is None or value.min() >= low) and (high is None or value.max() <= high)):
         raise InvalidField(f"{name} has entries outside {low} to {high if high is not None else 'the largest number'}")
+
+
+_TYPES = {
+    "int": (int, np.integer),
+    "float": (int, float, np.integer, np.floating),
+    "complex": (int, float, complex, np.number),
+}
+_BOOLS = (bool, np.bool_)  # bool is an int, but no number is meant
 
 
 def _check_scalar(name, value, meta):
     kind, low, high = meta["type"], meta["low"], meta["high"]
-    if kind == "dict":
-        _check_dict(name, value)
-        return
     if kind == "str":
         if not isinstance(value, str) or len(value) > high:
             raise InvalidField(f"{name} is no text of at most {high} characters")
         return
-    types = {
-        "int": (int, np.integer),
-        "float": (int, float, np.integer, np.floating),
-        "complex": (int, float, complex, np.number),
-    }
-    if isinstance(value, bool | np.bool_) or not isinstance(value, types[kind]):
+    if isinstance(value, _BOOLS) or not isinstance(value, _TYPES[kind]):
         raise InvalidField(f"{name} is {type(value).__name__}, expected {kind}")
     if kind == "complex":
-        if not np.isfinite(value):
+        if not _is_finite(value, cmath):
             raise InvalidField(f"{name} is {value}, expected a finite number")
     elif not (_is_finite(value) and low <= value <= high):
         raise InvalidField(f"{name} is no finite number from {low} to {high}")
 
 
-def _is_finite(value):
+def _is_finite(value, numbers=math):
     try:
-        return math.isfinite(value)
+        return numbers.isfinite(value)
     except OverflowError:  # an integer beyond the largest float
         return False
 
 
-def _check_dict(name, value):
+def _check_dict(name, value, in_json):
     if not isinstance(value, dict):
         raise InvalidField(f"{name} is {type(value).__name__}, expected dict")
+    if not in_json:
+        return
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as err:

@@ -13,7 +13,6 @@ import logging
 import threading
 import time
 from collections import Counter
-from dataclasses import replace
 
 import zmq
 from zmq.utils import z85
@@ -161,11 +160,13 @@ class _Socket:
         if self.counts[type(err).__name__] == 1:
             _log.warning("%s: %s: %s", self.address, type(err).__name__, err)
 
-    def _put(self, frames):
-        """Queue frames at once, or drop and count them; whether they were queued."""
+    def _put(self, frames, wait_ms=0):
+        """Queue frames as soon as there is room, or drop and count them; whether they were queued."""
         try:
             self._socket.send_multipart(frames, zmq.NOBLOCK)
         except zmq.Again:
+            if wait_ms and self._socket.poll(wait_ms, zmq.POLLOUT):
+                return self._put(frames)
             self.counts["queue_full"] += 1
         except zmq.ZMQError:  # of a socket that knows its peers: this one is gone
             self.counts["unreachable"] += 1
@@ -243,17 +244,14 @@ class PushSocket(_Socket):
         """
         seq = self._next_seq[type(message)]
         try:
-            frames = encode(replace(message, seq=seq), self.max_bytes)
+            frames = encode(message, self.max_bytes, seq)
         except WireError as err:
             self._refuse(err)
             raise
         self._next_seq[type(message)] += 1
         timeout_s = self.timeout_s if timeout_s is None else timeout_s
         self._note_handshakes()
-        if self._socket.poll(int(1000 * timeout_s), zmq.POLLOUT):
-            return self._put(frames)
-        self.counts["queue_full"] += 1
-        return False
+        return self._put(frames, int(1000 * timeout_s))
 
     def deliver(self, message):
         """Number and queue a message, however long it takes until there is room; arguments and errors as for ``send``.
@@ -304,15 +302,14 @@ class PullSocket(_Socket):
         """(frames, message) of the next well-formed message, or None after the timeout."""
         deadline = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
         while True:
-            left_s = max(0.0, deadline - time.monotonic())
             self._note_handshakes()
-            if not self._socket.poll(int(1000 * left_s), zmq.POLLIN):
-                return None
             try:
                 frames = self._socket.recv_multipart(zmq.NOBLOCK)
                 return frames, decode(frames[self._envelope :], self.max_bytes)
             except zmq.Again:
-                continue
+                left_s = max(0.0, deadline - time.monotonic())
+                if not self._socket.poll(int(1000 * left_s), zmq.POLLIN):
+                    return None
             except WireError as err:
                 self._refuse(err)
                 if time.monotonic() >= deadline:
@@ -320,10 +317,11 @@ class PullSocket(_Socket):
 
     def _count(self, message):
         tracker = self._trackers.setdefault(type(message), SequenceTracker())
-        tracker.observe(message.seq)
+        out_of_order = tracker.out_of_order
+        skipped = tracker.observe(message.seq)
         self.counts["received"] += 1
-        self.counts["lost"] = sum(each.lost for each in self._trackers.values())
-        self.counts["out_of_order"] = sum(each.out_of_order for each in self._trackers.values())
+        self.counts["lost"] += skipped
+        self.counts["out_of_order"] += tracker.out_of_order - out_of_order
 
 
 DEALER, ROUTER = zmq.DEALER, zmq.ROUTER
