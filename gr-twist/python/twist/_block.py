@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What all blocks share: handlers that never raise, counters by cause, timings, and the end of a run."""
 
+import ctypes
 import functools
 import threading
 import time
@@ -62,6 +63,7 @@ class counting:
         """Register the ports: dict of input name -> handler, names of outputs."""
         self._counts = Counter()
         self._counts_lock = threading.Lock()
+        self._held = None, None
         self.log = gr.logger(f"twist.{self.name()}")
         for port, handler in inputs.items():
             self.message_port_register_in(pmt.intern(port))
@@ -100,8 +102,18 @@ class counting:
         """Let this block's thread finish once it has handled what is queued."""
         self.to_basic_block()._post(pmt.intern("system"), pmt.cons(pmt.intern("done"), pmt.from_long(1)))
 
+    def start(self):
+        """Called by the scheduler in the block's own thread, before anything else there."""
+        # Without this hold the thread's Python state is made for every message or work call and thrown away after it.
+        self._held = threading.get_ident(), ctypes.pythonapi.PyGILState_Ensure()
+        return True
+
     def stop(self):
-        """Called by the scheduler at the end; prints the counters."""
+        """Called by the scheduler at the end, in the same thread; prints the counters."""
+        thread, state = self._held
+        if thread == threading.get_ident():
+            ctypes.pythonapi.PyGILState_Release(state)
+            self._held = None, None
         if counts := self.counts():
             self.log.info(f"{self.alias()}: " + ", ".join(f"{cause} {n}" for cause, n in sorted(counts.items())))
         return True

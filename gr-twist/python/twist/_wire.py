@@ -57,7 +57,7 @@ class receiving_block(message_block):
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, name=self.alias(), daemon=True)
         self._thread.start()
-        return True
+        return message_block.start(self)
 
     def wake(self):
         """Called when the block stops, in another thread; ends whatever ``receive`` waits for."""
