@@ -14,12 +14,14 @@ class Receiver:
     demapping : str    "soft", or "hard": the decoder gets bits without reliabilities
     gating : bool      tokens below their threshold are erased
     completion : str   see `tokenlink.models.inference.one_frame`
+    sees_doubted : bool   completion is told the erased tokens and their confidences, or nothing of them
     """
 
     protection: str = "table"
     demapping: str = "soft"
     gating: bool = True
     completion: str = "model"
+    sees_doubted: bool = True
 
 
 JPEG = "jpeg"
@@ -28,6 +30,7 @@ RECEIVERS = {
     "uniform": Receiver(protection="uniform"),
     "no-gating": Receiver(gating=False),
     "no-completion": Receiver(completion="none"),
+    "blind-completion": Receiver(sees_doubted=False),  # the paper's completion, eq. (11): erased is unknown
     "hold": Receiver(completion="copy"),
     JPEG: Receiver(gating=False, completion="copy"),  # pictures instead of tokens, see tokenlink.eval.jpeg_baseline
     "hard-only": Receiver(demapping="hard", gating=False, completion="none"),

@@ -183,7 +183,7 @@ class Simulator:
                 self._keep(key, without_model(completion, token_ids, erased, previous), *received[source])
         if holes:
             frames = [received[key[2:]] for key in holes]
-            inputs = (np.stack(part) for part in zip(*frames, strict=True))
+            inputs = (np.stack(part) for part in zip(*map(_told, holes, frames), strict=True))
             filled = self.models.complete(*inputs, np.stack([self._before(key[1]) for key in holes]))
             for key, state, frame in zip(holes, filled, frames, strict=True):
                 self._keep(key, state, *frame)
@@ -207,6 +207,13 @@ class Simulator:
         new = sorted(state_ids - self._readings.keys())
         if new:
             self._readings.update(zip(new, self.models.read(np.stack([self.states[i] for i in new])), strict=True))
+
+
+def _told(key, frame):
+    """What completion is told of a frame; a confidence of 0 says that nothing is known of an erased token."""
+    token_ids, erased, confidence = frame
+    blind = not RECEIVERS[key[2]].sees_doubted
+    return token_ids, erased, np.where(erased, np.float32(0), confidence) if blind else confidence
 
 
 class _Live:

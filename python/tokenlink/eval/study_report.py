@@ -71,7 +71,8 @@ def _line(figure):
     if figure["verdict"] == MISSING:
         return escape(f"{name}: {figure['reason']}")
     low, high = figure["interval"]
+    reading = figure.get("examination", {}).get("reading", "")
     return escape(
         f"{name}: {figure['left_mean']:.4f}, {figure['right_mean']:.4f}; difference {figure['difference']:+.4f} "
         f"[{low:+.4f}, {high:+.4f}], expected above {figure['above']:g}"
-    )
+    ) + (f'<br><span class="small">{escape(reading)}</span>' if reading else "")

@@ -66,3 +66,28 @@ def test_table_holds_every_comparison_once():
     assert len(lines) == sum(len(c.comparisons) for c in claims.CLAIMS)
     assert "| TWIST costs less than Static-High. (VI-C) | awgn | cost | static-high 1.5000 | twist 1.0000 |" in text
     assert all(line.count("|") == 9 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("tsmr", "cost", "cause"),
+    [(0.1, 1.0, "the data"), (0.3, 0.9, "the claim"), (0.3, 1.0, "our implementation"), (0.2, 1.0, "the claim")],
+)
+def test_what_does_not_hold_is_examined_by_mismatch_and_cost(tsmr, cost, cause):
+    rows = rows_of("twist", 0.1, tsmr, cost, seed=1) + rows_of("static-med", 0.1, 0.2, seed=2)
+    rows += rows_of("static-low", 0.12, 0.4, seed=3) + rows_of("static-high", 0.1, 0.0, seed=4)
+    figure = claims.check(claim("above-static-med"), rows, "awgn")["figures"][0]
+    found = figure["examination"]
+    assert found["cause"] == cause and found["reading"].lower().startswith(cause)
+    assert found["tsmr"][0] == pytest.approx(tsmr - 0.2) and found["cost"][0] == pytest.approx(cost - 1.0)
+    assert found["half_width"] == pytest.approx(np.diff(figure["interval"])[0] / 2)
+    f1 = [claims.estimate([r for r in rows if r["policy"] == p], "f1_avg").mean for p in ("static-high", "static-low")]
+    assert found["reach"] == pytest.approx(f1[0] - f1[1])
+    assert found["reading"] in claims.markdown(claims.check_all(rows), "Claims", "./twist claims")
+
+
+def test_what_holds_is_not_examined():
+    rows = rows_of("twist", 0.1, 0.1, 0.9) + rows_of("static-high", 0.1, 0.0, 1.5)
+    assert "examination" not in claims.check(claim("below-static-high-cost"), rows, "awgn")["figures"][0]
+    dear = rows_of("twist", 0.1, 0.3, 1.2) + rows_of("static-med", 0.1, 0.2) + rows_of("static-low", 0.1, 0.4)
+    low, med = claims.check(claim("tsmr-below-static-med"), dear, "awgn")["figures"]
+    assert "examination" not in low and med["examination"]["cause"] == "our implementation"

@@ -149,6 +149,22 @@ def test_receivers_do_what_their_names_say(networks, token_ids):
     assert by_name["no-gating"].n_accepted_wrong.sum() > by_name["full"].n_accepted_wrong.sum()
 
 
+def test_blind_completion_is_told_nothing_of_what_is_erased(networks, token_ids):
+    sim = simulator(networks, token_ids, channel=ChannelConfig("awgn", 7.0))
+    runs = [Run(0, make_policy("static-med"), name) for name in ("blind-completion", "full")]
+    blind, full = sim.run(runs)
+    model, previous = one_frame(networks), None
+    for slot, state in enumerate(sim.states_of(blind)):
+        tokens, erased, confidence = sim.received(runs[0], slot, 1)
+        # Whatever stands under an erasure, the state is the same.
+        hidden = np.where(erased, (tokens + 1 + slot) % TABLE.vocab_size, tokens).astype(np.int32)
+        told = hidden, erased, np.where(erased, 0, confidence).astype(np.float32)
+        previous = np.where(erased, model.complete(*told, previous), tokens)
+        assert np.array_equal(state, previous)
+    assert np.array_equal(blind.n_erased, full.n_erased)
+    assert (sim.states_of(blind) != sim.states_of(full)).any()
+
+
 def test_uniform_protection_has_one_rate_a_mode_and_keeps_the_budget():
     table = uniform_table(TABLE)
     rates = [set(mode.code_rates) for mode in table.modes]

@@ -10,7 +10,7 @@ from tokenlink.eval.statistics import estimate
 CHANNEL_ORDER = ("awgn", "rayleigh", "rayleigh:0.9")
 POLICIES = ("static-low", "static-med", "static-high", "channel-adaptive", "twist", "oracle")
 ABLATIONS = ("twist", "twist-no-gamma", "twist-no-u", "twist-no-d", "twist-no-pi")
-RECEIVERS = ("full", "uniform", "no-gating", "no-completion", "hard-only")
+RECEIVERS = ("full", "blind-completion", "hold", "uniform", "no-gating", "no-completion", "hard-only")
 URGENT = ("static-med", "channel-adaptive", "twist-no-pi", "twist")
 
 
