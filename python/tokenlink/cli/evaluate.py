@@ -15,7 +15,8 @@ OptionalPaths = Optional[list[Path]]  # noqa: UP007, UP045
 OptionalInt, OptionalText = Optional[int], Optional[str]  # noqa: UP007, UP045
 QUICK = {"snrs_db": (6.0, 14.0), "realisations": 1, "limit": 30}
 TRACKS = "KITTI tracking folder, for origin rendered."
-FIGURES = ("f1_avg", "tsmr", "auer", "erasure_rate", "cost")
+TABLE_WIDTH = 120  # no figure is cut off for a narrow terminal or a file
+FIGURES = ("f1_avg", "f1_car", "tsmr", "auer", "erasure_rate", "cost")
 STUDY = "main; feedback: delayed and lost; temporal: Es/N0 that changes in blocks; pareto: thresholds moved."
 PRIORITY = "exogenous: spells that know nothing of the scene; oracle: frames with a VRU by label; none."
 
@@ -78,7 +79,7 @@ def evaluate(
             tasks, sequences, setting, tables, store, workers, scheduler, artifacts and str(artifacts), bar.show
         )
     rows = _means(store, tasks, sequences, setting)
-    console.print(_table(rows, study))
+    console.print(_table(rows, study), width=max(console.width, TABLE_WIDTH), crop=False)
     rate = f", {result.frames_per_s:.0f} frames/s" if result.frames_per_s else ""
     console.print(
         f"{result.n_runs} runs computed in {result.wall_s:.0f} s{rate}, after {result.start_s:.0f} s to start workers; "
@@ -118,7 +119,7 @@ class _Bar:
 
 def _means(store, tasks, sequences, setting):
     """Mean figures of each policy, receiver and feedback over all that this call asked for."""
-    from tokenlink.eval.plan import run_config
+    from tokenlink.eval.plan import channel_name, run_config
     from tokenlink.eval.rows import add_confusions
     from tokenlink.eval.statistics import f1_parts
 
@@ -126,7 +127,7 @@ def _means(store, tasks, sequences, setting):
     for task in tasks:
         for spec, number in task.all_runs():
             config = run_config(setting, by_name[task.sequence], task, spec, number)
-            key = (task.channel.model, spec.policy, spec.receiver, spec.delay_slots, spec.loss, spec.control)
+            key = (channel_name(task.channel), spec.policy, spec.receiver, spec.delay_slots, spec.loss, spec.control)
             groups.setdefault(key, []).append(json_module.loads(store.path_of(config).read_text())["rows"][0])
     means = []
     for (channel, policy, receiver, delay, loss, control), rows in groups.items():
@@ -149,10 +150,11 @@ def _table(rows, study):
     table = Table(title=f"{study}: means over sequences, Es/N0 and realisations", title_justify="left")
     names = ("channel", "policy", "receiver", "delay_slots", "loss", "control")
     shown = [name for name in names if len({str(row[name]) for row in rows}) > 1 or name == "policy"]
-    for name in (*shown, *FIGURES):
-        table.add_column(name.replace("_", " "), justify="right" if name in FIGURES else "left", no_wrap=True)
+    figures = [name for name in FIGURES if any(row.get(name) is not None for row in rows)]
+    for name in (*shown, *figures):
+        table.add_column(name.replace("_", " "), justify="right" if name in figures else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(_text(row.get(name)) for name in (*shown, *FIGURES)))
+        table.add_row(*(_text(row.get(name)) for name in (*shown, *figures)))
     return table
 
 

@@ -10,10 +10,12 @@ from typing import Annotated, Optional
 import typer
 
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
+OptionalPaths = Optional[list[Path]]  # noqa: UP007, UP045
 Results = Annotated[Path, typer.Option(help="Results folder of ./twist evaluate.")]
 Out = Annotated[OptionalPath, typer.Option(help="Folder to write to; default: figures/ in the results folder.")]
 Tracks = Annotated[OptionalPath, typer.Option(help="KITTI tracking folder, for figure 8 of origin rendered.")]
 Frames = Annotated[OptionalPath, typer.Option(help="Frames of ./twist render, instead of tracks.")]
+Real = Annotated[OptionalPaths, typer.Option(help="KITTI raw drive or folder of stills, for origin real.")]
 DEFAULT = Path("runs/evaluation")
 
 
@@ -23,6 +25,7 @@ def figure(
     out: Out = None,
     tracks: Tracks = None,
     frames: Frames = None,
+    real: Real = None,
 ) -> None:
     """Draw a figure of an evaluation as PNG and SVG, with its data as CSV.
 
@@ -37,7 +40,7 @@ def figure(
     found = collect(results)
     for each in wanted:
         try:
-            paths = catalog.draw(each, found, out or results / "figures", _examples(each, found, tracks, frames))
+            paths = catalog.draw(each, found, out or results / "figures", _examples(each, found, tracks, frames, real))
         except catalog.FigureError as error:
             if number != "all":
                 raise
@@ -61,7 +64,9 @@ def claims(results: Results = DEFAULT, out: Out = None) -> None:
     typer.echo(f"{folder / 'claims.md'}")
 
 
-def report(results: Results = DEFAULT, out: Out = None, tracks: Tracks = None, frames: Frames = None) -> None:
+def report(
+    results: Results = DEFAULT, out: Out = None, tracks: Tracks = None, frames: Frames = None, real: Real = None
+) -> None:
     """Draw all figures, check all claims, and put them on one page: report.html.
 
     Example: ./twist report --results runs/evaluation
@@ -76,7 +81,7 @@ def report(results: Results = DEFAULT, out: Out = None, tracks: Tracks = None, f
     drawn, left_out = {}, {}
     for number in catalog.FIGURES:
         try:
-            drawn[number] = catalog.draw(number, found, folder, _examples(number, found, tracks, frames))[0]
+            drawn[number] = catalog.draw(number, found, folder, _examples(number, found, tracks, frames, real))[0]
         except catalog.FigureError as error:
             left_out[number] = str(error)
     write_report(folder / "report.html", found.setting, found.note, drawn, checked, left_out)
@@ -103,7 +108,7 @@ def _write_claims(found, folder, command):
     return checked
 
 
-def _examples(number, found, tracks, frames):
+def _examples(number, found, tracks, frames, real):
     """Frames for figure 8, of the first sequence evaluated; none where its frames are not at hand."""
     if number != 8:
         return []
@@ -115,7 +120,9 @@ def _examples(number, found, tracks, frames):
 
     names = {row["sequence"] for row in found.main}
     try:
-        sequences = load_sequences(found.setting["origin"], found.setting["split"], tracks=tracks, frames=frames)
+        sequences = load_sequences(
+            found.setting["origin"], found.setting["split"], tracks=tracks, frames=frames, real=real or ()
+        )
     except DatasetError as error:
         raise FigureError(f"figure 8 needs frames: {error}") from None
     sequences = [sequence for sequence in sequences if sequence.name in names]

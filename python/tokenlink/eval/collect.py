@@ -35,12 +35,18 @@ class Results:
 
     @property
     def note(self):
-        """One line for figures: where the data is from."""
-        names = sorted({row["sequence"] for row in self.main})
-        n_frames = sum({row["sequence"]: row["n_frames"] for row in self.main}.values())
-        n_realisations = len({row["realisation"] for row in self.main})
-        return (f"origin: {self.setting['origin']}, split {self.setting['split']}, {len(names)} sequences, "
-                f"{n_frames} frames, {n_realisations} channel realisations; bands: 95 % bootstrap")  # fmt: skip
+        """One line: where the data of the main rows is from."""
+        return self.note_on(self.main)
+
+    def note_on(self, rows):
+        """One line: where the data of some rows is from."""
+        head = f"origin: {self.setting['origin']}, split {self.setting['split']}"
+        lengths = {row["sequence"]: row["n_frames"] for row in rows}
+        if not lengths:
+            return head
+        parts = ((len(lengths), "sequence"), (sum(lengths.values()), "frame"),
+                 (len({row["realisation"] for row in rows}), "channel realisation"))  # fmt: skip
+        return ", ".join([head, *(f"{n} {noun}{'s' * (n != 1)}" for n, noun in parts)])
 
 
 def collect(folder: Path) -> Results:

@@ -12,7 +12,6 @@ import math
 
 from tokenlink.eval.statistics import StatisticsError, difference, estimate
 
-F1_METRICS = {"f1_avg": "static-low", "urgent_f1_avg": "static-low"}
 DATA, CLAIM, HERE = "the data", "the claim", "our implementation"
 COST_STEP = 0.01
 
@@ -48,7 +47,7 @@ def _between(left, right, metric):
 
 
 def _reach(rows, metric):
-    if metric not in F1_METRICS:
+    if "f1" not in metric:
         return None
     ends = [[r for r in rows if r["policy"] == f"static-{level}" and r["receiver"] == "full"]
             for level in ("high", "low")]  # fmt: skip
@@ -59,7 +58,7 @@ def _reach(rows, metric):
 
 def _read(figure, found):
     """Cause and text; the better side is `left` where more is better."""
-    more_is_better = figure["metric"] in F1_METRICS
+    more_is_better = "f1" in figure["metric"]
     better, other = (figure["left"], figure["right"]) if more_is_better else (figure["right"], figure["left"])
     sign = 1.0 if more_is_better else -1.0
     cost = None if found["cost"] is None else sign * found["cost"][0]

@@ -22,6 +22,8 @@ MAIN_POLICIES = ("twist", "static-low", "static-med", "static-high", "channel-ad
 SNRS_DB = tuple(range(0, 21, 2))
 CHANNELS = ("awgn", "rayleigh")
 DELAYS, LOSSES = (1, 2, 5, 10), (0.0, 0.1, 0.3, 0.5)
+# Under one mode too: in the loop another completion means another drift, and with it other modes.
+COMPLETION_POLICY, COMPLETIONS = "static-med", ("blind-completion", "hold")
 JPEG_POLICIES = ("static-low", "static-med", "static-high")
 FEEDBACK_POLICIES = ("twist", "channel-adaptive")
 FEEDBACK_SNRS_DB = (8.0, 12.0, 16.0)
@@ -238,7 +240,8 @@ def study_tasks(study, sequences, control, policies=None, receivers=None, snrs_d
     study : str                    one of STUDIES
     sequences : list of Sequence
     control : ControlConfig        whose thresholds "pareto" moves
-    policies, receivers : sequence of str or None   None: those of the study; receivers are compared under TWIST
+    policies, receivers : sequence of str or None   None: those of the study; receivers are compared under TWIST,
+                                                    and those of COMPLETIONS under COMPLETION_POLICY too
     snrs_db, channels : sequence or None            None: those of the study
     realisations : int             >= 1
 
@@ -276,5 +279,7 @@ def _of_study(study, control, policies, receivers):
     specs = [RunSpec(policy) for policy in policies or MAIN_POLICIES]
     wanted = RECEIVERS if receivers is None else receivers
     specs += [RunSpec("twist", name) for name in wanted if name not in ("full", JPEG)]
+    specs += [RunSpec(COMPLETION_POLICY, name) for name in COMPLETIONS
+              if name in wanted and RunSpec(COMPLETION_POLICY) in specs]  # fmt: skip
     specs += [RunSpec(policy, JPEG) for policy in JPEG_POLICIES if JPEG in wanted]
     return tuple(dict.fromkeys(specs)), SNRS_DB, CHANNELS, SnrTrajectory()

@@ -152,6 +152,7 @@ METRICS = {
     "f1_vru": lambda c: _f1(c, "vru", ""),
     "f1_density": lambda c: _density_f1(c, ""),
     "urgent_f1_avg": lambda c: _f1_avg(c, "urgent_"),
+    "urgent_f1_car": lambda c: _f1(c, "car", "urgent_"),
     "tsmr": lambda c: _ratio(c[..., _AT["mismatch"]], c[..., _AT["n_frames"]]),
     "auer": lambda c: _ratio(c[..., _AT["auer"]], c[..., _AT["n_auer"]]),
     "erasure_rate": lambda c: _ratio(c[..., _AT["erased"]], c[..., _AT["n_frames"]]),
@@ -159,6 +160,14 @@ METRICS = {
     "wrong_duration": lambda c: _ratio(c[..., _AT["wrong_slots"]], c[..., _AT["wrong_spells"]]),
     "wrong_age": lambda c: _ratio(c[..., _AT["wrong_age_sum"]], c[..., _AT["n_labelled"]]),
 }
+
+
+def measurable(metric: str, rows: list[dict]) -> str:
+    """The metric, or the F1 of car presence in its place where rows know of nothing but cars."""
+    known = [row["confusion"] for row in rows if "confusion" in row]
+    if not metric.endswith("f1_avg") or not known or any(np.any(part["density"]) for part in known):
+        return metric
+    return metric.replace("f1_avg", "f1_car")
 
 
 def by_realisation(counts: np.ndarray, metric: str) -> np.ndarray:
@@ -206,6 +215,44 @@ def estimate_counts(counts: np.ndarray, metric: str, seed: int = 0) -> Estimate:
     if each.size == 0:
         return Estimate(*(float("nan"),) * 4)
     return Estimate(float(each.mean()), float(each.std()), *_interval(bootstrap(counts, metric, seed=seed)))
+
+
+def estimates_side_by_side(selections: list[list[dict]], metric: str, conditions=("esn0_db",), seed: int = 0):
+    """Estimates of selections that met the same sequences, realisations and conditions, to be drawn beside each other.
+
+    Which sequences there are moves all of them alike and says nothing of how they differ. So what all have in common is
+    taken out of every bootstrap sample, and low and high show what is left; with one selection, or where the selections
+    did not meet the same, they are those of `estimate`.
+
+    Parameters
+    ----------
+    selections : list of list of dict   rows of each
+    metric : str
+    conditions : tuple of str           averaged over after the metric is taken
+    seed : int
+
+    Returns
+    -------
+    list of Estimate
+
+    Notes
+    -----
+    Cousineau, "Confidence intervals in within-subject designs", Tutorials in Quantitative Methods for Psychology 1(1),
+    2005; the factor n / (n - 1) of the variance: Morey, ibid. 4(2), 2008.
+    """
+    counts = [stack(rows, conditions) for rows in selections]
+    plain = [estimate_counts(each, metric, seed) for each in counts]
+    places = {frozenset((r["sequence"], r["realisation"]) for r in rows) for rows in selections}
+    if len(selections) < 2 or len(places) > 1:
+        return plain
+    samples = np.stack([bootstrap(each, metric, seed=seed) for each in counts])
+    samples -= samples.mean(axis=0)
+    samples *= np.sqrt(len(samples) / (len(samples) - 1))
+    # The bootstrap of a ratio is centred a little off its mean.
+    return [
+        one if np.isnan(own).all() else Estimate(one.mean, one.std, *_interval(own - np.nanmean(own) + one.mean))
+        for one, own in zip(plain, samples, strict=True)
+    ]
 
 
 def difference(left: list[dict], right: list[dict], metric: str, conditions=("esn0_db",), seed: int = 0) -> Estimate:

@@ -91,3 +91,19 @@ def test_what_holds_is_not_examined():
     dear = rows_of("twist", 0.1, 0.3, 1.2) + rows_of("static-med", 0.1, 0.2) + rows_of("static-low", 0.1, 0.4)
     low, med = claims.check(claim("tsmr-below-static-med"), dear, "awgn")["figures"]
     assert "examination" not in low and med["examination"]["cause"] == "our implementation"
+
+
+def test_one_run_alone_decides_nothing():
+    rows = rows_of("twist", 0.1, 0.1, 1.0) + rows_of("static-high", 0.1, 0.1, 1.5)
+    one = [r for r in rows if r["sequence"] == "s0" and r["realisation"] == 0]
+    for few, verdict in ((rows, claims.HOLDS), (one, claims.MISSING)):
+        assert claims.check(claim("below-static-high-cost"), few, "awgn")["verdict"] == verdict
+
+
+def test_stills_of_cars_are_compared_by_the_f1_of_cars():
+    rows = rows_of("twist", 0.1, 0.1, seed=1) + rows_of("static-med", 0.3, 0.2, seed=2)
+    for row in rows:
+        row["confusion"] = row["confusion"] | {"vru": [0] * 4, "density": [[0] * 3] * 3}
+    unlabelled = [{k: v for k, v in row.items() if k != "confusion"} | {"sequence": "drive"} for row in rows]
+    figure = claims.check(claim("above-static-med"), rows + unlabelled, "awgn")["figures"][0]
+    assert figure["metric"] == "f1_car" and figure["verdict"] == claims.HOLDS

@@ -111,3 +111,42 @@ def test_incomplete_and_double_rows_are_named():
         statistics.stack([])
     with pytest.raises(statistics.StatisticsError, match="no counterpart"):
         statistics.difference(rows, rows[:-1], "tsmr")
+
+
+def test_bands_side_by_side_leave_out_what_the_selections_share():
+    """Two that differ by nothing but a constant: the sequences move both, so nothing is left but their distance."""
+    rows = grid(np.random.default_rng(11), 0.3)
+    shifted = [r | {"tsmr": r["tsmr"] + 0.05} for r in rows]
+    both = statistics.estimates_side_by_side([rows, shifted], "tsmr")
+    for one, selection in zip(both, (rows, shifted), strict=True):
+        alone = statistics.estimate(selection, "tsmr")
+        assert one.mean == alone.mean and one.std == alone.std and alone.high - alone.low > 0.01
+        assert one.low == pytest.approx(one.mean) and one.high == pytest.approx(one.mean)
+
+
+def test_bands_side_by_side_show_the_paired_difference():
+    """For two selections each band is half as wide as the difference's interval, times the square root of two."""
+    rows, others = (grid(np.random.default_rng(seed), 0.3) for seed in (12, 13))
+    both = statistics.estimates_side_by_side([rows, others], "f1_avg")
+    paired = statistics.difference(rows, others, "f1_avg")
+    for one in both:
+        assert one.high - one.low == pytest.approx((paired.high - paired.low) / np.sqrt(2))
+
+
+def test_bands_of_what_did_not_meet_the_same_are_those_of_each_alone():
+    rows = grid(np.random.default_rng(14), 0.3)
+    fewer = [r for r in rows if r["sequence"] != "s0"]
+    for one, selection in zip(statistics.estimates_side_by_side([rows, fewer], "tsmr"), (rows, fewer), strict=True):
+        assert one == statistics.estimate(selection, "tsmr")
+    assert statistics.estimates_side_by_side([rows], "tsmr") == [statistics.estimate(rows, "tsmr")]
+
+
+def test_where_only_cars_are_known_their_f1_stands_for_all():
+    rows = grid(np.random.default_rng(15), 0.3)
+    cars = [r | {"confusion": r["confusion"] | {"vru": [0] * 4, "density": [[0] * 3] * 3}} for r in rows]
+    assert statistics.measurable("f1_avg", rows) == "f1_avg" and statistics.measurable("tsmr", cars) == "tsmr"
+    assert statistics.measurable("f1_avg", cars) == "f1_car"
+    assert statistics.measurable("urgent_f1_avg", cars) == "urgent_f1_car"
+    assert statistics.measurable("f1_avg", []) == "f1_avg"
+    assert np.isnan(statistics.estimate(cars, "f1_avg").mean)
+    assert statistics.estimate(cars, "f1_car").mean == statistics.estimate(rows, "f1_car").mean

@@ -25,17 +25,30 @@ LOOKS = {
     "twist-no-gamma": ("#CC79A7", "v"), "twist-no-u": ("#56B4E9", "s"),
     "twist-no-d": ("#009E73", "^"), "twist-no-pi": ("#0072B2", "D"),
     "uniform": ("#CC79A7", "P"), "no-gating": ("#E69F00", "X"), "no-completion": ("#009E73", "<"),
-    "hard-only": ("#000000", ">"), "jpeg": ("#E69F00", "h"),
+    "hard-only": ("#000000", ">"), "jpeg": ("#E69F00", "h"), "hold": ("#56B4E9", "p"),
+    "blind-completion": ("#0072B2", "d"), "nominal": ("#000000", ""), "received": ("#BBBBBB", ""),
+    **{f"jpeg, {level} budget": (colour, mark) for level, colour, mark in (
+        ("low", "#E69F00", "v"), ("med", "#CC79A7", "s"), ("high", "#882255", "^"))},
     "1/3": ("#0072B2", "o"), "1/2": ("#009E73", "s"), "2/3": ("#E69F00", "^"), "3/4": ("#CC79A7", "D"),
     "5/6": ("#D55E00", "v"),
 }  # fmt: skip
 _SPARE = ("#E69F00", "#CC79A7", "#56B4E9", "#000000", "#009E73", "#0072B2", "#D55E00", "#999999")
 NAMES = {
-    "f1_avg": "traffic-state macro-F1", "tsmr": "token state mismatch (TSMR)", "auer": "accepted wrong (AUER)",
-    "erasure_rate": "erased tokens (ER)", "cost": "cost, B_m / B_0", "urgent_f1_avg": "macro-F1 of urgent frames",
-    "wrong_duration": "duration of a wrong state [slots]", "wrong_age": "age of incorrect information [slots]",
+    "f1_avg": "traffic-state macro-F1", "f1_car": "F1 of car presence", "urgent_f1_car": "F1 of cars, urgent frames",
+    "tsmr": "token state mismatch", "auer": "wrong among accepted",
+    "erasure_rate": "erased tokens", "cost": "mean cost $B_m/B_0$", "urgent_f1_avg": "F1 of urgent frames",
+    "wrong_duration": "wrong state lasts [slots]", "wrong_age": "age of wrong state [slots]",
     "awgn": "AWGN", "rayleigh": "Rayleigh", "rayleigh:0.9": "slow Rayleigh",
 }  # fmt: skip
+_WORDS = {
+    "twist": "TWIST", "static-low": "Static-Low", "static-med": "Static-Med", "static-high": "Static-High",
+    "channel-adaptive": "Channel-Adaptive", "oracle": "oracle", "twist-no-gamma": "TWIST without \u03b3",
+    "twist-no-u": "TWIST without u", "twist-no-d": "TWIST without d", "twist-no-pi": "TWIST without \u03c0",
+    "uniform": "uniform protection", "no-gating": "no gating", "no-completion": "no completion",
+    "hold": "hold previous", "hard-only": "hard decisions", "blind-completion": "blind completion",
+}  # fmt: skip
+ESN0_LABEL = "nominal $E_s/N_0$ [dB]"
+BANDS = "bands: 95 % bootstrap, of F1 and ages less what all series of a panel share"
 plt.rcParams.update(STYLE)
 
 
@@ -60,29 +73,40 @@ class Canvas:
         self.figure, self.axes = plt.subplots(self.rows, self.cols, figsize=self.size, squeeze=False)
         self._top = 1.0
 
-    def line(self, axis, label, x, estimates, style=None):
+    def line(self, axis, label, x, estimates, style="-"):
         """A line with its interval as a band; x: list of float, estimates: list of Estimate."""
-        colour, mark = look(style or label)
+        colour, mark = look(label)
         mean, low, high = ([getattr(e, key) for e in estimates] for key in ("mean", "low", "high"))
-        axis.plot(x, mean, color=colour, marker=mark, markersize=4, linewidth=1.3, label=label)
-        axis.fill_between(x, low, high, color=colour, alpha=0.13, linewidth=0)
+        above = 3.0 if label == "twist" else 2.0  # what this is about is not hidden by what it is compared with
+        axis.plot(x, mean, color=colour, marker=mark, markersize=4, linewidth=1.3, linestyle=style, label=words(label),
+                  zorder=above)  # fmt: skip
+        if len(x) > 1:
+            axis.fill_between(x, low, high, color=colour, alpha=0.13, linewidth=0)
+        else:
+            axis.vlines(x, low, high, color=colour, linewidth=1)
         self.keep(axis, label, x, estimates)
 
-    def bars(self, axis, labels, estimates):
-        """Bars with intervals."""
-        mean = [e.mean for e in estimates]
-        # A bootstrap interval need not hold the mean of a skewed metric.
-        whiskers = [[max(0.0, e.mean - e.low) for e in estimates], [max(0.0, e.high - e.mean) for e in estimates]]
-        axis.bar(range(len(labels)), mean, color=[look(label)[0] for label in labels], width=0.65)
-        axis.errorbar(range(len(labels)), mean, whiskers, fmt="none", ecolor="#333333", elinewidth=1, capsize=3)
-        axis.set_xticks(range(len(labels)), [short(label) for label in labels], rotation=25, ha="right")
-        axis.grid(axis="x", visible=False)
-        for label, estimate in zip(labels, estimates, strict=True):
-            self.keep(axis, label, [""], [estimate])
+    def points(self, axis, labels, estimates):
+        """A point with its interval for each label, one below the other."""
+        for at, (label, e) in enumerate(zip(labels, estimates, strict=True)):
+            colour, mark = look(label)
+            # A bootstrap interval need not hold the mean of a skewed metric.
+            reach = [[max(0.0, e.mean - e.low)], [max(0.0, e.high - e.mean)]]
+            axis.errorbar([e.mean], [at], xerr=reach, color=colour, marker=mark, markersize=6, capsize=3, linewidth=1.3)
+            self.keep(axis, label, [""], [e])
+        axis.set_ylim(len(labels) - 0.5, -0.5)
+        axis.set_yticks(range(len(labels)), [words(label) for label in labels])
+        axis.grid(axis="y", visible=False)
+        axis.margins(x=0.12)
+
+    def panel(self, axis, title, name=None):
+        """Title of a panel, and its name in the CSV."""
+        axis.set_title(title)
+        axis.set_label(name or title)
 
     def keep(self, axis, label, x, estimates):
         """Note what was drawn for the CSV."""
-        panel = axis.get_title() or axis.get_ylabel()
+        panel = axis.get_label() or axis.get_title()
         for at, e in zip(x, estimates, strict=True):
             self.data.append([panel, label, at, e.mean, e.std, e.low, e.high])
 
@@ -92,8 +116,9 @@ class Canvas:
         for axis in self.axes.flat:
             found |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
         rows = -(-len(found) // cols)
+        cols = max(1, -(-len(found) // rows))
         self._top = 1 - (0.1 + LEGEND_ROOM_IN * rows / 2) / self.figure.get_figheight()
-        self.figure.legend(found.values(), found.keys(), loc="upper center", ncols=min(cols, max(1, len(found))))
+        self.figure.legend(found.values(), found.keys(), loc="upper center", ncols=cols)
 
     def note(self, text):
         """Small print at the lower left: where the data is from."""
@@ -119,6 +144,6 @@ def look(label: str) -> tuple[str, str]:
     return LOOKS.get(label) or (_SPARE[sum(label.encode()) % len(_SPARE)], ".")
 
 
-def short(label: str) -> str:
-    """A label for a narrow place."""
-    return label.replace("twist-no-", "w/o ").replace("static-", "").replace("channel-adaptive", "chan.-adapt.")
+def words(label: str) -> str:
+    """A series as a reader knows it."""
+    return _WORDS.get(label, label.replace("jpeg", "JPEG"))

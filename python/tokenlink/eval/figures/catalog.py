@@ -99,7 +99,8 @@ def draw(number: int, results: Results, folder: Path, examples: list = ()) -> li
     usable = rows if one.draw in (temporal, qualitative) else [r for r in rows if _fits(one, r)]
     if not usable:
         raise FigureError(f"figure {number} has no rows: run ./twist evaluate --study {one.study} with the same --out")
-    return one.draw(usable, results.note).save(folder)
+    note = results.note_on([] if one.draw is qualitative else usable)
+    return one.draw(usable, note).save(folder)
 
 
 def _fits(one, row):

@@ -4,25 +4,50 @@
 from __future__ import annotations
 
 from tokenlink.eval.claims import select
-from tokenlink.eval.figures.canvas import NAMES, Canvas
-from tokenlink.eval.statistics import estimate
+from tokenlink.eval.figures.canvas import BANDS, ESN0_LABEL, NAMES, Canvas
+from tokenlink.eval.statistics import estimate, estimates_side_by_side, measurable
 
 CHANNEL_ORDER = ("awgn", "rayleigh", "rayleigh:0.9")
 POLICIES = ("static-low", "static-med", "static-high", "channel-adaptive", "twist", "oracle")
 ABLATIONS = ("twist", "twist-no-gamma", "twist-no-u", "twist-no-d", "twist-no-pi")
 RECEIVERS = ("full", "blind-completion", "hold", "uniform", "no-gating", "no-completion", "hard-only")
+FRONTS = ("twist", "channel-adaptive", "static-low", "static-med", "static-high", "oracle")
+FEEDBACK = ("twist", "channel-adaptive")
+UNBOUNDED = ("cost", "wrong_duration", "wrong_age")
+SMALLEST_AUER = 1e-3  # linear below, so that 0 is there
 URGENT = ("static-med", "channel-adaptive", "twist-no-pi", "twist")
 
 
 def over_snr(canvas, axis, rows, metric, series):
     """Lines of a metric over Es/N0; series: label -> fields of the rows; those that were not run are left out."""
-    for label, wanted in series.items():
-        mine = select(rows, **wanted)
-        snrs = sorted({row["esn0_db"] for row in mine})
-        if snrs:
-            canvas.line(axis, label, snrs, [estimate(select(mine, esn0_db=snr), metric) for snr in snrs])
-    axis.set_xlabel("nominal Es/N0 [dB]")
+    mine = {label: select(rows, **wanted) for label, wanted in series.items()}
+    points = {label: {} for label in mine}
+    for snr in sorted({row["esn0_db"] for each in mine.values() for row in each}):
+        here = {label: found for label, each in mine.items() if (found := select(each, esn0_db=snr))}
+        for label, one in zip(here, _estimates(list(here.values()), metric), strict=True):
+            points[label][snr] = one
+    for label, found in points.items():
+        if found:
+            canvas.line(axis, label, list(found), list(found.values()), "--" if label.startswith("jpeg") else "-")
+    axis.set_xlabel(ESN0_LABEL)
     axis.set_ylabel(NAMES[metric])
+    _keep_possible(axis, metric)
+    if metric == "auer":
+        axis.set_yscale("symlog", linthresh=SMALLEST_AUER)
+        axis.set_ylim(bottom=0.0)
+
+
+def _estimates(selections, metric):
+    """Estimates of each selection; which sequences there are says little of mismatch and cost, but most of F1."""
+    if "f1" in metric or metric.startswith("wrong"):
+        return estimates_side_by_side(selections, metric)
+    return [estimate(rows, metric) for rows in selections]
+
+
+def _keep_possible(axis, metric):
+    """No room for values that cannot be: shares above 1, and anything below 0."""
+    low, high = axis.get_ylim()
+    axis.set_ylim(max(low, -0.04 * (high - max(low, 0.0))), high if metric in UNBOUNDED else min(high, 1.02))
 
 
 def _channels(rows):
@@ -30,15 +55,15 @@ def _channels(rows):
 
 
 def _grid(name, rows, metrics, series, note, height=2.7):
-    channels = _channels(rows)
+    channels, metrics = _channels(rows), [measurable(metric, rows) for metric in metrics]
     canvas = Canvas(name, len(metrics), len(channels), (4.3 * len(channels), height * len(metrics)))
     for i, metric in enumerate(metrics):
         for j, channel in enumerate(channels):
             axis = canvas.axes[i][j]
-            axis.set_title(f"{NAMES[channel]}: {metric}")
+            canvas.panel(axis, NAMES[channel], f"{NAMES[channel]}: {metric}")
             over_snr(canvas, axis, select(rows, channel=channel), metric, series)
-    canvas.legend(cols=min(len(series), 2 + 2 * len(channels)))
-    canvas.note(note)
+    canvas.legend(cols=2 + 2 * len(channels))
+    canvas.note(f"{note}; {BANDS}")
     return canvas
 
 
@@ -61,29 +86,22 @@ def diagnostics(rows, note=""):
 def ablation(rows, esn0_db, note=""):
     """Figure 7: F1 and cost without each input of the controller; F1 and TSMR of each receiver, at one SNR."""
     channels = _channels(rows)
-    canvas = Canvas("figure_07_ablation", len(channels), 4, (12.5, 2.9 * len(channels)))
-    panels = [("f1_avg", "policy", ABLATIONS), ("cost", "policy", ABLATIONS),
-              ("f1_avg", "receiver", RECEIVERS), ("tsmr", "receiver", RECEIVERS)]  # fmt: skip
+    canvas = Canvas("figure_07_ablation", len(channels), 4, (13.0, 2.5 * len(channels)))
+    f1 = measurable("f1_avg", rows)
+    panels = [(f1, "policy", ABLATIONS), ("cost", "policy", ABLATIONS), (f1, "receiver", RECEIVERS),
+              ("tsmr", "receiver", RECEIVERS)]  # fmt: skip
     for line, channel in zip(canvas.axes, channels, strict=True):
         at = select(rows, channel=channel, esn0_db=esn0_db)
         for axis, (metric, key, names) in zip(line, panels, strict=True):
-            axis.set_title(f"{NAMES[channel]}, {esn0_db:g} dB: {metric}")
+            title = f"{NAMES[channel]}, {esn0_db:g} dB"
+            canvas.panel(axis, title, f"{title}: {metric} by {key}")
             fixed = {"receiver": "full"} if key == "policy" else {"policy": "twist"}
             found = {n: select(at, **{key: n}, **fixed) for n in names}
             found = {("twist" if n == "full" else n): r for n, r in found.items() if r}
-            canvas.bars(axis, list(found), [estimate(r, metric) for r in found.values()])
-            _zoom(axis, [estimate(r, metric) for r in found.values()], metric)
-    canvas.note(note)
+            canvas.points(axis, list(found), _estimates(list(found.values()), metric))
+            axis.set_xlabel(NAMES[metric])
+    canvas.note(f"{note}; {BANDS}".replace("bands", "bars"))
     return canvas
-
-
-def _zoom(axis, estimates, metric):
-    """F1 and cost differ little between variants: begin the axis below them, and say where."""
-    if metric in ("f1_avg", "cost") and estimates:
-        low = min(min(e.low, e.mean) for e in estimates)
-        high = max(max(e.high, e.mean) for e in estimates)
-        margin = 0.25 * max(high - low, 0.02)
-        axis.set_ylim(max(0.0, low - margin), high + margin)
 
 
 def urgent(rows, note=""):
@@ -108,56 +126,77 @@ def jpeg(rows, note=""):
 def feedback(rows, note=""):
     """Figure 13: what delay and loss of the feedback do to F1, TSMR and cost."""
     channels = _channels(rows)
-    metrics = ("f1_avg", "tsmr", "cost")
-    canvas = Canvas("figure_13_feedback", len(metrics), 2 * len(channels), (3.6 * 2 * len(channels), 7.5))
+    metrics = (measurable("f1_avg", rows), "tsmr", "cost")
+    canvas = Canvas("figure_13_feedback", len(metrics), 2 * len(channels), (3.9 * 2 * len(channels), 7.5))
     for j, channel in enumerate(channels):
         here = select(rows, channel=channel, receiver="full")
-        for k, (key, fixed, unit) in enumerate((("delay_slots", "loss", "slots"), ("loss", "delay_slots", "share"))):
+        for k, (key, fixed) in enumerate((("delay_slots", "loss"), ("loss", "delay_slots"))):
             for i, metric in enumerate(metrics):
                 axis = canvas.axes[i][2 * j + k]
-                axis.set_title(f"{NAMES[channel]}: {metric}")
-                for policy in ("twist", "channel-adaptive"):
-                    _over_feedback(canvas, axis, select(here, policy=policy), metric, policy, key, fixed)
-                axis.set_xlabel(f"feedback {'delay' if key == 'delay_slots' else 'lost'} [{unit}]")
+                axis.sharey(canvas.axes[i][0])
+                canvas.panel(axis, NAMES[channel], f"{NAMES[channel]}: {metric} over {key}")
+                values = _over_feedback(canvas, axis, here, metric, key, fixed)
+                axis.set_xlabel("feedback delay [slots]" if key == "delay_slots" else "share of feedback lost")
+                axis.set_xticks(values)
+                axis.set_ylabel(NAMES[metric])
+                _keep_possible(axis, metric)
     canvas.legend()
-    canvas.note(note)
+    snrs = ", ".join(f"{snr:g}" for snr in sorted({row["esn0_db"] for row in rows}))
+    canvas.note(f"{note}; mean over {snrs} dB; {BANDS}")
     return canvas
 
 
 def pareto(rows, note=""):
     """Figure 10: F1 and TSMR against mean cost, each adaptive policy with its thresholds moved; statics as points."""
-    channels, metrics = _channels(rows), ("f1_avg", "tsmr")
+    channels, metrics = _channels(rows), (measurable("f1_avg", rows), "tsmr")
     canvas = Canvas("figure_10_pareto", len(metrics), len(channels), (4.3 * len(channels), 2.9 * len(metrics)))
     for j, channel in enumerate(channels):
         here = select(rows, channel=channel, receiver="full")
         for i, metric in enumerate(metrics):
             axis = canvas.axes[i][j]
-            axis.set_title(f"{NAMES[channel]}: {metric}")
-            for policy in ("twist", "channel-adaptive"):
-                _front(canvas, axis, [r for r in select(here, policy=policy) if r["control"]], metric, policy)
-            for policy in ("static-low", "static-med", "static-high", "oracle"):
-                _front(canvas, axis, select(here, policy=policy), metric, policy)
+            canvas.panel(axis, NAMES[channel], f"{NAMES[channel]}: {metric}")
+            _fronts(canvas, axis, here, metric)
             axis.set_xlabel(NAMES["cost"])
             axis.set_ylabel(NAMES[metric])
+            _keep_possible(axis, metric)
     canvas.legend()
-    canvas.note(note)
+    snrs = ", ".join(f"{snr:g}" for snr in sorted({row["esn0_db"] for row in rows}))
+    canvas.note(f"{note}; mean over {snrs} dB; {BANDS}")
     return canvas
 
 
-def _front(canvas, axis, rows, metric, label):
+def _fronts(canvas, axis, rows, metric):
+    """A line for each adaptive policy, a point for each other."""
     points = {}
     for row in rows:
-        points.setdefault(tuple(sorted(row["control"].items())), []).append(row)
-    each = sorted(((estimate(p, "cost").mean, estimate(p, metric)) for p in points.values()), key=lambda x: x[0])
-    if each:
-        canvas.line(axis, label, [cost for cost, _ in each], [value for _, value in each])
-
-
-def _over_feedback(canvas, axis, rows, metric, label, key, fixed):
-    usual = min((row["feedback"][fixed] for row in rows), default=None)
-    rows = [row for row in rows if row["feedback"][fixed] == usual]
-    values = sorted({row["feedback"][key] for row in rows})
-    if not values:
+        if row["policy"] in FRONTS and bool(row["control"]) == (row["policy"] in FRONTS[:2]):
+            points.setdefault((row["policy"], tuple(sorted(row["control"].items()))), []).append(row)
+    met = {key: {(r["sequence"], r["realisation"], r["esn0_db"]) for r in found} for key, found in points.items()}
+    most = max(met.values(), key=len, default=set())
+    points = {key: found for key, found in points.items() if met[key] == most}  # of fewer SNRs would be another mean
+    if not points:
         return
-    each = [estimate([r for r in rows if r["feedback"][key] == v], metric) for v in values]
-    canvas.line(axis, label, values, each)
+    each = _estimates(list(points.values()), metric)
+    costs = [estimate(found, "cost").mean for found in points.values()]
+    for policy in FRONTS:
+        mine = sorted(((cost, one) for (name, _), cost, one in zip(points, costs, each, strict=True) if name == policy),
+                      key=lambda pair: pair[0])  # fmt: skip
+        if mine:
+            canvas.line(axis, policy, *zip(*mine, strict=True))
+
+
+def _over_feedback(canvas, axis, rows, metric, key, fixed):
+    """A line for each policy over one of delay and loss, the other at its least; the values on the x axis."""
+    usual = min((row["feedback"][fixed] for row in rows), default=None)
+    points = {}
+    for row in rows:
+        if row["feedback"][fixed] == usual and row["policy"] in FEEDBACK:
+            points.setdefault((row["policy"], row["feedback"][key]), []).append(row)
+    if not points:
+        return []
+    each = dict(zip(points, _estimates(list(points.values()), metric), strict=True))
+    for policy in FEEDBACK:
+        mine = sorted(value for name, value in each if name == policy)
+        if mine:
+            canvas.line(axis, policy, mine, [each[policy, value] for value in mine])
+    return sorted({value for _, value in each})

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from tokenlink.eval.figures.canvas import NAMES, Canvas, look
+from tokenlink.eval.figures.canvas import ESN0_LABEL, NAMES, Canvas, look
 from tokenlink.eval.statistics import Estimate
 
 MIN_COUNT = 200
@@ -47,18 +47,18 @@ def reliability(rows, note=""):
     canvas = Canvas("figure_11_reliability", len(channels), 2, (8.6, 3.3 * len(channels)))
     for line, channel in zip(canvas.axes, channels, strict=True):
         here = [r for r in rows if r["channel"] == channel]
+        canvas.panel(line[0], f"{NAMES[channel]}, all SNRs", f"{NAMES[channel]}: reliability")
+        canvas.panel(line[1], NAMES[channel], f"{NAMES[channel]}: error")
         for rate in code_rates(here):
             _diagram(canvas, line[0], rate, pooled(here, rate))
             _error_over_snr(canvas, line[1], rate, here)
         line[0].plot([0, 1], [0, 1], color="#777777", linewidth=0.8, linestyle=":")
-        line[0].set_title(f"{NAMES[channel]}: all SNRs")
-        line[0].set_xlabel("confidence")
-        line[0].set_ylabel("share right")
-        line[1].set_title(f"{NAMES[channel]}: calibration error")
-        line[1].set_xlabel("nominal Es/N0 [dB]")
+        line[0].set_xlabel("token confidence")
+        line[0].set_ylabel("share of tokens right")
+        line[1].set_xlabel(ESN0_LABEL)
         line[1].set_ylabel("expected calibration error")
     canvas.legend()
-    canvas.note(note)
+    canvas.note(f"{note}; bins of {MIN_COUNT} tokens or more, all static modes")
     return canvas
 
 
@@ -67,7 +67,6 @@ def _diagram(canvas, axis, rate, bins):
     said, happened = confidence / count, correct / count
     colour, mark = look(rate)
     axis.plot(said, happened, color=colour, marker=mark, markersize=4, linewidth=1.2, label=f"rate {rate}")
-    axis.set_title("reliability")
     canvas.keep(axis, f"rate {rate}", said, [Estimate(h, 0.0, h, h) for h in happened])
 
 
@@ -79,5 +78,4 @@ def _error_over_snr(canvas, axis, rate, rows):
         return
     colour, mark = look(rate)
     axis.plot(*zip(*known, strict=True), color=colour, marker=mark, markersize=4, linewidth=1.2, label=f"rate {rate}")
-    axis.set_title("error")
     canvas.keep(axis, f"rate {rate}", [s for s, _ in known], [Estimate(e, 0.0, e, e) for _, e in known])

@@ -6,45 +6,66 @@ from __future__ import annotations
 import numpy as np
 
 from tokenlink.eval.collect import read_series
-from tokenlink.eval.figures.canvas import NAMES, Canvas, look
+from tokenlink.eval.figures.canvas import NAMES, Canvas, look, words
 from tokenlink.eval.over_time import COMPARED, WINDOW_SLOTS, correctness, rolling
+
+MODES = ("low", "med", "high")
 
 
 def temporal(rows, note=""):
-    """Figure 5: nominal SNR, u, d, mode and rolling correctness of one sequence, a column for each channel."""
+    """Figure 5: SNR, u, d, mode, rolling mismatch and correctness of one sequence, a column for each channel.
+
+    The sequence is the one whose traffic state is wrong most often, all policies together; of the rest there is less
+    to see.
+    """
     channels = [c for c in NAMES if any(row["channel"] == c for row in rows)]
-    canvas = Canvas("figure_05_temporal", 5, len(channels), (6.0 * len(channels), 8.5))
+    runs = {(r["channel"], r["sequence"], r["realisation"], r["policy"]): read_series(r) for r in rows}
+    number = min(row["realisation"] for row in rows)
+    hardest = _hardest(runs)
+    canvas = Canvas("figure_05_temporal", 6, len(channels), (6.0 * len(channels), 9.6))
     for j, channel in enumerate(channels):
-        here = [row for row in rows if row["channel"] == channel]
-        longest = max(here, key=lambda row: (row["n_frames"], row["sequence"]))["sequence"]
-        number = min(row["realisation"] for row in here)
-        runs = {row["policy"]: read_series(row) for row in here
-                if row["sequence"] == longest and row["realisation"] == number}  # fmt: skip
-        _column(canvas, canvas.axes[:, j], runs, f"{NAMES[channel]}, {longest}")
-    canvas.note(note)
+        own = {key[3]: series for key, series in runs.items() if key[:3] == (channel, hardest, number)}
+        _column(canvas, canvas.axes[:, j], own, f"{NAMES[channel]}, {hardest}")
+    canvas.legend()
+    canvas.note(f"{note}; shown: one realisation of the sequence that is wrong most often")
     return canvas
+
+
+def _hardest(runs):
+    wrong = {}
+    for (_, sequence, *_), series in runs.items():
+        wrong.setdefault(sequence, []).append(1 - np.nanmean(correctness(series)))
+    return max(sorted(wrong), key=lambda name: np.nan_to_num(np.mean(wrong[name])))
 
 
 def _column(canvas, axes, runs, title):
     own = runs.get("twist") or next(iter(runs.values()))
-    slots = np.arange(len(own["u"]))
+    compared = {name: runs[name] for name in COMPARED if name in runs}
+    received = {"received": own["received_esn0_db"]} if "received_esn0_db" in own else {}
+    lately = f"\nlast {WINDOW_SLOTS} slots"
     panels = (
-        ("nominal Es/N0 [dB]", {"nominal": own["esn0_db"]}),
+        ("$E_s/N_0$ [dB]", received | {"nominal": own["esn0_db"]}),
         ("erased, u", {"twist": own["u"]}),
         ("drift, d", {"twist": own["d"]}),
         ("mode", {"twist": own["mode_id"]}),
-        (f"right, last {WINDOW_SLOTS} slots", {name: rolling(correctness(runs[name])) for name in COMPARED
-                                               if name in runs}),
-    )  # fmt: skip
+        (f"TSMR,{lately}", {name: rolling(each["mismatch"]) for name, each in compared.items() if "mismatch" in each}),
+        (f"state right,{lately}", {name: rolling(correctness(each)) for name, each in compared.items()}),
+    )
+    slots = np.arange(len(own["u"]))
     for axis, (label, lines) in zip(axes, panels, strict=True):
+        axis.set_label(f"{title}: {label}".replace("\n", " "))
         for name, values in lines.items():
-            where = "post" if label in ("mode", "nominal Es/N0 [dB]") else None
-            draw = axis.plot if where is None else lambda *a, axis=axis, w=where, **k: axis.step(*a, where=w, **k)
-            draw(slots, values, color=look(name)[0], linewidth=1.1, label=name)
-            canvas.data += [[f"{title}: {label}", name, int(s), float(v), 0.0, float(v), float(v)]
+            how = "steps-post" if label in (panels[0][0], "mode") else "default"
+            width = 2.4 if name == "twist" and len(lines) > 1 else 1.1  # seen where another line covers it
+            axis.plot(slots, values, color=look(name)[0], linewidth=width, drawstyle=how, label=words(name))
+            canvas.data += [[axis.get_label(), name, int(s), float(v), 0.0, float(v), float(v)]
                             for s, v in zip(slots, values, strict=True)]  # fmt: skip
         axis.set_ylabel(label)
+        axis.set_xlim(slots[0], slots[-1])
     axes[0].set_title(title)
-    axes[3].set_yticks([0, 1, 2], ["low", "med", "high"])
-    axes[4].legend(ncols=3, loc="lower left")
-    axes[4].set_xlabel("slot")
+    for axis in axes[1:3]:
+        axis.set_ylim(-0.02, None)
+    axes[3].set_yticks(range(len(MODES)), MODES)
+    axes[3].set_ylim(-0.15, len(MODES) - 0.85)
+    axes[5].set_ylim(min(0.95, axes[5].get_ylim()[0]), 1.01)
+    axes[5].set_xlabel("slot")
