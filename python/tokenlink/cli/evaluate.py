@@ -17,7 +17,10 @@ QUICK = {"snrs_db": (6.0, 14.0), "realisations": 1, "limit": 30}
 TRACKS = "KITTI tracking folder, for origin rendered."
 TABLE_WIDTH = 120  # no figure is cut off for a narrow terminal or a file
 FIGURES = ("f1_avg", "f1_car", "tsmr", "auer", "erasure_rate", "cost")
-STUDY = "main; feedback: delayed and lost; temporal: Es/N0 that changes in blocks; pareto: thresholds moved."
+STUDY = (
+    "main; designs: ways to complete; feedback: delayed and lost; temporal: Es/N0 changes in blocks; "
+    "pareto: thresholds moved."
+)
 PRIORITY = "exogenous: spells that know nothing of the scene; oracle: frames with a VRU by label; none."
 
 
@@ -79,7 +82,7 @@ def evaluate(
             tasks, sequences, setting, tables, store, workers, scheduler, artifacts and str(artifacts), bar.show
         )
     rows = _means(store, tasks, sequences, setting)
-    console.print(_table(rows, study), width=max(console.width, TABLE_WIDTH), crop=False)
+    Console(width=max(console.width, TABLE_WIDTH)).print(_table(rows, study))
     rate = f", {result.frames_per_s:.0f} frames/s" if result.frames_per_s else ""
     console.print(
         f"{result.n_runs} runs computed in {result.wall_s:.0f} s{rate}, after {result.start_s:.0f} s to start workers; "

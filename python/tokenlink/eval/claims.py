@@ -32,6 +32,7 @@ class Comparison:
     left, right : dict   fields that the rows must have, beside the channel
     above : float        bound of the difference; negative: "at most so much worse"
     esn0_db : (low, high) or None   only rows within
+    shared : bool        only where both sides were run: one of them is of a study with fewer SNRs
     """
 
     metric: str
@@ -39,6 +40,7 @@ class Comparison:
     right: dict
     above: float = 0.0
     esn0_db: tuple | None = None
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,14 +111,14 @@ CLAIMS = (
           (Comparison("f1_avg", _TWIST, {"policy": "static-med", "receiver": "jpeg"}),)),
     # Designs of ours beside those of the paper, all else equal: what they are worth.
     Claim("doubted-tsmr", "Completion that sees doubted tokens mismatches less than one that sees nothing of them.",
-          OURS, (Comparison("tsmr", _receiver("blind-completion", "static-med"), _MED),
-                 Comparison("tsmr", _receiver("blind-completion"), _TWIST))),
+          OURS, (Comparison("tsmr", _receiver("blind-completion", "static-med"), _MED, shared=True),
+                 Comparison("tsmr", _receiver("blind-completion"), _TWIST, shared=True))),
     Claim("doubted-f1", "Completion that sees doubted tokens has the higher F1.", OURS,
-          (Comparison("f1_avg", _MED, _receiver("blind-completion", "static-med")),
-           Comparison("f1_avg", _TWIST, _receiver("blind-completion")))),
+          (Comparison("f1_avg", _MED, _receiver("blind-completion", "static-med"), shared=True),
+           Comparison("f1_avg", _TWIST, _receiver("blind-completion"), shared=True))),
     Claim("completion-over-hold", "The completion model mismatches less than keeping the previous tokens.", OURS,
-          (Comparison("tsmr", _receiver("hold", "static-med"), _receiver("blind-completion", "static-med")),
-           Comparison("tsmr", _receiver("hold", "static-med"), _MED))),
+          (Comparison("tsmr", _receiver("hold", "static-med"), _receiver("blind-completion", "static-med"),
+                      shared=True), Comparison("tsmr", _receiver("hold", "static-med"), _MED, shared=True))),
 )  # fmt: skip
 
 
@@ -177,6 +179,9 @@ def _compare(part, rows):
     if part.esn0_db is not None:
         low, high = part.esn0_db
         sides = [[r for r in side if low <= r["esn0_db"] <= high] for side in sides]
+    if part.shared:
+        met = [{_place(row) for row in side} for side in sides]
+        sides = [[row for row in side if _place(row) in met[0] & met[1]] for side in sides]
     figure = {
         "metric": part.metric, "left": _label(part.left), "right": _label(part.right), "above": part.above,
         "esn0_db": part.esn0_db,
@@ -194,6 +199,10 @@ def _compare(part, rows):
     if figure["verdict"] != HOLDS:
         figure["examination"] = examine(figure, *sides, rows)
     return figure
+
+
+def _place(row):
+    return row["sequence"], row["realisation"], row["esn0_db"]
 
 
 def _label(wanted):

@@ -16,14 +16,16 @@ from tokenlink.eval.receivers import JPEG, RECEIVERS
 
 SCHEMA_VERSION = 1
 ORACLE = "oracle"
-STUDIES = ("main", "feedback", "temporal", "pareto")
+STUDIES = ("main", "designs", "feedback", "temporal", "pareto")
 PRIORITIES = ("exogenous", "oracle", "none")
 MAIN_POLICIES = ("twist", "static-low", "static-med", "static-high", "channel-adaptive", *ABLATIONS, ORACLE)
 SNRS_DB = tuple(range(0, 21, 2))
 CHANNELS = ("awgn", "rayleigh")
 DELAYS, LOSSES = (1, 2, 5, 10), (0.0, 0.1, 0.3, 0.5)
-# Under one mode too: in the loop another completion means another drift, and with it other modes.
-COMPLETION_POLICY, COMPLETIONS = "static-med", ("blind-completion", "hold")
+# Ways to complete, in the loop and under one mode: in the loop another completion means another drift, and other modes.
+DESIGN_POLICIES, DESIGNS = ("twist", "static-med"), ("full", "blind-completion", "hold")
+DESIGN_SNRS_DB = (4.0, 8.0, 12.0, 16.0)
+MAIN_RECEIVERS = tuple(name for name in RECEIVERS if name != "blind-completion")
 JPEG_POLICIES = ("static-low", "static-med", "static-high")
 FEEDBACK_POLICIES = ("twist", "channel-adaptive")
 FEEDBACK_SNRS_DB = (8.0, 12.0, 16.0)
@@ -240,8 +242,7 @@ def study_tasks(study, sequences, control, policies=None, receivers=None, snrs_d
     study : str                    one of STUDIES
     sequences : list of Sequence
     control : ControlConfig        whose thresholds "pareto" moves
-    policies, receivers : sequence of str or None   None: those of the study; receivers are compared under TWIST,
-                                                    and those of COMPLETIONS under COMPLETION_POLICY too
+    policies, receivers : sequence of str or None   None: those of the study; receivers are compared under TWIST
     snrs_db, channels : sequence or None            None: those of the study
     realisations : int             >= 1
 
@@ -270,6 +271,9 @@ def _of_study(study, control, policies, receivers):
         specs = [RunSpec(policy, delay_slots=delay, loss=loss)
                  for policy in policies or FEEDBACK_POLICIES for delay in DELAYS for loss in LOSSES]  # fmt: skip
         return tuple(specs), FEEDBACK_SNRS_DB, ("rayleigh",), SnrTrajectory()
+    if study == "designs":
+        specs = [RunSpec(policy, name) for policy in policies or DESIGN_POLICIES for name in receivers or DESIGNS]
+        return tuple(specs), DESIGN_SNRS_DB, CHANNELS, SnrTrajectory()
     if study == "pareto":
         specs = [spec for policy in policies or PARETO_FIELDS for spec in pareto_specs(policy, control)]
         return tuple(dict.fromkeys(specs)), PARETO_SNRS_DB, CHANNELS, SnrTrajectory()
@@ -277,9 +281,7 @@ def _of_study(study, control, policies, receivers):
         specs = tuple(RunSpec(policy) for policy in policies or TEMPORAL_POLICIES)
         return specs, (TEMPORAL_SNR_DB,), CHANNELS, TRAJECTORY
     specs = [RunSpec(policy) for policy in policies or MAIN_POLICIES]
-    wanted = RECEIVERS if receivers is None else receivers
+    wanted = MAIN_RECEIVERS if receivers is None else receivers
     specs += [RunSpec("twist", name) for name in wanted if name not in ("full", JPEG)]
-    specs += [RunSpec(COMPLETION_POLICY, name) for name in COMPLETIONS
-              if name in wanted and RunSpec(COMPLETION_POLICY) in specs]  # fmt: skip
     specs += [RunSpec(policy, JPEG) for policy in JPEG_POLICIES if JPEG in wanted]
     return tuple(dict.fromkeys(specs)), SNRS_DB, CHANNELS, SnrTrajectory()

@@ -100,6 +100,15 @@ def test_one_run_alone_decides_nothing():
         assert claims.check(claim("below-static-high-cost"), few, "awgn")["verdict"] == verdict
 
 
+def test_designs_are_compared_where_both_were_run():
+    rows = rows_of("static-med", 0.1, 0.1) + rows_of("twist", 0.1, 0.1)
+    blind = [r for policy in ("static-med", "twist") for r in rows_of(policy, 0.1, 0.3, receiver="blind-completion")]
+    rows += [r for r in blind if r["esn0_db"] == 10.0]
+    result = claims.check(claim("doubted-tsmr"), rows, "awgn")
+    assert result["verdict"] == claims.HOLDS and result["figures"][0]["difference"] == pytest.approx(0.2)
+    assert claims.check(claim("doubted-tsmr"), rows[: len(rows) // 2], "awgn")["verdict"] == claims.MISSING
+
+
 def test_stills_of_cars_are_compared_by_the_f1_of_cars():
     rows = rows_of("twist", 0.1, 0.1, seed=1) + rows_of("static-med", 0.3, 0.2, seed=2)
     for row in rows:

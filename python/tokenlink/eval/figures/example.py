@@ -62,15 +62,15 @@ def _column(canvas, axes, example):
     axes[0].imshow(example.image)
     axes[0].set_title(f"{example.sequence}, slot {example.slot}: {example.mode} mode at {example.esn0_db:.1f} dB")
     shown = axes[1].imshow(over(example.confidence), vmin=0, vmax=1, cmap="viridis")
-    canvas.figure.colorbar(shown, ax=axes[1], fraction=0.012, pad=0.01)
+    canvas.figure.colorbar(shown, cax=axes[1].inset_axes([1.01, 0.0, 0.015, 1.0]))
     axes[1].set_title(f"receiver confidence, mean {example.confidence.mean():.2f}")
-    axes[2].imshow(_shaded(example.image, over(example.erased) > 0, (0, 0, 0)))
+    axes[2].imshow(_shaded(example.image, over(example.erased) > 0, (235, 235, 235)))
     axes[2].set_title(f"erased by the gate: {example.erased.mean():.0%}")
     axes[3].imshow(_shaded(example.image, over(example.state_wrong) > 0, (200, 52, 74)))
     axes[3].set_title(f"state differs after completion: {example.state_wrong.mean():.0%}")
     axes[4].imshow(example.reconstruction)
-    axes[4].set_title(f"twin: {_state(example.predicted)}" + (
-        "" if example.truth is None else f" (truth: {_state(example.truth)})"))  # fmt: skip
+    known = "" if example.truth is None else f"; truth: {_state(example.truth)}"
+    axes[4].set_title(f"twin: {_state(example.predicted)}{known}", fontsize=8)
     for axis in axes:
         axis.set_xticks([])
         axis.set_yticks([])
@@ -88,5 +88,5 @@ def _shaded(image, mask, colour):
 
 
 def _state(state):
-    present = [name for name in ("car", "vru") if state[name]] or ["no road user"]
+    present = [word for name, word in (("car", "car"), ("vru", "VRU")) if state[name]] or ["no road user"]
     return f"{' and '.join(present)}, density {DENSITY[int(state['density'])]}"
