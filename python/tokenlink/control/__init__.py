@@ -10,6 +10,7 @@ from tokenlink.control.files import (
 )
 from tokenlink.control.policies import (
     ABLATIONS,
+    CHANNEL_LED,
     POLICIES,
     ChannelAdaptive,
     ControlConfig,
@@ -23,6 +24,7 @@ from tokenlink.control.report import Report, channel_quality, drift, observe
 
 __all__ = [
     "ABLATIONS",
+    "CHANNEL_LED",
     "POLICIES",
     "ChannelAdaptive",
     "ControlConfig",

@@ -158,6 +158,22 @@ class WithoutSignal(RiskController):
         return super()._decide(replace(report, priority=0) if self.signal == "pi" else report)
 
 
+class ChannelLed(RiskController):
+    """TWIST's controller led by the channel: the thresholds of Channel-Adaptive, which urgency lowers.
+
+    Eq. (25) with w_g = 1, w_u = w_d = 0 and the priority's weight as it is; eq. (26) with theta_H = 1 - quality_low and
+    theta_L = 1 - quality_high. On frames without priority it decides as Channel-Adaptive does (but for a quality
+    exactly at a threshold). Not in the paper.
+    """
+
+    def __init__(self, config=None):
+        config = config or ControlConfig()
+        super().__init__(
+            replace(config, weight_erased=0.0, weight_drift=0.0, weight_channel=1.0,
+                    theta_low=1.0 - config.quality_high, theta_high=1.0 - config.quality_low)
+        )  # fmt: skip
+
+
 class ChannelAdaptive(_FeedbackPolicy):
     """Looks at the channel only: a bad channel gets the high budget, a good one the low budget."""
 
@@ -202,7 +218,8 @@ class StaticPolicy(_FeedbackPolicy):
 
 SIGNALS = {"gamma": "weight_channel", "u": "weight_erased", "d": "weight_drift", "pi": "weight_priority"}
 ABLATIONS = tuple(f"twist-no-{signal}" for signal in SIGNALS)
-POLICIES = ("twist", "channel-adaptive", "static-low", "static-med", "static-high", *ABLATIONS)
+CHANNEL_LED = "twist-channel-led"
+POLICIES = ("twist", "channel-adaptive", "static-low", "static-med", "static-high", *ABLATIONS, CHANNEL_LED)
 
 
 def make_policy(name, config=None):
@@ -223,6 +240,8 @@ def make_policy(name, config=None):
     """
     if name == "twist":
         return RiskController(config)
+    if name == CHANNEL_LED:
+        return ChannelLed(config)
     if name in ABLATIONS:
         return WithoutSignal(config, name.removeprefix("twist-no-"))
     if name == "channel-adaptive":

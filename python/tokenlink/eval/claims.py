@@ -17,7 +17,7 @@ from tokenlink.eval.examination import examine
 from tokenlink.eval.statistics import StatisticsError, difference, estimate, mean_interval, measurable
 
 HOLDS, FAILS, UNCLEAR, MISSING = "holds", "does not hold", "not distinguishable", "not measured"
-NEAR_F1 = 0.02
+NEAR_F1, NEAR_COST = 0.02, 0.05
 LOW_AND_MEDIUM_DB = (0.0, 10.0)
 OURS = "beyond the paper"
 
@@ -70,7 +70,7 @@ def _receiver(name, policy="twist"):
 
 _TWIST = _policy("twist")
 _LOW, _MED, _HIGH = (_policy(f"static-{level}") for level in ("low", "med", "high"))
-_ADAPTIVE = _policy("channel-adaptive")
+_ADAPTIVE, _LED = _policy("channel-adaptive"), _policy("twist-channel-led")
 
 CLAIMS = (
     Claim("static-tradeoff", "A larger static budget gives a better traffic state and fewer mismatches.", "VI-C, VI-E",
@@ -119,6 +119,16 @@ CLAIMS = (
     Claim("completion-over-hold", "The completion model mismatches less than keeping the previous tokens.", OURS,
           (Comparison("tsmr", _receiver("hold", "static-med"), _receiver("blind-completion", "static-med"),
                       shared=True), Comparison("tsmr", _receiver("hold", "static-med"), _MED, shared=True))),
+    Claim("led-tsmr", "TWIST led by the channel mismatches less than Static-Med and Channel-Adaptive.", OURS,
+          (Comparison("tsmr", _MED, _LED, shared=True), Comparison("tsmr", _ADAPTIVE, _LED, shared=True))),
+    Claim("led-cost",
+          f"TWIST led by the channel costs less than Static-High, at most {NEAR_COST} more than Static-Med.", OURS,
+          (Comparison("cost", _MED, _LED, above=-NEAR_COST, shared=True),
+           Comparison("cost", _HIGH, _LED, shared=True))),
+    Claim("led-urgent",
+          "On urgent frames, TWIST led by the channel mismatches less than Channel-Adaptive and TWIST.", OURS,
+          (Comparison("urgent_tsmr", _ADAPTIVE, _LED, shared=True),
+           Comparison("urgent_tsmr", _TWIST, _LED, shared=True))),
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from tokenlink.channel import ChannelConfig, SnrTrajectory
-from tokenlink.control import ABLATIONS, POLICIES, ControlConfig
+from tokenlink.control import ABLATIONS, CHANNEL_LED, POLICIES, ControlConfig
 from tokenlink.eval.receivers import JPEG, RECEIVERS
 
 SCHEMA_VERSION = 1
@@ -23,6 +23,7 @@ SNRS_DB = tuple(range(0, 21, 2))
 CHANNELS = ("awgn", "rayleigh")
 DELAYS, LOSSES = (1, 2, 5, 10), (0.0, 0.1, 0.3, 0.5)
 # Ways to complete, in the loop and under one mode: in the loop another completion means another drift, and other modes.
+# Beside them a controller that is led by the channel.
 DESIGN_POLICIES, DESIGNS = ("twist", "static-med"), ("full", "blind-completion", "hold")
 DESIGN_SNRS_DB = (4.0, 8.0, 12.0, 16.0)
 MAIN_RECEIVERS = tuple(name for name in RECEIVERS if name != "blind-completion")
@@ -31,7 +32,8 @@ FEEDBACK_POLICIES = ("twist", "channel-adaptive")
 FEEDBACK_SNRS_DB = (8.0, 12.0, 16.0)
 # Added to both thresholds of a policy, so that its mean cost moves; theta of eq. (26), quality of Channel-Adaptive.
 PARETO_OFFSETS = (-0.45, -0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.45)
-PARETO_FIELDS = {"twist": ("theta_low", "theta_high"), "channel-adaptive": ("quality_low", "quality_high")}
+_QUALITIES = ("quality_low", "quality_high")
+PARETO_FIELDS = {"twist": ("theta_low", "theta_high"), "channel-adaptive": _QUALITIES, CHANNEL_LED: _QUALITIES}
 PARETO_SNRS_DB = (4.0, 8.0, 12.0, 16.0)
 TRAJECTORY = SnrTrajectory("blockwise", (0.0, -6.0, 3.0, -3.0, 6.0), 20)
 TEMPORAL_SNR_DB = 10.0
@@ -225,11 +227,11 @@ def pareto_specs(policy, control):
 
     Parameters
     ----------
-    policy : str              "channel-adaptive", "twist" or one of its ablations
+    policy : str              one of PARETO_FIELDS, or an ablation of "twist"
     control : ControlConfig   whose thresholds are moved
     """
     names = PARETO_FIELDS.get(policy, PARETO_FIELDS["twist"])
-    lowest = 0.0 if policy == "channel-adaptive" else -np.inf
+    lowest = 0.0 if names == _QUALITIES else -np.inf
     values = [[max(round(getattr(control, name) + offset, 6), lowest) for name in names] for offset in PARETO_OFFSETS]
     return [RunSpec(policy, control=tuple(zip(names, each, strict=True))) for each in values]
 
@@ -273,6 +275,8 @@ def _of_study(study, control, policies, receivers):
         return tuple(specs), FEEDBACK_SNRS_DB, ("rayleigh",), SnrTrajectory()
     if study == "designs":
         specs = [RunSpec(policy, name) for policy in policies or DESIGN_POLICIES for name in receivers or DESIGNS]
+        if policies is None:
+            specs += [RunSpec(CHANNEL_LED), RunSpec("channel-adaptive")]
         return tuple(specs), DESIGN_SNRS_DB, CHANNELS, SnrTrajectory()
     if study == "pareto":
         specs = [spec for policy in policies or PARETO_FIELDS for spec in pareto_specs(policy, control)]

@@ -22,7 +22,8 @@ COUNTS = tuple(
         *(f"density_{true}{said}" for true in range(N_DENSITY) for said in range(N_DENSITY)),
         "n_labelled",
     )
-) + ("n_frames", "mismatch", "erased", "cost", "auer", "n_auer", "wrong_spells", "wrong_slots", "wrong_age_sum")
+) + ("n_frames", "mismatch", "erased", "cost", "auer", "n_auer", "wrong_spells", "wrong_slots", "wrong_age_sum",
+     "urgent_mismatch", "n_urgent")  # fmt: skip
 _AT = {name: index for index, name in enumerate(COUNTS)}
 BOOTSTRAP_SAMPLES = 2000
 
@@ -65,6 +66,8 @@ def vector(row: dict) -> np.ndarray:
         ("auer", row["auer"], n_auer),
     ):  # fmt: skip
         values[_AT[name]] = 0.0 if value is None else value * frames
+    n_urgent = row["urgent"].get("n_frames", 0)
+    values[_AT["n_urgent"]], values[_AT["urgent_mismatch"]] = n_urgent, n_urgent * (row["urgent"].get("tsmr") or 0.0)
     for name in ("spells", "slots", "age_sum"):
         values[_AT[f"wrong_{name}"]] = row.get("wrong_state_ages", {}).get(name, 0)
     return values
@@ -154,6 +157,7 @@ METRICS = {
     "urgent_f1_avg": lambda c: _f1_avg(c, "urgent_"),
     "urgent_f1_car": lambda c: _f1(c, "car", "urgent_"),
     "tsmr": lambda c: _ratio(c[..., _AT["mismatch"]], c[..., _AT["n_frames"]]),
+    "urgent_tsmr": lambda c: _ratio(c[..., _AT["urgent_mismatch"]], c[..., _AT["n_urgent"]]),
     "auer": lambda c: _ratio(c[..., _AT["auer"]], c[..., _AT["n_auer"]]),
     "erasure_rate": lambda c: _ratio(c[..., _AT["erased"]], c[..., _AT["n_frames"]]),
     "cost": lambda c: _ratio(c[..., _AT["cost"]], c[..., _AT["n_frames"]]),

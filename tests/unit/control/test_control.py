@@ -2,7 +2,9 @@
 """Controllers against eq. (25) and (26) worked by hand, and under lost feedback."""
 
 import itertools
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tokenlink.control import (
@@ -123,6 +125,17 @@ def test_every_policy_has_the_one_interface(name):
     policy = make_policy(name)
     state, mode_id = policy.step(policy.initial_state(), CALM)
     assert mode_id in (0, 1, 2) and state.mode_id == mode_id
+
+
+def test_the_channel_led_controller_is_channel_adaptive_but_for_urgent_frames():
+    config = ControlConfig(quality_low=0.375, quality_high=0.625, weight_priority=0.25)
+    led, adaptive = make_policy("twist-channel-led", config), make_policy("channel-adaptive", config)
+    for quality in np.linspace(0.01, 0.99, 50):
+        for erased, change in ((0.0, 0.0), (1.0, 0.3)):
+            calm = Report(0, erased, change, float(quality))
+            assert led.step(led.initial_state(), calm)[1] == adaptive.step(adaptive.initial_state(), calm)[1]
+            mode_id = led.step(led.initial_state(), replace(calm, priority=1))[1]
+            assert mode_id == (config.high_mode if quality <= 0.625 else config.med_mode)
 
 
 def test_channel_quality_is_linear_between_its_ends():

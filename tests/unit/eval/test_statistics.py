@@ -55,6 +55,13 @@ def test_rates_are_means_over_frames():
     assert statistics.estimate(rows, "auer").mean == pytest.approx(0.02)
 
 
+def test_mismatch_of_urgent_frames_is_their_mean():
+    frames = draw(np.random.default_rng(3), 40)
+    cases = ((0, None), (8, 0.5), (4, 0.2))
+    rows = [row(*frames, sequence=str(n), urgent={"n_frames": n, "tsmr": tsmr}) for n, tsmr in cases]
+    assert statistics.estimate(rows, "urgent_tsmr").mean == pytest.approx((8 * 0.5 + 4 * 0.2) / 12)
+
+
 def test_age_of_incorrect_information_by_hand():
     """Wrong in slots 2, 3, 4 and 8 of 10: ages 1 + 2 + 3 + 1, two spells."""
     frames = draw(np.random.default_rng(8), 10)

@@ -24,6 +24,7 @@ LOOKS = {
     "static-high": ("#0072B2", "^"), "channel-adaptive": ("#009E73", "D"), "oracle": ("#000000", "*"),
     "twist-no-gamma": ("#CC79A7", "v"), "twist-no-u": ("#56B4E9", "s"),
     "twist-no-d": ("#009E73", "^"), "twist-no-pi": ("#0072B2", "D"),
+    "twist-channel-led": ("#CC79A7", "P"),
     "uniform": ("#CC79A7", "P"), "no-gating": ("#E69F00", "X"), "no-completion": ("#009E73", "<"),
     "hard-only": ("#000000", ">"), "jpeg": ("#E69F00", "h"), "hold": ("#56B4E9", "p"),
     "blind-completion": ("#0072B2", "d"), "nominal": ("#000000", ""), "received": ("#BBBBBB", ""),
@@ -45,6 +46,7 @@ _WORDS = {
     "channel-adaptive": "Channel-Adaptive", "oracle": "oracle", "twist-no-gamma": "TWIST without \u03b3",
     "twist-no-u": "TWIST without u", "twist-no-d": "TWIST without d", "twist-no-pi": "TWIST without \u03c0",
     "uniform": "uniform protection", "no-gating": "no gating", "no-completion": "no completion",
+    "twist-channel-led": "TWIST led by the channel",
     "hold": "hold previous", "hard-only": "hard decisions", "blind-completion": "blind completion",
 }  # fmt: skip
 ESN0_LABEL = "nominal $E_s/N_0$ [dB]"

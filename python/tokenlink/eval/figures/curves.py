@@ -11,7 +11,8 @@ CHANNEL_ORDER = ("awgn", "rayleigh", "rayleigh:0.9")
 POLICIES = ("static-low", "static-med", "static-high", "channel-adaptive", "twist", "oracle")
 ABLATIONS = ("twist", "twist-no-gamma", "twist-no-u", "twist-no-d", "twist-no-pi")
 RECEIVERS = ("full", "blind-completion", "hold", "uniform", "no-gating", "no-completion", "hard-only")
-FRONTS = ("twist", "channel-adaptive", "static-low", "static-med", "static-high", "oracle")
+ADAPTIVE = ("twist", "channel-adaptive", "twist-channel-led")
+FRONTS = (*ADAPTIVE, "static-low", "static-med", "static-high", "oracle")
 FEEDBACK = ("twist", "channel-adaptive")
 UNBOUNDED = ("cost", "wrong_duration", "wrong_age")
 SMALLEST_AUER = 1e-3  # linear below, so that 0 is there
@@ -169,7 +170,7 @@ def _fronts(canvas, axis, rows, metric):
     """A line for each adaptive policy, a point for each other."""
     points = {}
     for row in rows:
-        if row["policy"] in FRONTS and bool(row["control"]) == (row["policy"] in FRONTS[:2]):
+        if row["policy"] in FRONTS and bool(row["control"]) == (row["policy"] in ADAPTIVE):
             points.setdefault((row["policy"], tuple(sorted(row["control"].items()))), []).append(row)
     met = {key: {(r["sequence"], r["realisation"], r["esn0_db"]) for r in found} for key, found in points.items()}
     most = max(met.values(), key=len, default=set())
