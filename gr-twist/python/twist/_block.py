@@ -25,6 +25,7 @@ from ._pmt import (
     read_complex,
     read_count,
     symbol,
+    to_array,
     unpack,
     with_entry_of,
     with_values,
@@ -64,6 +65,7 @@ class counting:
         self._counts = Counter()
         self._counts_lock = threading.Lock()
         self._held = None, None
+        self._name = self.name()
         self.log = gr.logger(f"twist.{self.name()}")
         for port, handler in inputs.items():
             self.message_port_register_in(pmt.intern(port))
@@ -90,7 +92,7 @@ class counting:
             self.log.warn(f"{self.alias()}: dropped, {cause}: {text} (further ones are only counted)")
 
     def publish(self, metadata, payload, port=PDUS):
-        """Send a PDU of metadata (PMT dictionary) and an array."""
+        """Send a PDU of metadata (PMT dictionary) and an array, or a uniform vector as it is."""
         self.message_port_pub(symbol(port), pack(metadata, payload))
 
     def publish_end(self, metadata, port=PDUS):
@@ -165,7 +167,7 @@ class pdu_block(message_block):
     @guarded
     def _on_pdus(self, pdu):
         started = time.perf_counter()
-        metadata, payload = unpack(pdu)
+        metadata, vector = unpack(pdu)
         if is_end(metadata):
             self.on_end(metadata)
             self.publish_end(metadata, self.out_port)
@@ -174,15 +176,16 @@ class pdu_block(message_block):
             self.count("lost_slots")
             self.on_lost(metadata)
             return
-        metadata, payload = unpack(pdu, self.dtype)
+        payload = to_array(vector, self.dtype, "payload")
         result = self.process(metadata, payload)
         if result is not None:
-            self.forward(metadata, *result, seconds=time.perf_counter() - started)
+            values, made = result
+            self.forward(metadata, values, vector if made is payload else made, time.perf_counter() - started)
 
     def forward(self, metadata, values, payload, seconds):
         """Publish with new metadata entries and the time spent here."""
         self.count("passed")
-        metadata = with_entry_of(with_values(metadata, values), keys.TIMINGS, self.name(), seconds)
+        metadata = with_entry_of(with_values(metadata, values), keys.TIMINGS, self._name, seconds)
         self.publish(metadata, payload, self.out_port)
 
 

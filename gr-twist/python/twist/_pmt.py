@@ -96,8 +96,8 @@ def unpack(pdu, dtype=None):
 
 
 def pack(metadata, payload):
-    """PDU of metadata (PMT dictionary) and an array."""
-    return pmt.cons(metadata, to_vector(payload))
+    """PDU of metadata (PMT dictionary) and an array, or a uniform vector as it is."""
+    return pmt.cons(metadata, payload if isinstance(payload, pmt.pmt_base) else to_vector(payload))
 
 
 @lru_cache(maxsize=1024)
@@ -189,9 +189,15 @@ def read_array(metadata, key, dtype):
 
 def read_dict(metadata, key):
     """Entry of names and numbers as a Python dictionary, empty when absent or no dictionary."""
-    value = pmt.dict_ref(metadata, symbol(key), pmt.PMT_NIL)
-    items = pmt.to_python(value) if not pmt.is_null(value) and pmt.is_dict(value) else {}
-    return items if isinstance(items, dict) else {}
+    rest, entries = pmt.dict_ref(metadata, symbol(key), pmt.PMT_NIL), {}
+    while pmt.is_pair(rest):
+        entry, rest = pmt.car(rest), pmt.cdr(rest)
+        if not (pmt.is_pair(entry) and pmt.is_symbol(pmt.car(entry))):
+            return {}
+        value = pmt.cdr(entry)
+        entries[pmt.symbol_to_string(pmt.car(entry))] = (
+            pmt.to_double(value) if pmt.is_real(value) else pmt.to_python(value))
+    return entries
 
 
 def read_text(metadata, key):

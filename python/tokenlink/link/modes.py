@@ -97,6 +97,11 @@ class ModeTable:
         return tuple(np.flatnonzero(self.group_map == g) for g in range(self.n_groups))
 
     @cached_property
+    def group_order(self) -> np.ndarray:
+        """Token positions, groups one after the other, int64 [n_tokens]."""
+        return np.concatenate(self.group_positions)
+
+    @cached_property
     def group_map_sha256(self) -> str:
         """SHA-256 of grid and group map, as hexadecimal text; a controller file names the one it is made for."""
         return group_map_sha256(self.group_map, self.grid)

@@ -77,9 +77,8 @@ def packetize(token_ids: np.ndarray, table: ModeTable) -> list[np.ndarray]:
     token_ids = np.asarray(token_ids)
     if token_ids.ndim == 0 or token_ids.shape[-1] != table.n_tokens:
         raise ValueError(f"token_ids has shape {token_ids.shape}, must be [{table.n_tokens}]")
-    lead = token_ids.shape[:-1]
-    return [tokens_to_bits(token_ids[..., positions], table.vocab_size).reshape(*lead, table.info_bits(group))
-            for group, positions in enumerate(table.group_positions)]
+    bits = tokens_to_bits(token_ids[..., table.group_order], table.vocab_size)
+    return split_groups(bits.reshape(*token_ids.shape[:-1], -1), table.group_info_bits)
 
 
 def encode_groups(info_bits: list[np.ndarray], mode: Mode, table: ModeTable) -> list[np.ndarray]:
@@ -92,7 +91,7 @@ def encode_groups(info_bits: list[np.ndarray], mode: Mode, table: ModeTable) -> 
 
 def map_groups(coded_bits: list[np.ndarray], table: ModeTable) -> np.ndarray:
     """Symbols of a frame, groups one after the other: list of uint8 [..., n_g] -> complex64 [..., n_symbols]."""
-    return np.concatenate([qam.map_bits(bits, table.modulation) for bits in coded_bits], axis=-1)
+    return qam.map_bits(np.concatenate(coded_bits, axis=-1), table.modulation)
 
 
 def demap_groups(symbols: np.ndarray, channel_gain, n0, mode: Mode, table: ModeTable) -> list[np.ndarray]:
@@ -147,14 +146,11 @@ def decode_groups(llr: list[np.ndarray], mode: Mode, table: ModeTable):
 
 def decide_tokens(app_llr: list[np.ndarray], table: ModeTable) -> tuple[np.ndarray, np.ndarray]:
     """MAP token and confidence of every position, raster order: int32 and float32 [..., n_tokens]."""
-    lead = app_llr[0].shape[:-1]
-    token_ids = np.empty((*lead, table.n_tokens), np.int32)
-    confidence = np.empty((*lead, table.n_tokens), np.float32)
-    n_bits = bits_per_token(table.vocab_size)
-    for positions, values in zip(table.group_positions, app_llr, strict=True):
-        ids, sure = map_tokens(values.reshape(-1, n_bits), table.vocab_size)
-        token_ids[..., positions] = ids.reshape(*lead, -1)
-        confidence[..., positions] = sure.reshape(*lead, -1)
+    shape = (*app_llr[0].shape[:-1], table.n_tokens)
+    token_ids, confidence = np.empty(shape, np.int32), np.empty(shape, np.float32)
+    llr = np.concatenate(app_llr, axis=-1).reshape(-1, bits_per_token(table.vocab_size))
+    ids, sure = map_tokens(llr, table.vocab_size)
+    token_ids[..., table.group_order], confidence[..., table.group_order] = ids.reshape(shape), sure.reshape(shape)
     return token_ids, confidence
 
 
