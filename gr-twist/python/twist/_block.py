@@ -65,7 +65,8 @@ class counting:
         self._counts = Counter()
         self._counts_lock = threading.Lock()
         self._held = None, None
-        self._name = self.name()
+        # Looked up once: GNU Radio passes each look-up on to the C++ object.
+        self._name, self._publish = self.name(), self.gateway.message_port_pub
         self.log = gr.logger(f"twist.{self.name()}")
         for port, handler in inputs.items():
             self.message_port_register_in(pmt.intern(port))
@@ -93,7 +94,7 @@ class counting:
 
     def publish(self, metadata, payload, port=PDUS):
         """Send a PDU of metadata (PMT dictionary) and an array, or a uniform vector as it is."""
-        self.message_port_pub(symbol(port), pack(metadata, payload))
+        self._publish(symbol(port), pack(metadata, payload))
 
     def publish_end(self, metadata, port=PDUS):
         """Send the PDU that ends a run, then let this block finish."""

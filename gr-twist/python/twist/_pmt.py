@@ -134,8 +134,9 @@ def with_values(metadata, values):
 
 def with_entry_of(metadata, key, name, value):
     """Metadata whose dictionary ``key`` has one entry more; a new one where there is none, or something else."""
-    known = pmt.dict_ref(metadata, symbol(key), pmt.PMT_NIL)
-    entries = known if pmt.is_dict(known) and not pmt.is_null(known) else pmt.make_dict()
+    entries = pmt.dict_ref(metadata, symbol(key), pmt.PMT_NIL)
+    if not pmt.is_dict(entries):
+        entries = pmt.make_dict()
     return pmt.dict_add(metadata, symbol(key), pmt.dict_add(entries, symbol(name), _to_pmt(value)))
 
 
@@ -188,15 +189,15 @@ def read_array(metadata, key, dtype):
 
 
 def read_dict(metadata, key):
-    """Entry of names and numbers as a Python dictionary, empty when absent or no dictionary."""
+    """Entry of names and numbers as dict of str -> float, empty when absent or something else."""
     rest, entries = pmt.dict_ref(metadata, symbol(key), pmt.PMT_NIL), {}
-    while pmt.is_pair(rest):
-        entry, rest = pmt.car(rest), pmt.cdr(rest)
-        if not (pmt.is_pair(entry) and pmt.is_symbol(pmt.car(entry))):
-            return {}
-        value = pmt.cdr(entry)
-        entries[pmt.symbol_to_string(pmt.car(entry))] = (
-            pmt.to_double(value) if pmt.is_real(value) else pmt.to_python(value))
+    try:
+        while pmt.is_pair(rest):  # a PMT dictionary is a list of pairs
+            entry = pmt.car(rest)
+            entries[pmt.symbol_to_string(pmt.car(entry))] = pmt.to_double(pmt.cdr(entry))
+            rest = pmt.cdr(rest)
+    except ValueError:
+        return {}
     return entries
 
 

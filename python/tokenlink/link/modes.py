@@ -142,6 +142,16 @@ class ModeTable:
             self._known_uses[mode] = tuple(-(-Fraction(k) // (rate * width)) for k, rate in groups)
         return self._known_uses[mode]
 
+    @cached_property
+    def _known_scales(self) -> dict[Mode, tuple[np.float32, ...]]:
+        return {}
+
+    def group_scales(self, mode: Mode) -> tuple[np.float32, ...]:
+        """`llr_scale` of each group in a mode; looked up once a mode."""
+        if mode not in self._known_scales:
+            self._known_scales[mode] = tuple(np.float32(self.llr_scale[rate]) for rate in mode.code_rates)
+        return self._known_scales[mode]
+
     def info_bits(self, group: int) -> int:
         """Information bits of a group's codeword."""
         return self.group_info_bits[group]

@@ -137,10 +137,11 @@ def decode_groups(llr: list[np.ndarray], mode: Mode, table: ModeTable):
     lead = llr[0].shape[:-1]
     blocks = [values.reshape(-1, values.shape[-1]) for values in llr]
     results = ldpc.decode_groups(group_codes(table, mode), blocks, table.max_iterations)
-    app_llr = [(result.app_llr * np.float32(table.llr_scale[rate])).reshape(*lead, -1)
-               for result, rate in zip(results, mode.code_rates, strict=True)]
-    iterations = np.stack([result.iterations for result in results], axis=-1).astype(np.int32)
-    parity_ok = np.stack([result.parity_ok for result in results], axis=-1).astype(bool)
+    app_llr = [np.multiply(result.app_llr, scale, out=result.app_llr).reshape(*lead, -1)
+               for result, scale in zip(results, table.group_scales(mode), strict=True)]
+    iterations, parity_ok = (np.empty((len(blocks[0]), len(results)), dtype) for dtype in (np.int32, bool))
+    for group, result in enumerate(results):
+        iterations[:, group], parity_ok[:, group] = result.iterations, result.parity_ok
     return app_llr, iterations.reshape(*lead, -1), parity_ok.reshape(*lead, -1)
 
 

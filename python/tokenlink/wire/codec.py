@@ -55,7 +55,8 @@ def encode(message, max_bytes=MAX_MESSAGE_BYTES, seq=None):
     arrays = [(entry.metadata["dtype"], getattr(message, entry.name)) for entry in array_fields(message_type)]
     number = int(message.seq if seq is None else seq)
     header = _HEADER.pack(MAGIC, SCHEMA_VERSION, _KINDS[message_type], int(message.slot), number, len(arrays))
-    header += b"".join(_ARRAY.pack(_dtype_code(dtype), value.ndim, value.size) for dtype, value in arrays)
+    for dtype, value in arrays:
+        header += _ARRAY.pack(_dtype_code(dtype), value.ndim, value.size)
     frames = [header, _write_small(message)]
     frames += [np.ascontiguousarray(value, dtype).view(np.uint8).data for dtype, value in arrays]
     _check_size(frames, max_bytes)
@@ -187,6 +188,6 @@ def _check_length(name, raw, expected):
 
 
 def _check_size(frames, max_bytes):
-    n_bytes = sum(len(frame) for frame in frames)
+    n_bytes = sum(map(len, frames))
     if n_bytes > max_bytes:
         raise OversizedMessage(f"message has {n_bytes} bytes, allowed are {max_bytes}")

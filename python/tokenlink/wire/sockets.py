@@ -27,6 +27,7 @@ __all__ = ["CurveKeys", "PullSocket", "PushSocket", "is_loopback", "new_key_pair
 
 _log = logging.getLogger(__name__)
 _PATIENCE_MS = 500
+_LAST, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)  # as int: send_multipart ORs enums for each frame
 _BIND_PATIENCE_S = 2.0
 _HEARTBEAT_MS, _DEAD_MS, _RECONNECT_MAX_MS = 1000, 5000, 2000
 _FAILED_HANDSHAKES = {
@@ -163,7 +164,9 @@ class _Socket:
     def _put(self, frames, wait_ms=0):
         """Queue frames as soon as there is room, or drop and count them; whether they were queued."""
         try:
-            self._socket.send_multipart(frames, zmq.NOBLOCK)
+            for frame in frames[:-1]:
+                self._socket.send(frame, _MORE)
+            self._socket.send(frames[-1], _LAST)
         except zmq.Again:
             if wait_ms and self._socket.poll(wait_ms, zmq.POLLOUT):
                 return self._put(frames)
