@@ -113,7 +113,7 @@ def test_the_workers_of_a_scheduler_give_the_same_bytes(sweep, expected, tmp_pat
 
 def test_a_worker_with_other_weights_is_refused(sweep, make_artifacts, tmp_path, monkeypatch):
     other = {name: "0" * 64 for name in ("tokenizer", "completion", "head")}
-    monkeypatch.setattr(worker, "models_sha256", lambda root: other)
+    monkeypatch.setattr(worker, "models_identity", lambda root: other)
     with pytest.raises(worker.WorkerError, match="tokenizer on this worker is 000.*, the sweep is about"):
         sweep.run(tmp_path / "out")
 

@@ -59,6 +59,7 @@ def examine():
     """All findings, list of Finding."""
     return [
         _torch(),
+        _inference(),
         *(_package(name) for name in ("numba", "pyzmq", "safetensors", "panda3d")),
         _gnuradio(),
         _numpy(),
@@ -83,6 +84,14 @@ def _torch():
     if found.status == OK and pinned and found.detail.split("+")[0] != pinned[1]:
         return Finding("torch", NOTE, f"{found.detail}, set-up asks for {pinned[1]}", SET_UP)
     return found
+
+
+def _inference():
+    """Absent on Python 3.10, whose distribution's numpy it refuses: slower, not wrong."""
+    missing = [name for name in ("onnx", "onnxruntime") if _package(name).status != OK]
+    if missing:
+        return Finding("inference", NOTE, f"by torch: {' and '.join(missing)} not installed", SET_UP)
+    return Finding("inference", OK, f"onnxruntime {version('onnxruntime')}, onnx {version('onnx')}")
 
 
 def _python(code, env=None):

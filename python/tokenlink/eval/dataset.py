@@ -258,15 +258,18 @@ class _Tokenizing:
 
     def __init__(self, artifacts, folder, limit):
         from tokenlink.models import artifact
+        from tokenlink.models.compiled import engine_version
 
         self.root = artifacts or artifact.DEFAULT_DIR
+        self.engine = engine_version()
         self.mark = artifact.read_description("tokenizer", self.root).get("codes_sha256", "")
         self.folder, self.limit, self.model = folder, limit, None
 
     def __call__(self, images_path):
         content = hashlib.sha256(Path(images_path).read_bytes()).digest()
         images = np.load(images_path, mmap_mode="r")
-        path = self.folder / f"{Path(images_path).stem.split('-')[0]}-{_key(self.mark, self._weights(), content)}.npy"
+        key = _key(self.engine, self.mark, self._weights(), content)
+        path = self.folder / f"{Path(images_path).stem.split('-')[0]}-{key}.npy"
         if not path.is_file():
             _save(path, self._tokens(images))
         return np.load(path)[: self.limit]
@@ -280,10 +283,11 @@ class _Tokenizing:
         import torch
 
         from tokenlink.models import artifact
+        from tokenlink.models.compiled import compile_tokenizer
         from tokenlink.models.tokenizer import encode_image
 
         torch.set_num_threads(1)
-        self.model = self.model or artifact.load("tokenizer", self.root)
+        self.model = self.model or compile_tokenizer(artifact.load("tokenizer", self.root))
         rows, previous = [], None
         for image in images:
             previous = encode_image(self.model, np.ascontiguousarray(image), previous)

@@ -18,6 +18,7 @@ from tokenlink.data.jpeg import code_to_fit
 from tokenlink.eval.dataset import cache_folder
 from tokenlink.eval.simulate import Trace
 from tokenlink.link.blob import BlobLink
+from tokenlink.models.compiled import engine_version
 from tokenlink.models.inference import NO_TOKEN
 from tokenlink.models.tokenizer import encode_image
 
@@ -58,7 +59,7 @@ def code_sequence(sequence, link, tokenizer, tokenizer_sha256, cache=None, on_fr
     -------
     CodedSequence
     """
-    parts = (sequence.sha256(), sequence.images_path.name, tokenizer_sha256, link.max_bytes, _CODING)
+    parts = (sequence.sha256(), sequence.images_path.name, tokenizer_sha256, engine_version(), link.max_bytes, _CODING)
     key = hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:16]
     path = (cache or cache_folder()) / "jpeg" / f"{sequence.name}-{key}.npz"
     if not path.is_file():

@@ -17,10 +17,10 @@ from tokenlink.eval.jpeg_baseline import CODE_RATE, code_sequence
 from tokenlink.eval.outcomes import uniform_table
 from tokenlink.eval.plan import Setting, content_hash, run_config
 from tokenlink.eval.receivers import JPEG
-from tokenlink.eval.worker import compute, worker_networks
+from tokenlink.eval.worker import compute, prepare_worker, worker_networks
 from tokenlink.link.blob import BlobLink
 from tokenlink.link.modes import load_mode_table
-from tokenlink.models.inference import models_sha256
+from tokenlink.models.inference import models_identity
 
 START_TIMEOUT_S = 300
 ALLOWED_DEATHS = 10  # of workers under one task before it is given up
@@ -74,7 +74,7 @@ def make_setting(origin, split, control, tables, priority="exogenous", root=None
     tables : dict            ModeTable by protection
     root : Path or None      folder of the artifacts
     """
-    hashes = {"models": models_sha256(root)} | {name: table_sha256(table) for name, table in tables.items()}
+    hashes = {"models": models_identity(root)} | {name: table_sha256(table) for name, table in tables.items()}
     return Setting(origin, split, control, hashes, priority)
 
 
@@ -184,7 +184,7 @@ def _results(tasks, sequences, setting, tables, workers, scheduler, root, pictur
         workers = min(workers, len(tasks))
         with _client(workers, scheduler) as client:
             client.wait_for_workers(1 if scheduler else workers, timeout=START_TIMEOUT_S)
-            client.run(worker_networks, root, setting.hashes["models"], tables["table"])  # also refuses other weights
+            client.run(prepare_worker, root, setting.hashes["models"], tables["table"])  # also refuses other weights
             yield _as_completed(client, tasks, sequences, setting, tables, root, pictures)
 
 

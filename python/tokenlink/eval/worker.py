@@ -15,7 +15,7 @@ from tokenlink.eval.plan import ORACLE, RunSpec, channel_seed, run_config, urgen
 from tokenlink.eval.receivers import JPEG, RECEIVERS
 from tokenlink.eval.rows import result_row, series
 from tokenlink.eval.simulate import Run, Simulator
-from tokenlink.models.inference import BatchModels, load_networks, models_sha256
+from tokenlink.models.inference import BatchModels, load_networks, models_identity
 
 BUDGET_POLICY = "twist"
 ORACLE_NEEDS = ("static-low", "static-med", "static-high", BUDGET_POLICY, "channel-adaptive")
@@ -34,7 +34,7 @@ def worker_networks(root, expected, table):
     Parameters
     ----------
     root : str or None   folder of the artifacts
-    expected : dict      SHA-256 of each model's weights
+    expected : dict      of `models_identity`
     table : ModeTable
 
     Returns
@@ -43,12 +43,12 @@ def worker_networks(root, expected, table):
 
     Raises
     ------
-    WorkerError   the weights here are not those of the sweep
+    WorkerError   the weights or the engine here are not those of the sweep
     """
     import torch
 
     torch.set_num_threads(1)
-    own = models_sha256(root)
+    own = models_identity(root)
     for name, sha256 in expected.items():
         if own.get(name) != sha256:
             raise WorkerError(f"{name} on this worker is {own.get(name)}, the sweep is about {sha256}")
@@ -56,6 +56,11 @@ def worker_networks(root, expected, table):
     if key not in _loaded:
         _loaded[key] = load_networks(root, table)
     return _loaded[key]
+
+
+def prepare_worker(root, expected, table):
+    """Load what `worker_networks` loads, here; raises WorkerError as it does."""
+    worker_networks(root, expected, table)
 
 
 def compute(task, sequence, setting, tables, root=None, pictures=None):

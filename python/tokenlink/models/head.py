@@ -84,8 +84,12 @@ class TrafficHead(nn.Module):
 
     def forward(self, embeddings: torch.Tensor) -> TrafficLogits:
         """Embeddings float32 [batch, n_tokens, dim_embedding] to logits; differentiable in the embeddings."""
+        return self.read(self.embed(embeddings))
+
+    def read(self, embedded: torch.Tensor) -> TrafficLogits:
+        """What `embed` makes of embeddings, float32 [batch, n_tokens, dim], to logits."""
         config = self.config
-        maps = self.embed(embeddings).transpose(1, 2).reshape(-1, config.dim, config.rows, config.cols) + self.position
+        maps = embedded.transpose(1, 2).reshape(-1, config.dim, config.rows, config.cols) + self.position
         maps = self.blocks(maps)
         cells = self.cells(maps).float()
         counts = F.softplus(self.counts(maps).float())

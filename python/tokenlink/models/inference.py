@@ -14,13 +14,14 @@ import numpy as np
 import torch
 
 from tokenlink.models import artifact
+from tokenlink.models.compiled import InferenceCompletion, InferenceHead, compile_tokenizer, engine_version
 from tokenlink.models.completion import fill_erased
 from tokenlink.models.head import read_state
 
 COMPLETIONS = ("model", "copy", "none")
 NO_TOKEN = -1
 TIE_MARGIN = 3e-4
-BATCH = 8
+BATCH = 4
 
 
 class ModelMismatchError(artifact.ArtifactError):
@@ -46,17 +47,18 @@ class Networks:
     """Tokenizer, completion model and head that fit each other, see `load_networks`."""
 
     tokenizer: torch.nn.Module
-    completion: torch.nn.Module
-    head: torch.nn.Module
+    completion: InferenceCompletion
+    head: InferenceHead
 
 
-def load_networks(root, table) -> Networks:
-    """Load and check the models of a twin.
+def load_networks(root, table, engine=None) -> Networks:
+    """Load and check the models of a twin, compiled for inference, see `tokenlink.models.compiled`.
 
     Parameters
     ----------
     root : Path or None   folder of the artifacts; None: those that ship
     table : ModeTable     whose codebook and grid they must have
+    engine : str or None  see `tokenlink.models.compiled`; None: the fastest there is
 
     Raises
     ------
@@ -69,13 +71,26 @@ def load_networks(root, table) -> Networks:
     check_models({name: model.config for name, model in models.items()}, table)
     check_origin(root)
     table.check_codebook(artifact.read_description("tokenizer", root).get("codes_sha256"))
-    return Networks(**models)
+    return make_networks(models["tokenizer"], models["completion"], models["head"], engine)
 
 
-def models_sha256(root=None) -> dict:
-    """SHA-256 of the weights of each model, as the manifest says it: dict by name."""
+def make_networks(tokenizer, completion, head, engine=None) -> Networks:
+    """Networks of trained modules; the tokenizer's encoder is compiled in place."""
+    head = InferenceHead(head, code_embeddings(tokenizer), engine)
+    return Networks(compile_tokenizer(tokenizer, engine), InferenceCompletion(completion, engine), head)
+
+
+@torch.no_grad()
+def code_embeddings(tokenizer) -> torch.Tensor:
+    """Embedding of every code, float32 [vocab_size, dim_coarse]."""
+    return tokenizer.embed(torch.arange(tokenizer.config.vocab_size)[None])[0]
+
+
+def models_identity(root=None) -> dict:
+    """What decides results: SHA-256 of each model's weights by name, as the manifest says it, and the engine."""
     manifest = artifact.read_manifest(root or artifact.DEFAULT_DIR)
-    return {name: manifest.get(name, {}).get("weights.safetensors", {}).get("sha256") for name in artifact.MODELS}
+    weights = {name: manifest.get(name, {}).get("weights.safetensors", {}).get("sha256") for name in artifact.MODELS}
+    return weights | {"engine": engine_version()}
 
 
 def check_models(configs, table):
@@ -131,7 +146,7 @@ def one_frame(networks, completion="model") -> TwinModels:
         return fill_erased(networks.completion, *_tensors(token_ids, erased, confidence, previous))[0].numpy()
 
     def read(token_ids):
-        state = read_state(networks.head, embed(networks.tokenizer, torch.from_numpy(np.array(token_ids))[None]))
+        state = read_state(networks.head, torch.from_numpy(np.array(token_ids))[None])
         return {"car": bool(state["car"]), "vru": bool(state["vru"]), "density": int(state["density"])}
 
     return TwinModels(fill, read)
@@ -142,12 +157,6 @@ def without_model(completion, token_ids, erased, previous):
     if completion == "none":
         return np.where(erased, NO_TOKEN, token_ids)
     return np.where(erased, 0 if previous is None else previous, token_ids)
-
-
-def embed(tokenizer, token_ids):
-    """Embeddings of tokens integer [batch, n_tokens]; zeros where there is NO_TOKEN."""
-    embeddings = tokenizer.embed(token_ids.clamp(min=0))
-    return embeddings if (token_ids >= 0).all() else embeddings * (token_ids >= 0)[..., None]
 
 
 def _tensors(*values):
@@ -217,7 +226,7 @@ class BatchModels:
         return np.concatenate(parts) if parts else np.zeros((0, 3), np.int64)
 
     def _read(self, token_ids):
-        logits = self._networks.head(embed(self._networks.tokenizer, torch.from_numpy(token_ids)))
+        logits = self._networks.head(torch.from_numpy(token_ids))
         clear, density = _decisive(logits.density)
         present = torch.stack([logits.car, logits.vru], dim=1)
         clear &= (present.abs() > TIE_MARGIN).all(1).numpy()
@@ -229,9 +238,16 @@ class BatchModels:
 
 
 def _decisive(logits):
-    """Best entry of logits [n, n_entries], and whether it leads by more than TIE_MARGIN: (bool [n], int64 [n])."""
+    """Best entry of logits [n, n_entries], which it changes, and whether it leads by more than TIE_MARGIN.
+
+    Returns
+    -------
+    (bool [n], int64 [n])
+    """
     if not len(logits):
         return np.zeros(0, bool), np.zeros(0, np.int64)
-    best = logits.argmax(-1, keepdim=True)
-    lead = logits.gather(-1, best)[:, 0] - logits.scatter(-1, best, -torch.inf).amax(-1)
-    return (lead > TIE_MARGIN).numpy(), best[:, 0].numpy()
+    rows, values = np.arange(len(logits)), logits.numpy()
+    best = values.argmax(-1)
+    highest = values[rows, best]
+    values[rows, best] = -np.inf
+    return highest - logits.amax(-1).numpy() > TIE_MARGIN, best

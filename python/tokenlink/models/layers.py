@@ -55,10 +55,11 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """float32 [batch, n_tokens, dim] to the same shape."""
-        batch, n_tokens, dim = x.shape
-        q, k, v = self.qkv(self.norm_attention(x)).view(batch, n_tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        _, n_tokens, dim = x.shape  # the batch stays open in a compiled network
+        joint = self.qkv(self.norm_attention(x)).view(-1, n_tokens, 3, self.heads, dim // self.heads)
+        q, k, v = joint.permute(2, 0, 3, 1, 4)
         # Written out, because on a CPU the fused attention takes three times as long to train.
         weights = (q @ k.transpose(-2, -1) * (dim // self.heads) ** -0.5).softmax(-1).to(v.dtype)
-        attended = (weights @ v).transpose(1, 2).reshape(batch, n_tokens, dim)
+        attended = (weights @ v).transpose(1, 2).reshape(-1, n_tokens, dim)
         x = x + self.project(attended)
         return x + self.network(self.norm_network(x))

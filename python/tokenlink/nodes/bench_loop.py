@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -53,9 +54,9 @@ def bench(frames=2000, loop_frames=300, quick=False):
         "Flowgraph alone: flowgraphs/loopback.grc without lock step, AWGN at 12 dB, mode med, fed and read over its "
         "sockets. Whole loop: camera node, flowgraph, twin node and runner on all cores, an invented scene rendered as "
         "it runs, Rayleigh fading at 12 dB, in lock step; latency from the frame at the camera to the twin's state, "
-        "tokenizer included. Models run in torch without a compiler: tried at one frame and one thread, ONNX Runtime "
-        "1.31 and OpenVINO 2026.4 took 0.5 to 0.8 of its time, traced and frozen torch 0.85 to 1; the loop meets its "
-        "rate without them, so that weights need no second form whose tokens could differ."])
+        "tokenizer included. Models at one frame and one thread, by ONNX Runtime and by torch in the same run; "
+        "OpenVINO 2026.4 was as fast as ONNX Runtime when tried, and starts slower; traced and frozen torch took 0.85 "
+        "to 1 of plain torch's time."])
     rates, blocks = flowgraph_rate(frames)
     result.add("GNU Radio loopback without models", rates, 1, "frames/s")
     result.profile += [{"case": "flowgraph, time in each block", "stage": name, "minimum_s": each.minimum_s,
@@ -74,21 +75,24 @@ def _inference(result, repetitions=15, erased_share=0.2):
     """The models as the nodes run them: one frame, one thread."""
     import torch
 
+    from tokenlink.models.compiled import TORCH, best_engine
     from tokenlink.models.inference import load_networks, one_frame
     from tokenlink.models.tokenizer import encode_image
 
     torch.set_num_threads(1)
-    table, rng = load_mode_table(), np.random.default_rng(1)
-    networks = load_networks(None, table)
-    twin, config = one_frame(networks), networks.tokenizer.config
-    image = rng.integers(0, 256, (config.height, config.width, 3), dtype=np.uint8)
-    tokens = encode_image(networks.tokenizer, image)
-    erased, confidence = rng.random(table.n_tokens) < erased_share, rng.random(table.n_tokens, np.float32)
-    cases = {
-        "tokenizer, one frame": lambda: encode_image(networks.tokenizer, image, tokens),
-        "completion, one frame, a fifth erased": lambda: twin.complete(tokens, erased, confidence, tokens),
-        "traffic head, one frame": lambda: twin.read(tokens),
-    }
+    table, cases = load_mode_table(), {}
+    for engine in dict.fromkeys((best_engine(), TORCH)):
+        rng = np.random.default_rng(1)
+        networks = load_networks(None, table, engine)
+        twin, config = one_frame(networks), networks.tokenizer.config
+        image = rng.integers(0, 256, (config.height, config.width, 3), dtype=np.uint8)
+        tokens = encode_image(networks.tokenizer, image)
+        erased, confidence = rng.random(table.n_tokens) < erased_share, rng.random(table.n_tokens, np.float32)
+        cases |= {
+            f"tokenizer, one frame, {engine}": partial(encode_image, networks.tokenizer, image, tokens),
+            f"completion, a fifth erased, {engine}": partial(twin.complete, tokens, erased, confidence, tokens),
+            f"traffic head, one frame, {engine}": partial(twin.read, tokens),
+        }
     for name, timing in interleaved(cases, repetitions).items():
         result.add(name, timing, 1, "frames/s")
 

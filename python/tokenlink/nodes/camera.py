@@ -26,15 +26,16 @@ def truth_record(frame):
 
 
 def load_tokenizer(run, table):
-    """The tokenizer of a run, refused where it does not fit the mode table."""
+    """The tokenizer of a run, compiled, refused where it does not fit the mode table."""
     from tokenlink.models import artifact
+    from tokenlink.models.compiled import compile_tokenizer
 
     root = run.artifacts or artifact.DEFAULT_DIR
     model = artifact.load("tokenizer", root, vocab_size=table.vocab_size)
     if model.config.grid != tuple(table.grid):
         raise NodeError(f"the tokenizer makes a grid of {model.config.grid}, the mode table has {table.grid}")
     table.check_codebook(artifact.read_description("tokenizer", root).get("codes_sha256"))
-    return model
+    return compile_tokenizer(model)
 
 
 def main(config):
@@ -47,6 +48,7 @@ def main(config):
 
     import torch
 
+    from tokenlink.models.compiled import engine_version
     from tokenlink.models.tokenizer import encode_image
 
     torch.set_num_threads(1)
@@ -57,7 +59,8 @@ def main(config):
         PushSocket(at.tokens) as radio,
         PushSocket(at.camera_records) as recorder,
     ):
-        recorder.deliver(Hello(0, 0, "camera", {"origin": getattr(source, "origin", ""), "torch": torch.__version__}))
+        made_by = {"torch": torch.__version__, "engine": engine_version()}
+        recorder.deliver(Hello(0, 0, "camera", {"origin": getattr(source, "origin", "")} | made_by))
         may_send, token_ids = Words(words), None
         begin_s = time.monotonic()
         for slot, frame in enumerate(islice(source, config.first_slot, run.n_frames), config.first_slot):

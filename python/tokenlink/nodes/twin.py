@@ -100,6 +100,8 @@ def main(config):
     """Serve until stopped: one estimate in, one mode command out."""
     import torch
 
+    from tokenlink.models.compiled import engine_version
+
     torch.set_num_threads(1)
     run, at = config.run, config.addresses
     table = load_mode_table(run.mode_table)
@@ -110,7 +112,7 @@ def main(config):
         PushSocket(at.camera) as camera,
         PushSocket(at.twin_records) as recorder,
     ):
-        recorder.deliver(Hello(0, 0, "twin", {"torch": torch.__version__}))
+        recorder.deliver(Hello(0, 0, "twin", {"torch": torch.__version__, "engine": engine_version()}))
         modes.deliver(Hello(0, 0, "twin"))  # a radio that has served another run forgets its commands
         slot = 0
         try:

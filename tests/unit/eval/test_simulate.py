@@ -17,7 +17,7 @@ from tokenlink.link.modes import load_mode_table  # noqa: E402
 from tokenlink.link.schedule import ModeSchedule  # noqa: E402
 from tokenlink.models.completion import Completion, CompletionConfig  # noqa: E402
 from tokenlink.models.head import HeadConfig, TrafficHead  # noqa: E402
-from tokenlink.models.inference import NO_TOKEN, BatchModels, Networks, one_frame  # noqa: E402
+from tokenlink.models.inference import NO_TOKEN, BatchModels, make_networks, one_frame  # noqa: E402
 from tokenlink.models.tokenizer import Tokenizer, TokenizerConfig  # noqa: E402
 from tokenlink.nodes.config import RunConfig  # noqa: E402
 from tokenlink.nodes.sim_radio import SimulatedLink  # noqa: E402
@@ -38,7 +38,8 @@ def networks():
     torch.nn.init.normal_(tokenizer.quantizer._codebook.embed)
     completion = Completion(CompletionConfig(dim=16, layers=1, heads=2))
     torch.nn.init.normal_(completion.copy_gain.weight, std=0.3)
-    return Networks(tokenizer.eval(), completion.eval(), TrafficHead(HeadConfig(dim_embedding=16, dim=8)).eval())
+    head = TrafficHead(HeadConfig(dim_embedding=16, dim=8))
+    return make_networks(tokenizer.eval(), completion.eval(), head.eval())
 
 
 @pytest.fixture(scope="module")

@@ -9,25 +9,34 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from tokenlink.link.modes import load_mode_table  # noqa: E402
-from tokenlink.models import inference  # noqa: E402
+from tokenlink.models import compiled, inference  # noqa: E402
 from tokenlink.models.completion import Completion, CompletionConfig  # noqa: E402
 from tokenlink.models.head import HeadConfig, TrafficHead  # noqa: E402
-from tokenlink.models.inference import BatchModels, ModelMismatchError, Networks, check_models, one_frame  # noqa: E402
+from tokenlink.models.inference import (  # noqa: E402
+    BatchModels,
+    ModelMismatchError,
+    check_models,
+    make_networks,
+    one_frame,
+)
 from tokenlink.models.tokenizer import Tokenizer, TokenizerConfig  # noqa: E402
 
 TABLE = load_mode_table()
 N_FRAMES = 37
 
 
-@pytest.fixture(scope="module")
-def networks():
+@pytest.fixture(scope="module", params=[compiled.ONNX_RUNTIME, compiled.TORCH])
+def networks(request):
+    if request.param == compiled.ONNX_RUNTIME and compiled.best_engine() != request.param:
+        pytest.skip("onnx and onnxruntime are not installed")
     torch.manual_seed(2)
     torch.set_num_threads(1)
     tokenizer = Tokenizer(TokenizerConfig(dim_fine=8, dim_coarse=16, blocks_fine=0, blocks_coarse=0, codebook_dim=8))
     torch.nn.init.normal_(tokenizer.quantizer._codebook.embed)
     completion = Completion(CompletionConfig(dim=32, layers=1, heads=2))
     torch.nn.init.normal_(completion.copy_gain.weight, std=0.3)
-    return Networks(tokenizer.eval(), completion.eval(), TrafficHead(HeadConfig(dim_embedding=16, dim=8)).eval())
+    head = TrafficHead(HeadConfig(dim_embedding=16, dim=8)).eval()
+    return make_networks(tokenizer.eval(), completion.eval(), head, request.param)
 
 
 def frames(seed=0):
@@ -73,9 +82,9 @@ def test_differences_between_batches_are_far_below_the_margin(networks):
     tokens, erased, confidence, previous = (torch.from_numpy(x) for x in frames(2))
     model = networks.completion
     with torch.no_grad():
-        together = model(tokens, erased, confidence, previous)
-        apart = torch.cat([model(*(x[i : i + 1] for x in (tokens, erased, confidence, previous)))
-                           for i in range(N_FRAMES)])  # fmt: skip
+        together = model.logits(*model.hidden(tokens, erased, confidence, previous))
+        inputs = [[x[i : i + 1] for x in (tokens, erased, confidence, previous)] for i in range(N_FRAMES)]
+        apart = torch.cat([model.logits(*model.hidden(*each)) for each in inputs])
     assert float((together - apart).abs().max()) < inference.TIE_MARGIN / 10
 
 
@@ -103,13 +112,6 @@ def test_holes_without_a_model(networks, completion, previous, expected):
     previous = None if previous is None else np.array(previous, np.int32)
     fill = one_frame(networks, completion).complete
     assert fill(np.array([1, 2, 3]), np.array([False, True, False]), None, previous).tolist() == expected
-
-
-def test_an_empty_token_is_no_embedding(networks):
-    ids = torch.tensor([[3, -1]])
-    embeddings = inference.embed(networks.tokenizer, ids)
-    assert torch.equal(embeddings[0, 0], networks.tokenizer.embed(ids.clamp(min=0))[0, 0])
-    assert not embeddings[0, 1].any()
 
 
 def test_an_unknown_completion_is_refused(networks):

@@ -32,7 +32,7 @@ def threshold_stage(cache, settings, raw_table, mode_id, models, sequences):
     def make(progress):
         drawn = settings.mix, settings.per_condition, settings.slots, settings.seed
         windows = draw_windows(sequences, table, mode_id, *drawn)
-        read = logits_reader(models.networks.tokenizer, models.networks.head)
+        read = logits_reader(models.networks.head)
         rollouts = Rollouts(windows, table.group_map, models.batched().complete, read, settings.warm_up)
         parts, most = {}, len(settings.grid) * (1 + settings.rounds * table.n_groups)
 

@@ -17,7 +17,7 @@ from tokenlink.eval.prepare.settings import PrepareSettings
 from tokenlink.eval.prepare.stages import StageCache
 from tokenlink.link.modes import SCHEMA_VERSION, group_map_sha256, load_mode_table
 from tokenlink.models import artifact
-from tokenlink.models.inference import BatchModels, Networks, check_origin
+from tokenlink.models.inference import BatchModels, Networks, check_origin, code_embeddings, make_networks
 
 TABLE_FILE, CONTROLLER_FILE = "twist_default.yaml", "twist_controller.yaml"
 UNTUNED = 0.9  # threshold before there is a better one
@@ -29,20 +29,21 @@ class Models:
 
     Attributes
     ----------
-    networks : Networks
+    tokenizer, head : Tokenizer, TrafficHead   as trained, differentiable
+    networks : Networks                        compiled for inference
     codes_sha256 : str   codebook of the tokenizer
     weights : dict       SHA-256 of each model's weights, by name
     """
 
+    tokenizer: torch.nn.Module
+    head: torch.nn.Module
     networks: Networks
     codes_sha256: str
     weights: dict
 
     def embeddings(self):
         """Embedding of every code, float32 [vocab_size, dim]."""
-        tokenizer = self.networks.tokenizer
-        with torch.no_grad():
-            return tokenizer.embed(torch.arange(tokenizer.config.vocab_size)[None])[0].clone()
+        return code_embeddings(self.tokenizer)
 
     def batched(self):
         """The models on many frames at once."""
@@ -52,12 +53,13 @@ class Models:
 def load_models(root=None):
     """The models of an artifact folder; None: those that ship. Raises ArtifactError."""
     root = Path(root or artifact.DEFAULT_DIR)
-    networks = Networks(*(artifact.load(name, root) for name in ("tokenizer", "completion", "head")))
+    tokenizer, completion, head = (artifact.load(name, root) for name in ("tokenizer", "completion", "head"))
     check_origin(root)
     manifest = artifact.read_manifest(root)
     weights = {name: manifest[name]["weights.safetensors"]["sha256"] for name in artifact.MODELS}
     mark = artifact.read_description("tokenizer", root).get("codes_sha256")
-    return Models(networks, mark or artifact.codes_sha256(networks.tokenizer), weights)
+    mark = mark or artifact.codes_sha256(tokenizer)
+    return Models(tokenizer, head, make_networks(tokenizer, completion, head), mark, weights)
 
 
 @dataclass
@@ -115,9 +117,9 @@ def prepare(sequences, models, out, settings=None, cache=None, origin=None):
 
 def _without_loop(sequences, models, settings, cache):
     """Mode table as in YAML, its thresholds not tuned, and the figures behind it."""
-    config = models.networks.tokenizer.config
+    config = models.tokenizer.config
     mark = {name: models.weights[name] for name in ("tokenizer", "head")}
-    utility = link_stages.utility_stage(cache, models.networks.head, models.embeddings(), sequences, mark)
+    utility = link_stages.utility_stage(cache, models.head, models.embeddings(), sequences, mark)
     grouped = link_stages.groups_stage(cache, settings, utility)
     errors, protections = {}, {}
     # The grouping that is taken comes last, so that its stages are those the provenance names.

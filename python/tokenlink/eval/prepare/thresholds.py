@@ -11,7 +11,6 @@ from tokenlink.channel import Channel, ChannelConfig
 from tokenlink.eval.outcomes import Outcomes
 from tokenlink.link.gate import gate
 from tokenlink.models.head import TrafficLogits, traffic_loss
-from tokenlink.models.inference import embed
 
 
 @dataclass(frozen=True)
@@ -160,14 +159,14 @@ def application_loss(logits, labels):
     return traffic_loss(parts, truth[:, 0], truth[:, 1], truth[:, 2]).double().numpy()
 
 
-def logits_reader(tokenizer, head, batch=16):
-    """Function states int32 [n, n_tokens] -> logits float32 [n, 5] of car, VRU and density."""
+def logits_reader(head, batch=16):
+    """Function states int32 [n, n_tokens] -> logits float32 [n, 5] of car, VRU and density, by an `InferenceHead`."""
 
     @torch.no_grad()
     def read(states):
         parts = []
         for first in range(0, len(states), batch):
-            said = head(embed(tokenizer, torch.from_numpy(np.ascontiguousarray(states[first : first + batch]))))
+            said = head(torch.from_numpy(np.ascontiguousarray(states[first : first + batch])))
             parts.append(torch.cat([said.car[:, None], said.vru[:, None], said.density], dim=1).numpy())
         return np.concatenate(parts)
 

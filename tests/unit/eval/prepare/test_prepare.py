@@ -23,7 +23,7 @@ from tokenlink.eval.sweep import load_inputs
 from tokenlink.link.modes import ModeTableError, load_mode_table
 from tokenlink.models.completion import Completion, CompletionConfig
 from tokenlink.models.head import HeadConfig, TrafficHead
-from tokenlink.models.inference import Networks
+from tokenlink.models.inference import make_networks
 from tokenlink.models.tokenizer import Tokenizer, TokenizerConfig
 
 
@@ -73,8 +73,8 @@ def small_case():
     completion = Completion(CompletionConfig(16, 2, 4, dim=16, layers=1, heads=2, local_layers=1))
     head = TrafficHead(HeadConfig(16, 2, 4, dim_embedding=12, dim=8, blocks=1))
     torch.nn.init.normal_(tokenizer.quantizer._codebook.embed)
-    networks = Networks(tokenizer.eval(), completion.eval(), head.eval())
-    models = Models(networks, "ab" * 32, {"tokenizer": "t", "completion": "c", "head": "h"})
+    networks = make_networks(tokenizer.eval(), completion.eval(), head.eval())
+    models = Models(tokenizer, head, networks, "ab" * 32, {"tokenizer": "t", "completion": "c", "head": "h"})
     rng = np.random.default_rng(3)
     sequences = [
         Sequence(name, rng.integers(16, size=(12, 8)).astype(np.int16), rng.integers(2, size=(12, 3)), "invented")

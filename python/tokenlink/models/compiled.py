@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The networks compiled for inference: written as ONNX once, run by ONNX Runtime in one thread.
+
+The weights on disk stay those of torch; an ONNX file is only a cache of them, in the user's cache folder, named after
+everything it is made of. Without the packages onnx and onnxruntime (they need a newer numpy than Ubuntu 22.04 has) the
+networks run in torch, with results equal but for the last bits of their logits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from tokenlink.models.head import TrafficLogits
+
+OPSET = 17
+TORCH, ONNX_RUNTIME = "torch", "onnxruntime"
+_SOURCES = ("compiled", "completion", "head", "layers", "tokenizer")
+
+
+def best_engine() -> str:
+    """What runs the networks here: "onnxruntime", or "torch" where that is not installed."""
+    try:
+        import onnx
+        import onnxruntime
+    except ImportError:
+        return TORCH
+    return ONNX_RUNTIME if onnx.__version__ and onnxruntime.__version__ else TORCH
+
+
+def engine_version() -> str:
+    """Name and version of `best_engine`, such as "onnxruntime 1.22.1"."""
+    if best_engine() == TORCH:
+        return f"torch {torch.__version__}"
+    import onnxruntime
+
+    return f"{ONNX_RUNTIME} {onnxruntime.__version__}"
+
+
+def cache_folder() -> Path:
+    """Where the ONNX files are kept: gr-twist/onnx in $XDG_CACHE_HOME or ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gr-twist" / "onnx"
+
+
+class CompiledModule(nn.Module):
+    """A module without its weights: tensors in, tensors out, computed by ONNX Runtime.
+
+    Parameters
+    ----------
+    module : nn.Module
+        What is compiled, in evaluation mode. Its results are one tensor or a tuple of them.
+    *example : tensors
+        Arguments of `module`, whose first axis is the batch; the batch may have another length later.
+    """
+
+    def __init__(self, module: nn.Module, *example: torch.Tensor):
+        super().__init__()
+        self._inputs = [f"input_{i}" for i in range(len(example))]
+        self._session = _session(_onnx_bytes(module, example, self._inputs))
+        self._single = len(self._session.get_outputs()) == 1
+
+    def forward(self, *inputs: torch.Tensor):
+        """Tensors with the dtypes and shapes of the example to those of the module's results."""
+        feed = {name: value.contiguous().numpy() for name, value in zip(self._inputs, inputs, strict=True)}
+        results = [torch.from_numpy(value) for value in self._session.run(None, feed)]
+        return results[0] if self._single else tuple(results)
+
+
+class InferenceCompletion:
+    """`Completion` for inference: see its `hidden` and `logits`.
+
+    Parameters
+    ----------
+    model : Completion
+    engine : str or None   ONNX_RUNTIME or TORCH; None: `best_engine`
+    """
+
+    def __init__(self, model, engine=None):
+        ids = torch.zeros(2, model.config.n_tokens, dtype=torch.int32)
+        self.config, self.logits = model.config, model.logits
+        self._hidden = compiled(_Hidden(model), ids, ids > 0, ids.float(), ids, engine=engine)
+
+    def hidden(self, token_ids, erased, confidence, previous_ids=None) -> tuple[torch.Tensor, ...]:
+        """As `Completion.hidden`."""
+        previous_ids = torch.full_like(token_ids, -1) if previous_ids is None else previous_ids
+        return self._hidden(token_ids.int(), erased, confidence.float(), previous_ids.int())
+
+
+class InferenceHead:
+    """A traffic head that reads tokens: what it makes of each code's embedding is computed once.
+
+    Parameters
+    ----------
+    head : TrafficHead
+    embeddings : float32 [vocab_size, dim_embedding]   of all codes
+    engine : str or None
+    """
+
+    @torch.no_grad()
+    def __init__(self, head, embeddings: torch.Tensor, engine=None):
+        config = self.config = head.config
+        no_token = torch.zeros_like(embeddings[:1])
+        self._embedded = head.embed(torch.cat([embeddings, no_token]))
+        example = torch.zeros(2, config.rows * config.cols, config.dim)
+        self._logits = compiled(_FrameLogits(head), example, engine=engine)
+
+    def __call__(self, token_ids: torch.Tensor) -> TrafficLogits:
+        """Token ids integer [batch, n_tokens], -1 for an empty position, to logits; no maps of cells and counts."""
+        return TrafficLogits(*self._logits(self._embedded[token_ids.long()]), None, None)
+
+
+def compiled(module: nn.Module, *example: torch.Tensor, engine=None) -> nn.Module:
+    """A module for inputs like the example: compiled, see `CompiledModule`, or itself if the engine is torch."""
+    return module.eval() if (engine or best_engine()) == TORCH else CompiledModule(module, *example)
+
+
+def compile_tokenizer(model, engine=None):
+    """Have the encoder of a tokenizer compiled, in place; returns the tokenizer."""
+    config = model.config
+    model.encoder = compiled(model.encoder, torch.zeros(2, 3, config.height, config.width), engine=engine)
+    return model
+
+
+class _Hidden(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, token_ids, erased, confidence, previous_ids):
+        return self.model.hidden(token_ids, erased, confidence, previous_ids)
+
+
+class _FrameLogits(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, embedded):
+        logits = self.model.read(embedded)
+        return logits.car, logits.vru, logits.density
+
+
+def _onnx_bytes(module, example, names):
+    """The module as ONNX, from the cache where it is whole and made of the same things."""
+    path = cache_folder() / f"{_key(module, example)}.onnx"
+    try:
+        stored = path.read_bytes()
+        checksum, content = stored[:32], stored[32:]
+        if hashlib.sha256(content).digest() == checksum:
+            return content
+    except OSError:
+        pass
+    content = _export(module, example, names)
+    _keep(path, hashlib.sha256(content).digest() + content)
+    return content
+
+
+@torch.no_grad()
+def _export(module, example, names):
+    stream = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter: that sizes of the grid become constants, as they should
+        torch.onnx.export(
+            module.eval(), example, stream, input_names=names, opset_version=OPSET, dynamo=False,
+            dynamic_axes={name: {0: "batch"} for name in names},
+        )  # fmt: skip
+    return stream.getvalue()
+
+
+def _key(module, example):
+    import onnx
+
+    digest = hashlib.sha256(f"{OPSET} {torch.__version__} {onnx.__version__} {type(module).__name__}".encode())
+    for name in _SOURCES:
+        digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
+    for value in example:
+        digest.update(f"{value.dtype} {tuple(value.shape[1:])}".encode())
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode() + value.detach().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _keep(path, data):
+    """Write a file so that a reader sees all of it or nothing; a folder that cannot be written costs only time."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(part, path)
+    except OSError:
+        pass
+
+
+def _session(content):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # nodes and workers have a core each
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
