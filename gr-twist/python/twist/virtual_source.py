@@ -49,7 +49,7 @@ class virtual_source(counting, gr.sync_block):
         """Called by the scheduler: connect, if a run before this one has ended."""
         if self._closed:
             self._receiver, self._closed = self._open(), False
-        return True
+        return counting.start(self)
 
     def stop(self):
         """Called by the scheduler: leave the link, print the counters."""

@@ -105,6 +105,16 @@ def test_streams_hold_the_bursts_they_say_and_the_receiver_finds_them():
     assert count == sync.receive(air) == 0
 
 
+def test_the_block_finds_the_bursts_of_a_stream():
+    pytest.importorskip("gnuradio")
+    air, count = sync.stream(60_000, payload_symbols=320, share=0.5)
+    block = sync.start_block(np.concatenate([air, np.zeros(20_000, np.complex64)]), count)
+    assert 0 < block.run() < 5
+    block.close()
+    with pytest.raises(peers.PeerMissing, match=f"it finds {count} of {count + 1} bursts"):
+        sync.start_block(air, count + 1)
+
+
 def test_the_link_of_the_bench_delivers_and_names_its_stages():
     bench = link.Link(4)
     assert bench.run().shape == (4, bench.table.n_tokens) and bench.run().mean() < 0.01

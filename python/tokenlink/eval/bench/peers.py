@@ -29,20 +29,23 @@ class Peer:
 
     Parameters
     ----------
-    name : str         one of PEERS
+    name : str         one of PEERS, or another script of the folder ``bench``
     python : str       interpreter that has it
-    arrays : Path      .npz file, see `bench/serve.py`
+    arrays : Path      .npz file that the script says more about
+    paths : sequence of Path   where it finds what is not installed
 
     Raises
     ------
     PeerMissing   it cannot be imported, or does not answer
     """
 
-    def __init__(self, name, python, arrays):
-        script = SCRIPTS / PEERS[name]
+    def __init__(self, name, python, arrays, paths=()):
+        script = SCRIPTS / PEERS.get(name, name)
         if not script.is_file():
             raise PeerMissing(f"{script.name} is not installed with the library, only in the project")
         env = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+        if paths:
+            env["PYTHONPATH"] = os.pathsep.join(map(str, paths))
         try:
             self._process = subprocess.Popen(
                 [str(python), str(script), str(arrays)], env=env, text=True, stdin=subprocess.PIPE,
@@ -53,7 +56,7 @@ class Peer:
         self.info = self._answer(START_S)
 
     def run(self):
-        """Decode all blocks once; seconds, float."""
+        """Do all of it once; seconds, float."""
         self._process.stdin.write("run\n")
         self._process.stdin.flush()
         return float(self._answer(RUN_S)["seconds"])

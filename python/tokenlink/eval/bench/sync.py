@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 
 from tokenlink.eval.bench.measure import Growth, Result, interleaved
+from tokenlink.eval.bench.peers import SCRIPTS, Peer, PeerMissing
 from tokenlink.phy.frame import BurstConfig, modulate_burst
 from tokenlink.phy.header import Header
 from tokenlink.phy.receiver import BurstReceiver
@@ -16,6 +20,8 @@ PAYLOAD_SYMBOLS = 1280
 CHUNK_SAMPLES = 32768
 STREAM_SAMPLES = 1 << 20
 ESN0_DB = 15.0
+SHARES = {"noise alone": 0.0, "bursts a tenth of the time": 0.1, "bursts all the time": 0.98}
+BLOCK_SCRIPT = "burst_block.py"
 
 
 def stream(samples, payload_symbols=PAYLOAD_SYMBOLS, share=1.0, seed=1):
@@ -54,15 +60,10 @@ def bench(repetitions=15, quick=False):
     """Samples a second with no burst, a tenth of the time, and all the time; growth with chunk and burst length."""
     result = Result("sync", notes=[
         f"bursts of {PAYLOAD_SYMBOLS} symbols at {ESN0_DB:g} dB, {BurstConfig().pulse.sps} samples a symbol, chunks of "
-        f"{CHUNK_SAMPLES} samples, one thread; every burst is detected, its header read, its payload equalised."])
-    repetitions = max(3, repetitions // 3)
-    cases, found = {}, {}
-    for name, share in (("noise alone", 0.0), ("bursts a tenth of the time", 0.1), ("bursts all the time", 0.98)):
-        air, sent = stream(STREAM_SAMPLES, share=share)
-        cases[name] = lambda air=air: receive(air) and None
-        found[name] = {"sent": sent, "found": receive(air)}
-    for name, timing in interleaved(cases, repetitions).items():
-        result.add(name, timing, STREAM_SAMPLES / 1e6, "Msample/s", **found[name])
+        f"{CHUNK_SAMPLES} samples, one thread; every burst is detected, its header read, its payload equalised. "
+        "In a flowgraph: the block burst_synchronizer behind a source of GNU Radio, start and end of the run included, "
+        "held to one core."])
+    _throughput(result, max(3, repetitions // 3))
     air, _ = stream(STREAM_SAMPLES // 2, share=0.5)
     chunks = (4096, 32768) if quick else (1024, 4096, 16384, 65536, 262144)
     curve = [_least(lambda chunk=chunk: receive(air, chunk)) / len(air) * 1e9 for chunk in chunks]
@@ -74,6 +75,35 @@ def bench(repetitions=15, quick=False):
     label = "payload symbols in a burst (bursts all the time)"
     result.growth.append(Growth("sync_burst", label, "nanoseconds a sample", list(lengths), {"receiver": curve}))
     return result
+
+
+def _throughput(result, repetitions):
+    """The receiver by itself and as a block, in turn."""
+    cases, found, blocks = {}, {}, []
+    for name, share in SHARES.items():
+        air, sent = stream(STREAM_SAMPLES, share=share)
+        cases[name] = lambda air=air: receive(air) and None
+        found[name] = {"sent": sent, "found": receive(air)}
+        try:
+            blocks.append(start_block(air, sent))
+            cases[f"in a flowgraph: {name}"] = blocks[-1].run
+        except PeerMissing as reason:
+            result.skipped["burst_synchronizer"] = str(reason)
+    try:
+        for name, timing in interleaved(cases, repetitions).items():
+            result.add(name, timing, STREAM_SAMPLES / 1e6, "Msample/s", **found.get(name, {}))
+    finally:
+        for block in blocks:
+            block.close()
+
+
+def start_block(air, sent):
+    """The block in a process of its own, as a Peer; raises PeerMissing where there is no GNU Radio."""
+    root = SCRIPTS.parent
+    with tempfile.TemporaryDirectory() as folder:
+        np.savez(Path(folder) / "air.npz", air=air, sent=sent)
+        paths = (root / "python", root / "gr-twist" / "path")
+        return Peer(BLOCK_SCRIPT, sys.executable, Path(folder) / "air.npz", paths)
 
 
 def _least(case, repetitions=3):
