@@ -100,7 +100,7 @@ def _measure(benches, json=None, docs=None):
     from tokenlink.eval.bench import document
     from tokenlink.eval.bench.measure import machine
 
-    console, facts, results = Console(), machine(), []
+    console, facts, results = Console(markup=False), machine(), []
     console.print(document.machine_text(facts), highlight=False)
     if facts["load"] > facts["cores"] / 4:
         console.print(f"others use this machine (load {facts['load']}): figures will be low", style="yellow")

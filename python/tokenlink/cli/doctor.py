@@ -41,14 +41,15 @@ def doctor(json: Annotated[OptionalPath, typer.Option(help="Write the findings h
     """
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    console = Console()
+    console = Console(markup=False)
     table = Table("what", "status", "found", "remedy")
     styles = {OK: "green", NOTE: "yellow", WRONG: "red"}
     with console.status("examining"):
         findings = examine()
     for each in findings:
-        table.add_row(each.name, f"[{styles[each.status]}]{each.status}[/]", each.detail, each.remedy)
+        table.add_row(each.name, Text(each.status, styles[each.status]), each.detail, each.remedy)
     console.print(table)
     if json:
         json.write_text(json_module.dumps([asdict(each) for each in findings], indent=2) + "\n")

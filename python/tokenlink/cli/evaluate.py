@@ -62,7 +62,7 @@ def evaluate(
 
     if workers < 0:
         raise ValueError(f"--workers is {workers}, expected >= 0")
-    console = Console()
+    console = Console(markup=False)
     default = QUICK if quick else {}
     tables, control = load_inputs(mode_table, controller, artifacts)
     with console.status("frames and tokens") as status:
@@ -82,7 +82,7 @@ def evaluate(
             tasks, sequences, setting, tables, store, workers, scheduler, artifacts and str(artifacts), bar.show
         )
     rows = _means(store, tasks, sequences, setting)
-    Console(width=max(console.width, TABLE_WIDTH)).print(_table(rows, study))
+    Console(width=max(console.width, TABLE_WIDTH), markup=False).print(_table(rows, study))
     rate = f", {result.frames_per_s:.0f} frames/s" if result.frames_per_s else ""
     console.print(
         f"{result.n_runs} runs computed in {result.wall_s:.0f} s{rate}, after {result.start_s:.0f} s to start workers; "

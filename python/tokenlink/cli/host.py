@@ -153,7 +153,7 @@ def account(
     from tokenlink.nodes.two_hosts import put_together
 
     found = put_together(tx_folder, rx_folder, out or new_run_folder("two-hosts"))
-    console = Console()
+    console = Console(markup=False)
     rows = [(name, n, FATES.get(name, "nobody knows: this must be 0")) for name, n in found.totals.items()]
     rows += [(f"mode {name}", n, "how the transmitter came by its mode") for name, n in found.how.items()]
     console.print(_table("slots of two hosts", rows))
@@ -187,7 +187,7 @@ def _run(host_class, config, out, json_file, describe):
 
     from tokenlink.cli.run import new_run_folder
 
-    console = Console()
+    console = Console(markup=False)
     out = out or new_run_folder(f"host-{config.role}")
     host = host_class(config, out)
     with console.status("") as status:

@@ -57,7 +57,7 @@ def prepare(
     )
     settings = trial(settings) if quick else settings
     origin = "rendered" if tracks or frames else "invented"
-    console = Console()
+    console = Console(markup=False)
     with progress_bar(console) as watch:
         sequences = load_sequences(
             origin, "val", tracks=tracks, frames=frames, artifacts=artifacts, n_invented=invented,

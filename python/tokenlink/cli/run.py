@@ -43,7 +43,7 @@ def run_and_show(config, out, json_file=None, report=True):
     from tokenlink.cli.errors import sentence_of
     from tokenlink.nodes.runner import RunError, run_loop
 
-    console = Console()
+    console = Console(markup=False)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("starting the nodes", total=config.n_frames)

@@ -126,13 +126,14 @@ def test_doctor_takes_a_local_version_of_torch(monkeypatch):
 
 
 def test_doctor_names_a_remedy_for_what_is_wrong(monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor, "_python", lambda *_: (None, "No module named 'gnuradio'"))
+    monkeypatch.setattr(doctor, "_python", lambda *_: (None, "no folder [/home/x] for 'gnuradio'"))
     findings = {each.name: each for each in doctor.examine()}
     assert findings["GNU Radio"].status == findings["numpy ABI"].status == findings["weights"].status == doctor.WRONG
     assert all(each.remedy for each in findings.values() if each.status == doctor.WRONG)
     monkeypatch.setattr(doctor, "examine", lambda: list(findings.values()))
     result = CliRunner().invoke(app, ["doctor", "--json", str(tmp_path / "d.json")])
     assert result.exit_code == 1 and "GNU Radio" in (tmp_path / "d.json").read_text()
+    assert "[/home/x]" in result.output  # text of others is no markup
 
 
 def test_keys_are_made_once_and_printed_nowhere(tmp_path):

@@ -55,7 +55,7 @@ def show(title, rows):
     table.add_column(justify="right")
     for name, value in rows:
         table.add_row(name, text_of(value))
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 def text_of(value):

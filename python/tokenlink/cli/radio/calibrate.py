@@ -38,7 +38,7 @@ def calibrate(
 
     if bursts < 1:
         raise ValueError(f"--bursts is {bursts}, expected >= 1")
-    settings, table, console = read_profile(profile), load_mode_table(mode_table), Console()
+    settings, table, console = read_profile(profile), load_mode_table(mode_table), Console(markup=False)
     tx_default, rx_default = default_gains(settings)
     tx_list = _gains(tx_gains, "--tx-gains") or tx_default
     rx_list = _gains(rx_gains, "--rx-gains") or rx_default

@@ -19,6 +19,7 @@ def check(profile: Profile = "virtual", mode_table: Table = None, json: Json = N
     """
     from rich.console import Console
     from rich.table import Table as RichTable
+    from rich.text import Text
 
     from tokenlink.cli.errors import sentence_of
     from tokenlink.cli.radio._common import both_ends, write_json
@@ -28,7 +29,7 @@ def check(profile: Profile = "virtual", mode_table: Table = None, json: Json = N
     from tokenlink.nodes.radio.profile import read_profile
 
     settings, table = read_profile(profile), load_mode_table(mode_table)
-    console = Console()
+    console = Console(markup=False)
     with console.status("examining"):
         findings = [Finding("profile", "ok", f"{settings.name}, {settings.kind}, {settings.samp_rate:g} sample/s")]
         findings += probe(profile, settings)
@@ -41,7 +42,7 @@ def check(profile: Profile = "virtual", mode_table: Table = None, json: Json = N
     rows = RichTable("what", "status", "found")
     styles = {"ok": "green", "note": "yellow", "wrong": "red"}
     for each in findings:
-        rows.add_row(each.name, f"[{styles[each.status]}]{each.status}[/]", each.detail)
+        rows.add_row(each.name, Text(each.status, styles[each.status]), each.detail)
     console.print(rows)
     write_json(json, [asdict(each) for each in findings])
     raise typer.Exit(int(any(each.status == WRONG for each in findings)))
