@@ -20,6 +20,7 @@ from tokenlink.nodes.config import RUNNING_RADIO, Addresses, FeedbackConfig, Nod
 from tokenlink.nodes.flowgraph import FLOWGRAPH, OUT_OF_TREE, compile_flowgraph, flowgraph_command  # noqa: E402
 from tokenlink.nodes.process import NodeError  # noqa: E402
 from tokenlink.nodes.runner import RunError, run_loop  # noqa: E402
+from tokenlink.wire import AddressRefused  # noqa: E402
 from tokenlink.wire.sockets import PullSocket  # noqa: E402
 
 needs_flowgraph = pytest.mark.skipif(
@@ -65,11 +66,16 @@ def test_static_policy_through_a_flowgraph_of_ones_own(config, tmp_path):
 
 
 def free_addresses():
-    """RUNNING_RADIO at ports that nobody uses."""
-    sockets = {name: PullSocket("tcp://127.0.0.1:*") for name in RUNNING_RADIO}
-    for each in sockets.values():
-        each.close()
-    return {name: each.address for name, each in sockets.items()}
+    """RUNNING_RADIO at ports that nobody uses, below those that the system hands out to whoever connects."""
+    found, port = [], 20_000 + os.getpid() * 11 % 10_000
+    while len(found) < len(RUNNING_RADIO):
+        port += 1
+        try:
+            PullSocket(f"tcp://127.0.0.1:{port}").close()
+        except AddressRefused:
+            continue
+        found.append(f"tcp://127.0.0.1:{port}")
+    return dict(zip(RUNNING_RADIO, found, strict=True))
 
 
 @needs_flowgraph

@@ -18,7 +18,7 @@ from tokenlink.wire.keys import CurveKeys
 from tokenlink.wire.sockets import PushSocket, new_key_pair
 
 ENTRIES = {"mode_table.modes": "low, high", "codebook": "a" * 64}
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_restarted_end_is_taken_back_and_nothing_old_reaches_it(at, monkeypatc
             assert tx.send(ModeCommand(2, 0, 0))
             _, got = until(lambda: rx.counts["received"], tx, rx)
             assert [message.slot for message in got] == [2]
-        assert (tx.counts["peer_starts"], tx.counts["peer_silences"]) == (2, 1)
+        assert tx.counts["peer_starts"] == 2 and tx.counts["peer_silences"] >= 1  # more on a machine that stalls
 
 
 def test_both_ends_name_the_difference(at):

@@ -83,14 +83,14 @@ class Wire:
 def test_a_slot_is_given_up_after_its_time():
     one, other = estimate(3, [1], [0]), estimate(2, [1], [0])
     link = LinkReport(3, 0, 1.0, 1j, 0.1, np.ones(1, np.int32), np.ones(1, bool))
-    assert receive_slot(Wire(other, link, one), 3, 1.0) == (one, link)
+    assert receive_slot(Wire(other, link, one), 3, 30.0) == (one, link)
     begin_s = time.monotonic()
     assert receive_slot(Wire(other, one), 3, 0.1) == (one, None)
     assert receive_slot(Wire(link, other), 3, 0.1) == (None, link)
     lost = TokenEstimate(3, 0, NO_MODE, *(np.zeros(0, dtype) for dtype in ("i4", "f4", bool)), 0j, 0.0, -100.0)
     wire = Wire(other, lost, one)
-    assert receive_slot(wire, 3, 1.0) == (None, None) and wire.recv(0) == one
-    assert 0.2 <= time.monotonic() - begin_s < 2.0
+    assert receive_slot(wire, 3, 30.0) == (None, None) and wire.recv(0) == one
+    assert 0.2 <= time.monotonic() - begin_s < 20.0
 
 
 def test_camera_catches_up_after_a_lost_word():

@@ -13,7 +13,7 @@ from tokenlink.wire.keys import CurveKeys, load_host_keys, write_host_keys
 from tokenlink.wire.sockets import PullSocket, PushSocket, new_key_pair
 
 pytestmark = pytest.mark.skipif(not zmq.has("curve"), reason="this libzmq is built without CURVE")
-TIMEOUT_S = 5.0
+TIMEOUT_S = 60.0  # for a machine that has other work
 ANY_PORT, EVERYWHERE = "tcp://127.0.0.1:*", "tcp://0.0.0.0:*"
 
 
@@ -166,9 +166,8 @@ def test_allow_lists_of_two_sockets_are_kept_apart(keys):
             assert until_refused(closed, closed) == [] and not push.send(frame(5), 0.0)
 
 
-def test_an_immediate_socket_keeps_nothing_for_one_that_comes_later(keys):
-    with PullSocket(ANY_PORT) as pull:
-        address = pull.address
+def test_an_immediate_socket_keeps_nothing_for_one_that_comes_later(tmp_path):
+    address = f"ipc://{tmp_path}/late"
     with PushSocket(address, immediate=True, timeout_s=0.0) as push:
         assert not push.send(frame(0))
         with PullSocket(address) as pull:
