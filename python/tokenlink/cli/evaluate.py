@@ -15,7 +15,7 @@ OptionalPaths = Optional[list[Path]]  # noqa: UP007, UP045
 OptionalInt, OptionalText = Optional[int], Optional[str]  # noqa: UP007, UP045
 QUICK = {"snrs_db": (6.0, 14.0), "realisations": 1, "limit": 30}
 TRACKS = "KITTI tracking folder, for origin rendered."
-TABLE_WIDTH = 120  # no figure is cut off for a narrow terminal or a file
+TABLE_WIDTH = 150  # no figure is cut off for a narrow terminal or a file
 FIGURES = ("f1_avg", "f1_car", "tsmr", "auer", "erasure_rate", "cost")
 STUDY = (
     "main; designs: ways to complete; feedback: delayed and lost; temporal: Es/N0 changes in blocks; "

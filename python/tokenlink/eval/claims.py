@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from tokenlink.eval.examination import examine
+from tokenlink.eval.examination import FAILS, examine
 from tokenlink.eval.statistics import StatisticsError, difference, estimate, mean_interval, measurable
 
-HOLDS, FAILS, UNCLEAR, MISSING = "holds", "does not hold", "not distinguishable", "not measured"
+HOLDS, UNCLEAR, MISSING = "holds", "not distinguishable", "not measured"
 NEAR_F1, NEAR_COST = 0.02, 0.05
 LOW_AND_MEDIUM_DB = (0.0, 10.0)
 OURS = "beyond the paper"
