@@ -127,26 +127,43 @@ def test_flowgraph_compiles(compiled, path):
         assert yaml.safe_load((compiled / f"{path.stem}.block.yml").read_text())["id"] == path.stem
 
 
-@pytest.mark.parametrize("end", ["tx", "rx"])
+RADIOS = ("radio_sink", "radio_source", "reverse_sink", "reverse_source")
+
+
+@pytest.mark.parametrize("end", ["tx", "rx", "tx_duplex", "rx_duplex"])
 def test_flowgraphs_with_radios_differ_only_at_their_ends(end):
     """Whatever the radio: the same blocks with the same parameters between tokens and samples."""
     inner, wires = {}, {}
     for radio in ("virtual", "usrp"):
         flowgraph = yaml.safe_load((ROOT / "flowgraphs" / f"{radio}_{end}.grc").read_text())
         inner[radio] = {block["name"]: (block["id"], block["parameters"]) for block in flowgraph["blocks"]
-                        if block["id"] not in ("parameter", "import", "snippet")
-                        and block["name"] not in ("radio_sink", "radio_source")}
+                        if block["id"] not in ("parameter", "import", "snippet") and block["name"] not in RADIOS}
         wires[radio] = sorted(map(tuple, flowgraph["connections"]))
+    if end.endswith("_duplex"):  # a reverse carrier is known of USRPs only
+        assert inner["usrp"].get("reverse_receiver", (0, {}))[1].pop("carrier_hz", "reverse_carrier_hz") != "0.0"
+        inner["virtual"].get("reverse_receiver", (0, {}))[1].pop("carrier_hz", None)
     assert inner["virtual"] == inner["usrp"] and len(inner["usrp"]) >= 6
     assert wires["virtual"] == wires["usrp"]
+
+
+@pytest.mark.parametrize("name", ["virtual_tx", "virtual_rx", "usrp_tx", "usrp_rx"])
+def test_flowgraphs_with_feedback_over_the_air_add_the_reverse_link_and_nothing_else(name):
+    alone, both = (yaml.safe_load((ROOT / "flowgraphs" / f"{each}.grc").read_text())
+                   for each in (name, f"{name}_duplex"))  # fmt: skip
+    blocks = [{block["name"]: (block["id"], block["parameters"]) for block in each["blocks"]
+               if block["name"] != "end_on_signal"} for each in (alone, both)]  # fmt: skip
+    assert blocks[0].items() <= blocks[1].items()
+    added = {kind for kind, _ in (blocks[1][each] for each in blocks[1].keys() - blocks[0].keys())}
+    assert {"phy_rx" if name.endswith("tx") else "phy_tx"} == {each for each in added if each.startswith("phy")}
+    assert {tuple(wire) for wire in alone["connections"]} <= {tuple(wire) for wire in both["connections"]}
 
 
 @pytest.mark.parametrize("path", FLOWGRAPHS, ids=ids)
 def test_headless_flowgraph_runs_and_stops(compiled, path, tmp_path):
     if options_of(path)["generate_options"] != "no_gui":
         pytest.skip("has a display; compiled only")
-    if path.stem.endswith(("_tx", "_rx")) or path.stem == "burst_loopback":
-        pytest.skip("run by tests/integration/test_flowgraph_radio.py and test_flowgraph_bursts.py")
+    if path.stem.endswith(("_tx", "_rx", "_duplex")) or path.stem == "burst_loopback":
+        pytest.skip("run by test_flowgraph_radio.py, test_flowgraph_bursts.py, test_feedback_over_air.py")
     at = {name: f"ipc://{tmp_path}/{name}" for name in ("tokens", "mode", "estimates")}
     options = [f"--{name}-address={where}" for name, where in at.items()]
     command = [sys.executable, "-u", str(compiled / f"{path.stem}.py"), *options]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """GNU Radio blocks of the token link. Each is thin: unpack a PDU, call one function of ``tokenlink``, publish."""
 
-from ._radio import check_rate, explain_radio_errors, follow_clock
+from ._radio import explain_radio_errors, follow_clock, set_up_radio
 from ._signals import end_on_signal
 from .burst_framer import burst_framer
 from .burst_synchronizer import burst_synchronizer
@@ -12,6 +12,7 @@ from .header_decoder import header_decoder
 from .header_encoder import header_encoder
 from .link_monitor import link_monitor
 from .loopback_channel import loopback_channel
+from .mode_sink import mode_sink
 from .mode_source import mode_source
 from .pdu_trace import pdu_trace
 from .qam_mapper import qam_mapper
@@ -27,7 +28,6 @@ from .virtual_source import virtual_source
 __all__ = [
     "burst_framer",
     "burst_synchronizer",
-    "check_rate",
     "confidence_gate",
     "end_on_signal",
     "explain_radio_errors",
@@ -38,10 +38,12 @@ __all__ = [
     "header_encoder",
     "link_monitor",
     "loopback_channel",
+    "mode_sink",
     "mode_source",
     "pdu_trace",
     "qam_mapper",
     "radio_events",
+    "set_up_radio",
     "soft_demodulator",
     "symbol_equalizer",
     "token_packetizer",

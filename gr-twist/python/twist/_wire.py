@@ -105,12 +105,12 @@ class sending_block(pdu_block):
             with self._senders_lock:
                 self._senders.add(self)
 
-    def send(self, message):
-        """Send, count what did not leave."""
+    def send(self, message, keep_seq=False):
+        """Send, count what did not leave; ``keep_seq`` as of PushSocket."""
         if self._socket is None:
             return
         try:
-            if self._socket.send(message):
+            if self._socket.send(message, keep_seq=keep_seq):
                 self.count("sent")
                 self._last_slot = message.slot
             else:

@@ -20,6 +20,7 @@ from ._pmt import PduError, has_entry, read_count, unpack
 DELIVERED = "delivered"
 IDLE_S = 0.001
 END_HOLD_S = 1.5  # the stream stays open that long after the end of a run, so that what is in it can get through
+_NO_SYMBOLS = np.zeros(0, np.complex64)
 
 
 class _Waiting(NamedTuple):
@@ -56,7 +57,8 @@ class burst_framer(counting, gr.sync_block):
 
     Ports
     -----
-    pdus in : complex64 [n]        payload symbols, mean energy 1, n up to max_payload_symbols
+    pdus in : complex64 [n]        payload symbols, mean energy 1, n up to max_payload_symbols; empty ones of any type
+                                   become bursts that are all header, such as the mode commands of a mode source
     out0 : stream of complex64     samples
     delivered out : complex64 [0]  metadata of each PDU whose last sample has left, and of the end of the run
 
@@ -108,7 +110,8 @@ class burst_framer(counting, gr.sync_block):
         if is_end(metadata):
             self._end = metadata
             return
-        metadata, payload = unpack(pdu, np.complex64)
+        empty = pmt.length(pmt.cdr(pdu)) == 0  # a burst that is all header, whatever kind of nothing it holds
+        metadata, payload = (metadata, _NO_SYMBOLS) if empty else unpack(pdu, np.complex64)
         if len(self._queue) >= self._max_queue:
             raise PduError("queue_full", f"{len(self._queue)} bursts wait already")
         slot = read_count(metadata, keys.SLOT)

@@ -10,9 +10,10 @@ from gnuradio import gr
 
 from tokenlink.wire.iq import IqSender
 
-from . import _keys as keys
+from . import _keys as names
 from ._block import counting
 from ._pmt import new_metadata
+from ._radio import load_keys
 
 ASYNC_MSGS = "async_msgs"
 _SLICE_S = 0.05
@@ -30,6 +31,8 @@ class virtual_sink(counting, gr.sync_block):
     timeout_s : float    a burst is dropped when the radio gives no sign of life for this time, s, >= 0; while it does,
                          a burst waits: the radio knows how long to wait for the other end
     start_s : float      the same for a radio that has not answered yet, which may still be starting, s, >= 0
+    keys : str           folder of this host's keys, made by ./twist keys; empty: none, on loopback only
+    peer : str           name of the radio's host in that folder; may be empty where there is only one
 
     Ports
     -----
@@ -45,13 +48,13 @@ class virtual_sink(counting, gr.sync_block):
     """
 
     def __init__(self, address="tcp://127.0.0.1:5560", link="forward", samp_rate=1e6, idle_samples=16384,
-                 timeout_s=5.0, start_s=60.0):
+                 timeout_s=5.0, start_s=60.0, keys="", peer=""):
         gr.sync_block.__init__(self, name="virtual_sink", in_sig=[np.complex64], out_sig=[])
         self.set_up({}, (ASYNC_MSGS,))
         for name, value in (("idle_samples", idle_samples), ("start_s", start_s)):
             if not value >= 0:
                 raise ValueError(f"{name} is {value}, must be >= 0")
-        self._open = lambda: IqSender(address, link, samp_rate, timeout_s)
+        self._open = lambda: IqSender(address, link, samp_rate, timeout_s, load_keys(keys, peer))
         self._sender = self._open()
         self._samp_rate, self._idle_samples = float(samp_rate), int(idle_samples)
         self._timeout_s, self._start_s = float(timeout_s), float(start_s)
@@ -100,7 +103,7 @@ class virtual_sink(counting, gr.sync_block):
 
     def _next_boundary(self, n):
         """Samples before the next burst begins, and the tags there that are still to be obeyed."""
-        begins = [tag for key in (keys.TX_SOB, keys.TX_TIME) for tag in self._tags(0, n, key)]
+        begins = [tag for key in (names.TX_SOB, names.TX_TIME) for tag in self._tags(0, n, key)]
         begins = [tag for tag in begins if tag.offset != self._begun]
         first = min((tag.offset for tag in begins), default=self.nitems_read(0) + n)
         return first - self.nitems_read(0), [tag for tag in begins if tag.offset == first]
@@ -109,7 +112,7 @@ class virtual_sink(counting, gr.sync_block):
         """Obey the tags of a burst's first sample; False while silence before it is still to be sent."""
         self._begun = tags[0].offset
         self._dropping = False
-        times = [tag.value for tag in tags if pmt.symbol_to_string(tag.key) == keys.TX_TIME]
+        times = [tag.value for tag in tags if pmt.symbol_to_string(tag.key) == names.TX_TIME]
         if not times:
             return True
         position = self._position(times[0])
@@ -132,8 +135,8 @@ class virtual_sink(counting, gr.sync_block):
 
     def _run_length(self, n):
         """Samples to pass on now: up to the end of the burst or the beginning of the next, and whether it ends."""
-        begins = [tag.offset for key in (keys.TX_SOB, keys.TX_TIME) for tag in self._tags(1, n, key)]
-        ends = [tag.offset + 1 for tag in self._tags(0, n, keys.TX_EOB)]
+        begins = [tag.offset for key in (names.TX_SOB, names.TX_TIME) for tag in self._tags(1, n, key)]
+        ends = [tag.offset + 1 for tag in self._tags(0, n, names.TX_EOB)]
         here = self.nitems_read(0)
         stop = min([*begins, *ends, here + n])
         return stop - here, stop in ends

@@ -7,8 +7,9 @@ from gnuradio import gr
 
 from tokenlink.wire.iq import IqReceiver
 
-from . import _keys as keys
+from . import _keys as names
 from ._block import counting
+from ._radio import load_keys
 
 _SLICE_S = 0.05
 
@@ -22,6 +23,8 @@ class virtual_source(counting, gr.sync_block):
     link : str          name of the link to listen to
     samp_rate : float   sample/s, must be the link's, > 0
     timeout_s : float   a radio that is not there, or refuses, is reported once after this time, s, >= 0
+    keys : str          folder of this host's keys, made by ./twist keys; empty: none, on loopback only
+    peer : str          name of the radio's host in that folder; may be empty where there is only one
 
     Ports
     -----
@@ -33,10 +36,11 @@ class virtual_source(counting, gr.sync_block):
     None: this end is a stream. `counts`: samples, gaps, and iq_... of the wire with lost_samples.
     """
 
-    def __init__(self, address="tcp://127.0.0.1:5560", link="forward", samp_rate=1e6, timeout_s=5.0):
+    def __init__(self, address="tcp://127.0.0.1:5560", link="forward", samp_rate=1e6, timeout_s=5.0, keys="",
+                 peer=""):
         gr.sync_block.__init__(self, name="virtual_source", in_sig=[], out_sig=[np.complex64])
         self.set_up({})
-        self._open = lambda: IqReceiver(address, link, samp_rate, timeout_s)
+        self._open = lambda: IqReceiver(address, link, samp_rate, timeout_s, load_keys(keys, peer))
         self._receiver = self._open()
         self._samp_rate, self._timeout_s, self._waited_s = float(samp_rate), float(timeout_s), 0.0
         self._closed = False
@@ -84,5 +88,5 @@ class virtual_source(counting, gr.sync_block):
         whole = position // rate if rate == self._samp_rate else int(position / self._samp_rate)
         part = position / self._samp_rate - whole if rate != self._samp_rate else position % rate / rate
         time = pmt.make_tuple(pmt.from_uint64(int(whole)), pmt.from_double(part))
-        for key, value in ((keys.RX_TIME, time), (keys.RX_RATE, pmt.from_double(self._samp_rate))):
+        for key, value in ((names.RX_TIME, time), (names.RX_RATE, pmt.from_double(self._samp_rate))):
             self.add_item_tag(0, self.nitems_written(0), pmt.intern(key), value, pmt.intern(self.alias()))

@@ -18,6 +18,8 @@ FEEDBACK = "network: over the control link; air: bursts on the reverse link."
 PROFILE = "Radio profile, a name in hardware/profiles or a file; both hosts must have the same."
 RADIO = "simulator; gnuradio: the flowgraph of --profile, over a USRP or a virtual radio."
 AIR = "Where the process of a virtual radio listens; default: as the profile says."
+PEER_NAME = "Name of the other host in --keys; may be left out where there is only one."
+RADIO_NAME = "Name in --keys of the host with the process of a virtual radio; default: none, and no keys on loopback."
 OUT = "Run folder; one that has slots already is gone on with. Default: a new one under runs/."
 POLICY = "As for ./twist loopback; both hosts must have the same."
 
@@ -32,6 +34,8 @@ KeysOption = Annotated[OptionalPath, typer.Option(help=KEYS)]
 ProfileOption = Annotated[Optional[str], typer.Option(help=PROFILE)]  # noqa: UP007, UP045
 RadioOption = Annotated[str, typer.Option(help=RADIO)]
 AirOption = Annotated[Optional[str], typer.Option(help=AIR)]  # noqa: UP007, UP045
+PeerNameOption = Annotated[Optional[str], typer.Option(help=PEER_NAME)]  # noqa: UP007, UP045
+RadioNameOption = Annotated[Optional[str], typer.Option(help=RADIO_NAME)]  # noqa: UP007, UP045
 FeedbackOption = Annotated[str, typer.Option(help=FEEDBACK)]
 PolicyOption = Annotated[str, typer.Option(help=POLICY)]
 HoldOption = Annotated[OptionalInt, typer.Option(help="Slots without feedback that keep their mode.")]
@@ -55,6 +59,8 @@ def tx(
     profile: ProfileOption = None,
     radio: RadioOption = "simulator",
     radio_address: AirOption = None,
+    peer_name: PeerNameOption = None,
+    radio_name: RadioNameOption = None,
     feedback: FeedbackOption = "network",
     policy: PolicyOption = "twist",
     hold_slots: HoldOption = None,
@@ -79,7 +85,8 @@ def tx(
 
     run = {"source": frames_from, "n_frames": frames, "startup_timeout_s": wait, "seed": seed, "policy": policy}
     links = {"listen": listen, "peer": peer, "keys": keys, "profile": profile, "feedback_over": feedback,
-             "radio": radio, "radio_address": radio_address}  # fmt: skip
+             "radio": radio, "radio_address": radio_address, "peer_name": peer_name,
+             "radio_name": radio_name}  # fmt: skip
     config = _config(
         "tx", run, links | {"period_s": period, "patience_s": patience}, (channel, snr_db),
         {"hold_slots": hold_slots, "fallback_mode": fallback_mode}, mode_table, artifacts,
@@ -95,6 +102,8 @@ def rx(
     profile: ProfileOption = None,
     radio: RadioOption = "simulator",
     radio_address: AirOption = None,
+    peer_name: PeerNameOption = None,
+    radio_name: RadioNameOption = None,
     feedback: FeedbackOption = "network",
     policy: PolicyOption = "twist",
     hold_slots: HoldOption = None,
@@ -129,7 +138,8 @@ def rx(
         "urgent_slots": parse_slots(urgent_slots, "--urgent-slots"),
     }
     links = {"listen": listen, "peer": peer, "keys": keys, "profile": profile, "feedback_over": feedback,
-             "radio": radio, "radio_address": radio_address}  # fmt: skip
+             "radio": radio, "radio_address": radio_address, "peer_name": peer_name,
+             "radio_name": radio_name}  # fmt: skip
     control = {"hold_slots": hold_slots, "fallback_mode": fallback_mode}
     config = _config("rx", run, links, (channel, snr_db), control, mode_table, artifacts)
     _run(RxHost, config, out, json, lambda done: f"{done['outcome']}  next mode {done['next_mode_id']}")

@@ -14,7 +14,7 @@ from tokenlink.phy.header import FIELDS, SYSTEMS, Header
 from tokenlink.phy.receiver import BurstReceiver
 
 SYSTEM = SYSTEMS["feedback"]
-_PERIOD = 1 << FIELDS["slot"]
+_PERIOD, _NUMBERS = 1 << FIELDS["slot"], 1 << FIELDS["frame"]
 
 
 class Feedback(NamedTuple):
@@ -105,3 +105,17 @@ class FeedbackReceiver:
         self._counts.update(each for each in found if isinstance(each, str))
         self._counts["commands"] += len(commands)
         return commands
+
+
+class LossCounter:
+    """Commands that did not come, from the numbers of those that did."""
+
+    def __init__(self):
+        self._last = None
+
+    def observe(self, number):
+        """Take in the number of a command (int, modulo 2**24); how many are missing between it and the one before. A
+        number that goes back is that of a sender that was started again: nothing is known to be missing."""
+        ahead = 1 if self._last is None else (number - self._last) % _NUMBERS
+        self._last = number
+        return ahead - 1 if 0 < ahead < _NUMBERS // 2 else 0

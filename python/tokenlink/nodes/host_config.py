@@ -16,9 +16,10 @@ from tokenlink.nodes.config import RunConfig, check_modes
 from tokenlink.nodes.control_link import ROLES, ControlLink
 from tokenlink.nodes.flowgraph import OUT_OF_TREE
 from tokenlink.nodes.handshake import agreement
+from tokenlink.nodes.radio.flowgraphs import RadioAccess
 from tokenlink.nodes.radio.profile import profile_path, read_profile
 from tokenlink.phy.frame import BurstConfig
-from tokenlink.wire.keys import load_host_keys
+from tokenlink.wire.keys import is_loopback, load_host_keys
 
 #: where a host listens when nobody says otherwise
 LISTEN = {"tx": "tcp://127.0.0.1:5571", "rx": "tcp://127.0.0.1:5572"}
@@ -42,6 +43,8 @@ class HostConfig:
     radio : str             "simulator": bursts on the control link, the air drawn by the receiver; "gnuradio": the
                             flowgraph of the profile
     radio_address : str or None   where a virtual radio's process listens; None: as the profile says
+    peer_name, radio_name : str or None   of the other host, and of the one with the virtual radio's process, in
+                            ``keys``; None where there is only one other
     feedback_over : str     "network": the control link; "air": reverse bursts
     period_s : float        shortest time from one slot to the next, s, > 0
     patience_s : float      longest wait for the command of a slot while the receiver is there, s, >= 0
@@ -60,6 +63,8 @@ class HostConfig:
     profile: str | None = None
     radio: str = "simulator"
     radio_address: str | None = None
+    peer_name: str | None = None
+    radio_name: str | None = None
     feedback_over: str = "network"
     period_s: float = 0.1
     patience_s: float = 1.0
@@ -77,8 +82,6 @@ class HostConfig:
             object.__setattr__(self, "burst", read_profile(self.profile).burst)
         elif self.radio == "gnuradio":
             raise ValueError("profile is None, expected a radio profile with radio gnuradio")
-        if self.radio == "gnuradio" and self.feedback_over == "air":
-            raise ValueError("feedback_over is 'air', expected network with radio gnuradio")
 
     def load_table(self):
         """The mode table of the run, refused where it lacks a mode the controller may choose."""
@@ -90,8 +93,14 @@ class HostConfig:
         """The ControlLink of this host."""
         entries = agreement(self.run, table, self.burst, profile_path(self.profile) if self.profile else None)
         entries |= {"feedback_over": self.feedback_over, "radio": self.radio}
-        keys = load_host_keys(self.keys) if self.keys else None
+        keys = load_host_keys(self.keys, self.peer_name) if self.keys else None
         return ControlLink(self.role, self.listen, self.peer, entries, keys)
+
+    def radio_access(self):
+        """RadioAccess of the flowgraph: a radio on this machine is reached without keys unless its host has a name."""
+        address = self.radio_address or read_profile(self.profile).address
+        keyed = self.keys is not None and (self.radio_name is not None or not is_loopback(address))
+        return RadioAccess(address, str(Path(self.keys).resolve()) if keyed else None, self.radio_name)
 
     def plain(self):
         """As plain values, for the run folder."""

@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import time
 
-from tokenlink.nodes.air import SimulatedAir, TokenReceiver, token_burst
+from tokenlink.nodes.air import ReverseAir, SimulatedAir, TokenReceiver, token_burst
 from tokenlink.nodes.children import Child
 from tokenlink.nodes.config import Addresses
 from tokenlink.nodes.host_config import environment
 from tokenlink.nodes.process import NodeError
+from tokenlink.nodes.radio.check import require_device
 from tokenlink.nodes.radio.flowgraphs import end_command
 from tokenlink.nodes.radio.profile import read_profile
 from tokenlink.wire import NO_MODE, IqSamples, LinkReport, ModeCommand, TokenEstimate
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
-FORWARD = "forward"
+FORWARD, REVERSE = "forward", "reverse"
 _PAIR_S = 0.5
 _HAND_OVER_S = 1.0
 
@@ -36,6 +37,10 @@ class SimulatedTransmitter:
         samples = token_burst(frame, self._table.mode(mode_id), self._table, self._burst)
         message = IqSamples(frame.slot, 0, FORWARD, link.session, 0, 0, len(samples), 0, samples)
         return "sent" if link.send(message) else "receiver away"
+
+    def commands(self):
+        """Those of the reverse link come over the control link: none."""
+        return []
 
     def check(self):
         """Nothing can be wrong with it."""
@@ -59,8 +64,17 @@ class FlowgraphTransmitter:
     takes_tokens = False
 
     def __init__(self, config, table, at, logs, children):
-        self._child = start_flowgraph("tx", config, table, at, logs, children)
-        self._modes = PushSocket(at.mode, timeout_s=_HAND_OVER_S)
+        self._commands, feedback = None, None
+        if config.feedback_over == "air":
+            feedback = f"{at.mode}-air"
+            self._commands = PullSocket(feedback)
+        try:
+            self._child = start_flowgraph("tx", config, table, at, logs, children, feedback)
+            self._modes = PushSocket(at.mode, timeout_s=_HAND_OVER_S)
+        except BaseException:
+            if self._commands is not None:
+                self._commands.close()
+            raise
 
     def prepare(self, slot, mode_id):
         """Tell the flowgraph the mode of a slot."""
@@ -70,13 +84,22 @@ class FlowgraphTransmitter:
         """The camera has given the frame to the radio."""
         return "sent"
 
+    def commands(self):
+        """Mode commands that came over the air: list of ModeCommand, slots of 24 bits."""
+        found = []
+        while self._commands is not None and (message := self._commands.recv(0.0)) is not None:
+            found += [message] if isinstance(message, ModeCommand) else []
+        return found
+
     def check(self):
         """Raise NodeError when the flowgraph is gone."""
         check_alive(self._child)
 
     def close(self):
-        """Close the socket."""
+        """Close the sockets."""
         self._modes.close()
+        if self._commands is not None:
+            self._commands.close()
 
 
 class SimulatedReceiver:
@@ -85,8 +108,9 @@ class SimulatedReceiver:
     patience_s = 0.0  # a slot the transmitter has ended has come, or never will
 
     def __init__(self, config, table):
-        air = SimulatedAir(config.run.channel, config.burst, config.run.seed)
-        self._receiver = TokenReceiver(table, config.burst, air)
+        run = config.run
+        self._receiver = TokenReceiver(table, config.burst, SimulatedAir(run.channel, config.burst, run.seed))
+        self._reverse = ReverseAir(run.channel, config.burst, run.seed, len(table.modes))
 
     @property
     def counts(self):
@@ -99,6 +123,11 @@ class SimulatedReceiver:
     def poll(self):
         """Nothing comes by itself."""
         return []
+
+    def command(self, slot, mode_id, link):
+        """Send the mode of a slot as a reverse burst; whether it left."""
+        samples = self._reverse.send(slot, mode_id)
+        return link.send(IqSamples(slot, 0, REVERSE, link.session, 0, 0, len(samples), 0, samples))
 
     def close(self):
         """Nothing to close."""
@@ -118,9 +147,16 @@ class FlowgraphReceiver:
 
     def __init__(self, config, table, folder, logs, children):
         at = Addresses.in_folder(folder)
-        self._estimates, self._waiting = PullSocket(at.estimates), None
+        self._estimates, self._waiting, self._commands = PullSocket(at.estimates), None, None
         self.patience_s = config.run.slot_timeout_s
-        self._child = start_flowgraph("rx", config, table, at, logs, children)
+        feedback = f"{at.mode}-air" if config.feedback_over == "air" else None
+        try:
+            self._child = start_flowgraph("rx", config, table, at, logs, children, feedback)
+            if feedback:
+                self._commands = PushSocket(feedback, timeout_s=0.0)
+        except BaseException:
+            self._estimates.close()
+            raise
         self.counts = self._estimates.counts
 
     def read(self, message):
@@ -143,19 +179,29 @@ class FlowgraphReceiver:
             ready += self._release()
         return ready
 
+    def command(self, slot, mode_id, link):
+        """Have the flowgraph send the mode of a slot as a reverse burst; whether it took it."""
+        return self._commands.send(ModeCommand(slot, 0, mode_id))
+
     def _release(self):
         """An estimate whose report has not come."""
         waiting, self._waiting = self._waiting, None
         return [] if waiting is None else [(waiting[0], None)]
 
     def close(self):
-        """Close the socket."""
+        """Close the sockets."""
         self._estimates.close()
+        if self._commands is not None:
+            self._commands.close()
 
 
-def start_flowgraph(role, config, table, at, logs, children):
+def start_flowgraph(role, config, table, at, logs, children, feedback=None):
     """Child that runs one end of the radio of a host's profile; NodeError when it cannot be made."""
-    command = end_command(role, read_profile(config.profile), config.run, table, at, config.radio_address)
+    profile, report = read_profile(config.profile), logs.parent / "radio.json"
+    access = config.radio_access() if profile.kind == "virtual" else None
+    command = end_command(role, profile, config.run, table, at, access, feedback, report)
+    if profile.kind == "uhd":
+        require_device(config.profile, profile, (role,) if feedback is None else ("tx", "rx"))
     child = Child("flowgraph", command, logs / "flowgraph.log", environment())
     children.append(child)
     return child

@@ -14,10 +14,9 @@ from collections import Counter
 import numpy as np
 
 from tokenlink.eval.records import RunFolder
-from tokenlink.nodes.air import ReverseAir, TokenReceiver, token_burst
+from tokenlink.nodes.air import TokenReceiver, token_burst
 from tokenlink.nodes.children import stop_all
 from tokenlink.nodes.host_radio import FORWARD, FlowgraphReceiver, SimulatedReceiver
-from tokenlink.nodes.host_tx import REVERSE
 from tokenlink.nodes.slot_log import SlotLog
 from tokenlink.nodes.twin import Twin, link_record, load_models
 from tokenlink.wire import NO_MODE, Bye, IqSamples, ModeCommand, StateReport, TokenFrame
@@ -46,7 +45,6 @@ class RxHost:
         self._warm_up(models)
         self.twin = Twin(models, run, self.table.n_tokens)
         self.receiver, self._over = None, {}
-        self.reverse = ReverseAir(run.channel, config.burst, run.seed, len(self.table.modes))
         self.log, self.counts = SlotLog(self.folder.path), Counter()
         self._journal = Journal(self.folder.path / "journal.bin")
         self._next = self._last_session = None
@@ -179,8 +177,8 @@ class RxHost:
         if self.config.feedback_over == "network":
             link.send(ModeCommand(self._next, 0, mode_id))
         elif mode_id != NO_MODE:
-            samples = self.reverse.send(self._next, mode_id)
-            link.send(IqSamples(self._next, 0, REVERSE, link.session, 0, 0, len(samples), 0, samples))
+            sent = self.receiver.command(self._next, mode_id, link)
+            self.counts["reverse_sent" if sent else "reverse_not_sent"] += 1
 
     def _finish(self, link, reason):
         self.log.close()

@@ -15,19 +15,19 @@ from collections import Counter
 
 from tokenlink.control import make_policy
 from tokenlink.eval.records import RunFolder
+from tokenlink.link.feedback import Feedback, LossCounter, feedback_header, read_feedback
 from tokenlink.link.schedule import ModeSchedule
 from tokenlink.nodes.air import ReverseAir
 from tokenlink.nodes.children import stop_all
 from tokenlink.nodes.config import Addresses, NodeConfig
 from tokenlink.nodes.host_config import start_process
-from tokenlink.nodes.host_radio import FlowgraphTransmitter, SimulatedTransmitter
+from tokenlink.nodes.host_radio import REVERSE, FlowgraphTransmitter, SimulatedTransmitter
 from tokenlink.nodes.process import NodeError
 from tokenlink.nodes.slot_log import SlotLog
 from tokenlink.wire import NO_MODE, Bye, Hello, IqSamples, ModeCommand, StateReport, TokenFrame
 from tokenlink.wire.journal import Journal
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
-REVERSE = "reverse"
 STOPPED = "stopped by the user"
 _POLL_S = 0.02
 _log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Commands:
         self._schedule = ModeSchedule(make_policy(run.policy, run.control).fallback_mode, run.control.hold_slots)
         self._reverse = ReverseAir(run.channel, config.burst, run.seed, len(table.modes))
         self._over_air, self._n_modes = config.feedback_over == "air", len(table.modes)
-        self._counts = Counter()
+        self._counts, self._losses = Counter(), LossCounter()
 
     @property
     def counts(self):
@@ -57,7 +57,7 @@ class Commands:
         """A message of the receiver while this slot is the next one."""
         if isinstance(message, IqSamples) and message.link == REVERSE and self._over_air:
             for feedback in self._reverse.receive(message.samples, slot):
-                self._note(feedback.slot, feedback.mode_id)
+                self._heard(feedback)
         elif isinstance(message, ModeCommand) and not self._over_air:
             if message.mode_id == NO_MODE:
                 self._counts["no_command"] += 1
@@ -66,6 +66,19 @@ class Commands:
                 self._note(message.slot, message.mode_id)
         else:
             self._counts["foreign_message"] += 1
+
+    def take_from_air(self, command, slot):
+        """A ModeCommand of the flowgraph's reverse link, its slot that of a header, while ``slot`` is the next one."""
+        found = read_feedback(feedback_header(command.slot, command.mode_id, command.seq), slot, self._n_modes)
+        if isinstance(found, Feedback):
+            self._counts["reverse_commands"] += 1
+            self._heard(found)
+        else:
+            self._counts[f"reverse_{found}"] += 1
+
+    def _heard(self, feedback):
+        self._counts["reverse_lost"] += self._losses.observe(feedback.number)
+        self._note(feedback.slot, feedback.mode_id)
 
     def _note(self, slot, mode_id):
         if mode_id >= self._n_modes:
@@ -97,7 +110,7 @@ class TxHost:
         self.commands = Commands(config, self.table)
         self.log, self.counts = SlotLog(self.folder.path), Counter()
         self._journal = Journal(self.folder.path / "journal.bin")
-        self._began_s = -float("inf")
+        self._began_s, self._radio = -float("inf"), None
         self.loop_s = []
 
     def run(self, on_slot=None, on_wait=None):
@@ -125,7 +138,7 @@ class TxHost:
             children = []
             try:
                 at = Addresses.in_folder(sockets)
-                radio = self._radio(at, children)
+                radio = self._radio = self._open_radio(at, children)
                 camera = Camera(self, at, slot, radio.takes_tokens, children)
                 while slot < run.n_frames and (done := self._slot(slot, link, camera, radio)):
                     slot += 1
@@ -145,7 +158,7 @@ class TxHost:
                 self._finish(link, slot, end)
         return self.counts
 
-    def _radio(self, at, children):
+    def _open_radio(self, at, children):
         if self.config.radio == "simulator":
             return SimulatedTransmitter(self.config, self.table)
         return FlowgraphTransmitter(self.config, self.table, at, self.folder.logs, children)
@@ -180,19 +193,19 @@ class TxHost:
             if now_s >= earliest_s and (decided or not link.ready):
                 break
             wait_s = (earliest_s if decided else latest_s) - now_s
-            self.take(link.recv(max(0.0, min(wait_s, _POLL_S))), slot)
+            self.listen(link, max(0.0, min(wait_s, _POLL_S)), slot)
 
-    def take(self, message, slot):
-        """A message of the receiver, or None, while this slot is the next one."""
-        if message is None:
-            return
+    def listen(self, link, wait_s, slot):
+        """Take what the receiver says, over the control link or the air, while this slot is the next one."""
+        waited, message = self.commands.decided(slot), link.recv(wait_s)
         if isinstance(message, Bye):
             self.counts["receiver_byes"] += 1
-        else:
-            waited = self.commands.decided(slot)
+        elif message is not None:
             self.commands.take(message, slot)
-            if not waited and self.commands.decided(slot):
-                self.loop_s.append(time.monotonic() - self._began_s)
+        for command in self._radio.commands():
+            self.commands.take_from_air(command, slot)
+        if not waited and self.commands.decided(slot):
+            self.loop_s.append(time.monotonic() - self._began_s)
 
     def note_truth(self, report):
         """Keep the camera's StateReport for the metrics."""
@@ -244,7 +257,7 @@ class Camera:
         deadline_s = time.monotonic() + (self._timeout_s if self._started else self._startup_s)
         frame, known = None, False
         while time.monotonic() < deadline_s and not (frame is not None and known) and not self.ended:
-            host.take(link.recv(0.0), slot + 1)
+            host.listen(link, 0.0, slot + 1)
             if self._tokens is not None:
                 message = self._tokens.recv(_POLL_S)
                 if isinstance(message, TokenFrame) and message.slot == slot:

@@ -22,7 +22,7 @@ from tokenlink.nodes.children import Child, stop_all
 from tokenlink.nodes.config import RUNNING_RADIO, Addresses, NodeConfig, check_modes
 from tokenlink.nodes.flowgraph import FLOWGRAPH, OUT_OF_TREE, compile_flowgraph, flowgraph_command
 from tokenlink.nodes.process import NodeError
-from tokenlink.nodes.radio.flowgraphs import end_command
+from tokenlink.nodes.radio.flowgraphs import RadioAccess, end_command
 from tokenlink.nodes.radio.profile import ProfileError, read_profile
 from tokenlink.nodes.radio.service import service_command
 from tokenlink.wire import Bye, Hello, StateReport, TokenEstimate
@@ -147,7 +147,7 @@ class LoopRun:
         name, air = run.profile or "virtual", f"{at.tokens}-air"
         try:
             profile = read_profile(name)
-            ends = [end_command(role, profile, run, self.table, at, air) for role in ("tx", "rx")]
+            ends = [end_command(role, profile, run, self.table, at, RadioAccess(air)) for role in ("tx", "rx")]
             if profile.kind != "virtual":
                 raise NodeError(f"profile {name} is of kind {profile.kind}, expected a virtual one")
         except (NodeError, ProfileError) as error:

@@ -234,8 +234,9 @@ class PushSocket(_Socket):
         kind = zmq.PUSH
         super().__init__(kind, address, bind, queue_messages, timeout_s, max_bytes, allow_remote, keys, immediate)
 
-    def send(self, message, timeout_s=None):
-        """Number and queue a message; the message's own ``seq`` is replaced.
+    def send(self, message, timeout_s=None, keep_seq=False):
+        """Number and queue a message; the message's own ``seq`` is replaced. With ``keep_seq`` one that is passed
+        on keeps the number of its sender, so that who gets it counts what was lost before too.
 
         Returns
         -------
@@ -245,13 +246,13 @@ class PushSocket(_Socket):
         ------
         WireError   the message does not satisfy its schema; counted, and takes no number
         """
-        seq = self._next_seq[type(message)]
+        seq = message.seq if keep_seq else self._next_seq[type(message)]
         try:
             frames = encode(message, self.max_bytes, seq)
         except WireError as err:
             self._refuse(err)
             raise
-        self._next_seq[type(message)] += 1
+        self._next_seq[type(message)] += not keep_seq
         timeout_s = self.timeout_s if timeout_s is None else timeout_s
         self._note_handshakes()
         return self._put(frames, int(1000 * timeout_s))

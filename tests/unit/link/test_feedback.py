@@ -4,7 +4,14 @@
 import numpy as np
 import pytest
 
-from tokenlink.link.feedback import Feedback, FeedbackReceiver, feedback_burst, feedback_header, read_feedback
+from tokenlink.link.feedback import (
+    Feedback,
+    FeedbackReceiver,
+    LossCounter,
+    feedback_burst,
+    feedback_header,
+    read_feedback,
+)
 from tokenlink.link.modes import load_mode_table
 from tokenlink.link.twist import decode_frame, encode_frame
 from tokenlink.phy.frame import BurstConfig, modulate_burst
@@ -67,3 +74,8 @@ def test_what_is_no_command_is_refused_by_its_cause(header, cause):
 def test_a_mode_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="mode_id is 256"):
         feedback_header(0, 256)
+
+
+def test_losses_are_the_numbers_that_are_missing():
+    losses = LossCounter()
+    assert [losses.observe(number) for number in (5, 6, 9, 9, 2**24 - 1, 1, 0)] == [0, 0, 2, 0, 0, 1, 0]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenlink.nodes.process import ERROR_PREFIX
+from tokenlink.nodes.process import ERROR_PREFIX, NodeError
 from tokenlink.nodes.radio.ends import transmit
 from tokenlink.nodes.radio.service import UHD_SCRIPT, service_env
 from tokenlink.nodes.radio.traffic import TestTraffic, TrafficReceiver
@@ -31,11 +31,12 @@ class Finding:
     detail: str
 
 
-def probe(profile_name, profile):
-    """Findings about the device of a profile: list of Finding; the last is WRONG when it cannot be used."""
+def probe(profile_name, profile, sides=("tx", "rx")):
+    """Findings about the device of a profile, with these sides open: list of Finding; the last is WRONG when it cannot
+    be used."""
     if profile.kind != "uhd":
         return [Finding("device", OK, f"{profile.kind} radio, {profile.description}")]
-    command = [sys.executable, str(UHD_SCRIPT), "probe", "--profile", str(profile_name)]
+    command = [sys.executable, str(UHD_SCRIPT), "probe", "--profile", str(profile_name), "--sides", ",".join(sides)]
     try:
         done = subprocess.run(command, env=service_env(), capture_output=True, text=True, timeout=PROBE_TIMEOUT_S)
     except subprocess.TimeoutExpired:
@@ -53,6 +54,14 @@ def probe(profile_name, profile):
         Finding("rates", OK, f"{rates} sample/s, as asked for"),
         *(Finding("link", NOTE, note) for note in found["notes"]),
     ]
+
+
+def require_device(profile_name, profile, sides):
+    """Raise NodeError with one sentence when the USRP of a profile cannot be used as it says: it is missing, is
+    another one, on a port too slow, or rounds a rate. Where the uhd module is missing only the flowgraph can tell."""
+    wrong = [each for each in probe(profile_name, profile, sides) if each.status == WRONG]
+    if wrong and "the uhd module is missing" not in wrong[-1].detail:
+        raise NodeError(wrong[-1].detail)
 
 
 def measure(sender, receiver, profile, table):

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
 class ProfileError(ValueError):
     """A profile that cannot be used; the message names the file, the field, its value and what is legal."""
 
+
+_SUBDEV = re.compile(r"[A-Za-z0-9]+:[A-Za-z0-9]+( [A-Za-z0-9]+:[A-Za-z0-9]+)*")
 
 #: bytes of a complex sample on the link, by format
 OTW_BYTES = {"sc16": 4, "sc12": 3, "sc8": 2}
@@ -27,6 +30,7 @@ class Family:
     tx_antennas, rx_antennas : tuple of str   empty: those of the daughterboard
     sources : tuple of str     of clock and time
     clock_any : bool           any master clock rate between the two
+    subdev : str               first channel, as UHD calls it; where the profile names none
     """
 
     models: str
@@ -39,6 +43,7 @@ class Family:
     rx_antennas: tuple
     sources: tuple = ("internal", "external", "gpsdo")
     clock_any: bool = False
+    subdev: str = "A:0"
 
     def check(self, profile):
         """Refuse what no device of the family can do: ProfileError names field, value and range."""
@@ -48,12 +53,23 @@ class Family:
         for name in ("clock_source", "time_source"):
             legal = (*self.sources, *(("none",) if name == "time_source" else ()))
             self._choice(f"uhd.{name}", getattr(uhd, name), legal)
+        if uhd.reverse_freq:
+            self._range("uhd.reverse_freq", uhd.reverse_freq, *self.freq, "Hz")
         for side in ("tx", "rx"):
             front = getattr(uhd, side)
+            self._fields(side, front, profile.samp_rate / profile.burst.pulse.sps)
             self._range(f"uhd.{side}.center_freq", front.center_freq, *self.freq, "Hz")
             self._range(f"uhd.{side}.gain_db", front.gain_db, *getattr(self, f"{side}_gain"), "dB")
             if getattr(self, f"{side}_antennas"):
                 self._choice(f"uhd.{side}.antenna", front.antenna, getattr(self, f"{side}_antennas"))
+
+    def _fields(self, side, front, symbol_rate):
+        if front.subdev and not _SUBDEV.fullmatch(front.subdev):
+            legal = "channels as UHD writes them, such as A:A or B:0, or empty"
+            self._refuse(f"uhd.{side}.subdev", repr(front.subdev), legal)
+        if front.bandwidth and front.bandwidth < symbol_rate:
+            legal = f"0 or at least the symbol rate of {symbol_rate:g} Hz"
+            self._refuse(f"uhd.{side}.bandwidth", f"{front.bandwidth:g}", legal)
 
     def _clock(self, rate):
         if rate == 0:
@@ -79,7 +95,7 @@ class Family:
 FAMILIES = {
     "b200": Family(
         "B200/B210", (62.5e3, 61.44e6), (70e6, 6e9), (5e6, 61.44e6), (0, 89.75), (0, 76),
-        ("TX/RX",), ("TX/RX", "RX2"), clock_any=True,
+        ("TX/RX",), ("TX/RX", "RX2"), clock_any=True, subdev="A:A",
     ),
     "n200": Family(
         "N200/N210", (195312.5, 50e6), (0, 6e9), (100e6,), (0, 100), (0, 100), (), (),

@@ -46,7 +46,8 @@ class Front:
 @dataclass(frozen=True)
 class Uhd:
     """A USRP. ``family``: one of FAMILIES; ``args``: UHD device address; ``stream_args``: of the streamers;
-    ``master_clock_rate`` 0 leaves it to the device; ``address``: where its process serves samples."""
+    ``master_clock_rate`` 0 leaves it to the device; ``address``: where its process serves samples; ``reverse_freq``:
+    centre frequency of feedback over the air, 0: that of the tokens."""
 
     family: str = _choice("b200", FAMILIES)
     args: str = "type=b200"
@@ -56,6 +57,7 @@ class Uhd:
     otw_format: str = _choice("sc16", ("sc16", "sc12", "sc8"))
     stream_args: str = ""
     address: str = "tcp://127.0.0.1:5560"
+    reverse_freq: float = _number(0.0, 0, 7.2e9, "Hz")
     tx: Front = field(default_factory=Front)
     rx: Front = field(default_factory=Front)
 
