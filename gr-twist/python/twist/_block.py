@@ -3,6 +3,7 @@
 
 import ctypes
 import functools
+import os
 import threading
 import time
 import traceback
@@ -122,12 +123,28 @@ class counting:
         return True
 
 
+def share_core():
+    """Keep this thread on the core that the message blocks of this process share.
+
+    Python lets one of them run at a time. On several cores they take its lock from each other wherever compiled code
+    lets go of it, at the price of a wake-up across cores; on one core whoever runs carries on.
+    """
+    cores = sorted(os.sched_getaffinity(os.getpid())) if hasattr(os, "sched_setaffinity") else []
+    if cores and threading.get_native_id() != os.getpid():  # all threads to come would inherit it from the main one
+        os.sched_setaffinity(0, {cores[os.getpid() % len(cores)]})
+
+
 class message_block(counting, gr.basic_block):
     """Base of blocks without streams."""
 
     def __init__(self, name, inputs=None, outputs=()):
         gr.basic_block.__init__(self, name=name, in_sig=[], out_sig=[])
         self.set_up(inputs or {}, outputs)
+
+    def start(self):
+        """Called by the scheduler in the block's own thread; its core affinity, where one is set, comes after."""
+        share_core()
+        return counting.start(self)
 
 
 def end_metadata(reason=""):

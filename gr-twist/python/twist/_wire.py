@@ -8,7 +8,7 @@ from tokenlink.wire import Bye, WireError
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
 from . import _keys as keys
-from ._block import all_counts, message_block, pdu_block
+from ._block import all_counts, message_block, pdu_block, share_core
 from ._pmt import read_text
 
 POLL_S = 0.1
@@ -71,6 +71,7 @@ class receiving_block(message_block):
         return message_block.stop(self)
 
     def _run(self):
+        share_core()
         try:
             while not self._stopping.is_set():
                 message = self._socket.recv(POLL_S)
