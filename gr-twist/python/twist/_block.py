@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What all blocks share: handlers that never raise, counters by cause, timings, and the end of a run."""
 
+import contextlib
 import ctypes
 import functools
 import os
@@ -131,7 +132,8 @@ def share_core():
     """
     cores = sorted(os.sched_getaffinity(os.getpid())) if hasattr(os, "sched_setaffinity") else []
     if cores and threading.get_native_id() != os.getpid():  # all threads to come would inherit it from the main one
-        os.sched_setaffinity(0, {cores[os.getpid() % len(cores)]})
+        with contextlib.suppress(OSError):  # where a sandbox forbids it, frames only take longer
+            os.sched_setaffinity(0, {cores[os.getpid() % len(cores)]})
 
 
 class message_block(counting, gr.basic_block):
