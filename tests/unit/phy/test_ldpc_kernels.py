@@ -156,4 +156,4 @@ def test_kernels_compile_for_another_architecture():
     parsed.triple = "aarch64-linux-gnu"
     assembly = arm.create_target_machine(opt=1, reloc="pic", codemodel="small").emit_assembly(parsed)
     assert "sqadd" in assembly
-    assert "urhadd" in assembly or llvm.llvm_version_info[0] < 15  # LLVM 14 has no pattern for it and adds in wide lanes
+    assert "urhadd" in assembly or llvm.llvm_version_info[0] < 15  # LLVM 14 has no pattern for it and adds in wide ones
