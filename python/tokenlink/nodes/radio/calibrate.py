@@ -22,6 +22,7 @@ EVM_MARGIN_DB = 0.5
 #: mean power of a burst below full scale that leaves room for its peaks and for fading
 HEADROOM_DB = 10.0
 SETTLE_S = 0.05
+MAX_CLOCK_OFFSET = 2.5e-4
 
 
 class CalibrationError(ValueError):
@@ -107,7 +108,7 @@ def sweep(sender, receiver, profile, table, tx_gains, rx_gains, n_bursts=4, mode
 
 def _exchange(sender, receiver, profile, table, traffic, first, n_bursts):
     """Receptions of bursts sent now."""
-    pacer = Pacer(sender, profile)
+    pacer, begins = Pacer(sender, profile), (sender.position, receiver.position)
 
     def send():
         for slot in range(first, first + n_bursts):
@@ -129,8 +130,10 @@ def _exchange(sender, receiver, profile, table, traffic, first, n_bursts):
         if not thread.is_alive() and last >= first + n_bursts - 1:
             break
         if not thread.is_alive() and item is None and profile.kind == "virtual":
-            # the air stands still once the receiver has all but the last blocks; its clock may differ by a little
-            if receiver.position > 0.999 * sender.position - 4 * BLOCK_SAMPLES:
+            # The air stands still once the receiver has all but the last blocks, which are silence; its clock may differ
+            # by a little. Counted from where these bursts began: over a long sweep a little becomes much.
+            sent, got = sender.position - begins[0], receiver.position - begins[1]
+            if got > (1 - MAX_CLOCK_OFFSET) * sent - 2 * BLOCK_SAMPLES:
                 break
     thread.join()
     receptions += reader.flush()
