@@ -130,8 +130,8 @@ def _exchange(sender, receiver, profile, table, traffic, first, n_bursts):
         if not thread.is_alive() and last >= first + n_bursts - 1:
             break
         if not thread.is_alive() and item is None and profile.kind == "virtual":
-            # The air stands still once the receiver has all but the last blocks, which are silence; its clock may differ
-            # by a little. Counted from where these bursts began: over a long sweep a little becomes much.
+            # The air stands still once the receiver has all but the last blocks, which are silence; its clock may
+            # differ by a little. Counted from where these bursts began: over a long sweep a little becomes much.
             sent, got = sender.position - begins[0], receiver.position - begins[1]
             if got > (1 - MAX_CLOCK_OFFSET) * sent - 2 * BLOCK_SAMPLES:
                 break
