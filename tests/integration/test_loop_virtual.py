@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tokenlink.channel import ChannelConfig  # noqa: E402
+from tokenlink.channel import Channel, ChannelConfig, SnrTrajectory  # noqa: E402
 from tokenlink.nodes.config import RunConfig  # noqa: E402
 from tokenlink.nodes.runner import RunError, run_loop  # noqa: E402
 
@@ -29,6 +29,18 @@ def test_a_clean_air_gives_the_records_of_the_loopback(config, tmp_path):
         assert [row[name] for row in records[0]] == [row[name] for row in records[1]], name
     assert virtual.summary == loopback.summary
     assert set(virtual.info["radio"]) >= {"burst_synchronizer0", "token_sink0", "virtual_source0"}
+
+
+def test_without_a_profile_every_slot_meets_the_channel_of_the_run(config, tmp_path):
+    trajectory = SnrTrajectory("blockwise", (0.0, -5.0, 2.0), block_slots=2)
+    channel = ChannelConfig("rician", 15.0, 10.0, trajectory=trajectory)
+    run = run_loop(replace(config, radio="virtual", channel=channel), tmp_path / "run")
+    records, drawn = run.folder.read_lines("records.jsonl"), Channel(channel, config.seed)
+    assert len(records) == 6 and not any(row["missed"] for row in records)
+    for row in records:
+        expected = drawn.draw(row["slot"]).received_esn0_db
+        # The modem measures its own losses too: up to 1 dB of noise from the other impairments, 1 dB of estimation.
+        assert abs(row["channel"]["esn0_db"] - expected) < 2.0, (row["slot"], row["channel"], expected)
 
 
 def test_a_profile_that_is_none_is_refused(config, tmp_path):

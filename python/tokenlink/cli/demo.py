@@ -28,7 +28,8 @@ def demo(
 ) -> None:
     """Run 120 frames of a street through the loop: Rayleigh fading, changing SNR, risk controller, report.
 
-    With --radio virtual the same frames cross an air interface with bursts, and the air of --profile is their channel.
+    With --radio virtual the same frames cross an air interface in bursts: each meets the fading and SNR of its slot,
+    and timing, carrier and clock offsets, phase noise and a converter. With --profile that profile's air instead.
 
     Example: ./twist demo --seed 2
     """

@@ -15,7 +15,7 @@ RADIO = (
     "gnuradio; simulator: the same link without GNU Radio; virtual: bursts over the virtual radio; "
     "running: a flowgraph you have started, from GRC or not."
 )
-PROFILE = "Radio profile of --radio virtual, a name in hardware/profiles or a file; default: virtual."
+PROFILE = "Radio profile whose air is the channel of --radio virtual; default: the run's own channel, burst by burst."
 SOURCES = "Folder of pictures, kitti-tracking:FOLDER/0004, kitti-raw:FOLDER, rendered:FOLDER/0004, invented:SEED."
 
 

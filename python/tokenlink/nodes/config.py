@@ -35,7 +35,8 @@ class RunConfig:
     radio : str             "gnuradio": the flowgraph, "simulator": the same functions without GNU Radio,
                             "running": a flowgraph somebody else has started, see RUNNING_RADIO,
                             "virtual": transmitter and receiver flowgraphs with the air of a virtual radio between them
-    profile : str or None   name or file of the radio profile of "virtual", whose air takes the place of ``channel``
+    profile : str or None   name or file of the radio profile of "virtual", whose air takes the place of ``channel``;
+                            None: ``channel``, burst by burst, and the impairments of the profile called virtual
     flowgraph : str or None       .grc file that "gnuradio" runs; None: the one that ships
     startup_timeout_s : float     longest wait for the first frame
     slot_timeout_s : float        longest wait for each one after it; then its slot counts as missed and the next begins

@@ -153,6 +153,8 @@ class LoopRun:
         except (NodeError, ProfileError) as error:
             raise RunError(str(error)) from None
         seed = ["--seed", str(run.seed)]
+        if run.profile is None:  # the run's own channel, with the impairments of the usual profile on top
+            seed += ["--channel-of", str(self.folder.path / "config.json")]
         self._launch("air", [*service_command(name, profile, air), *seed])
         for role, command in zip(("transmitter", "receiver"), ends, strict=True):
             self._launch(role, command)

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tokenlink.cli.radio._common import Address, Json, Keys, OptionalFloat, Profile, write_json
+from tokenlink.cli.radio._common import Address, Json, Keys, OptionalFloat, OptionalPath, Profile, write_json
+
+CHANNEL_OF = "config.json of a run folder: the n-th burst of link forward meets the channel of its slot n."
 
 
 def emulator(
@@ -16,17 +18,22 @@ def emulator(
     seed: Annotated[int, typer.Option(help="Added to the seeds of the profile's links.")] = 0,
     duration: Annotated[OptionalFloat, typer.Option(help="Seconds to run; default: until Ctrl-C.")] = None,
     keys: Keys = None,
+    channel_of: Annotated[OptionalPath, typer.Option(help=CHANNEL_OF)] = None,
     json: Json = None,
 ) -> None:
     """Run the air of a virtual radio: samples in, impairments on, samples out, the same every time.
 
     Example: ./twist radio emulator --profile virtual
     """
+    from json import loads as load
+
     from tokenlink.cli.radio._common import load_keys
+    from tokenlink.nodes.config import run_config_from_dict
     from tokenlink.nodes.radio.profile import read_profile
     from tokenlink.nodes.radio.service import serve_virtual
 
-    report = serve_virtual(read_profile(profile), address, seed, duration, load_keys(keys), print)
+    run = run_config_from_dict(load(channel_of.read_text())) if channel_of else None
+    report = serve_virtual(read_profile(profile), address, seed, duration, load_keys(keys), print, run)
     write_json(json, report)
     for name, link in report["links"].items():
         counts = ", ".join(f"{cause} {n}" for cause, n in sorted(link["counts"].items()) if n) or "nothing came"

@@ -13,6 +13,7 @@ import numpy as np
 
 from tokenlink.nodes.process import NodeError
 from tokenlink.nodes.radio.air import airs
+from tokenlink.nodes.radio.burst_air import BurstAir
 from tokenlink.nodes.radio.emulator import BLOCK_SAMPLES, Emulator, Patience
 from tokenlink.nodes.radio.profile import ROOT, ProfileError
 from tokenlink.wire.iq_server import GONE_S
@@ -21,8 +22,9 @@ START_S = 60.0
 UHD_SCRIPT = ROOT / "hardware" / "uhd_radio.py"
 
 
-def make_emulator(profile, address=None, seed=0, keys=None):
-    """Emulator of a virtual RadioProfile, its compiled functions warm; ProfileError for another kind."""
+def make_emulator(profile, address=None, seed=0, keys=None, run=None):
+    """Emulator of a virtual RadioProfile, its compiled functions warm; ProfileError for another kind. With ``run``, a
+    RunConfig, the n-th burst of link forward meets the channel of slot n of that run."""
     if profile.kind != "virtual":
         raise ProfileError(f"profile {profile.name} is of kind {profile.kind}: only virtual radios are emulated")
     virtual = profile.virtual
@@ -31,11 +33,22 @@ def make_emulator(profile, address=None, seed=0, keys=None):
         profile = dataclasses.replace(profile, virtual=dataclasses.replace(virtual, links=links))
     for air in airs(profile).values():  # compiles, before anybody waits
         air.process(np.zeros(BLOCK_SAMPLES, np.complex64))
-    patience = Patience(virtual.start_s, virtual.stall_s)
-    return Emulator(address or virtual.address, profile.samp_rate, airs(profile), patience, virtual.allow_remote, keys)
+    patience, streams = Patience(virtual.start_s, virtual.stall_s), airs(profile)
+    if run is not None:
+        streams |= {"forward": _burst_air(profile, run)}
+    return Emulator(address or virtual.address, profile.samp_rate, streams, patience, virtual.allow_remote, keys)
 
 
-def serve_virtual(profile, address=None, seed=0, duration_s=None, keys=None, say=lambda line: None):
+def _burst_air(profile, run):
+    virtual = profile.virtual
+    if "forward" not in virtual.links:
+        raise ProfileError(f"profile {profile.name} has no link forward, only {', '.join(virtual.links)}")
+    gains = {"tx_gain_db": virtual.tx_gain_db, "rx_gain_db": virtual.rx_gain_db}
+    impairments, seed = profile.impairments("forward"), virtual.links["forward"].seed
+    return BurstAir(impairments, seed, run.channel, run.seed, profile.burst, **gains)
+
+
+def serve_virtual(profile, address=None, seed=0, duration_s=None, keys=None, say=lambda line: None, run=None):
     """Run an emulator until Ctrl-C, SIGTERM or the end of ``duration_s``; its report.
 
     Parameters
@@ -45,8 +58,9 @@ def serve_virtual(profile, address=None, seed=0, duration_s=None, keys=None, say
     seed : int               added to the seeds of the links
     keys : CurveKeys
     say : callable           gets a line once it listens
+    run : RunConfig          its channel is that of the bursts on link forward
     """
-    with make_emulator(profile, address, seed, keys) as emulator:
+    with make_emulator(profile, address, seed, keys, run) as emulator:
         say(f"listening at {emulator.address}, links {', '.join(profile.virtual.links)}")
         sys.stdout.flush()
         end_s = np.inf if duration_s is None else time.monotonic() + duration_s
