@@ -74,20 +74,29 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def report(folder, tmp_path_factory):
+    """Folder of a report, which draws all figures."""
+    out = tmp_path_factory.mktemp("report")
+    done = CliRunner().invoke(app, ["report", "--results", str(folder), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    return out
+
+
 @pytest.mark.parametrize("number", [n for n in catalog.FIGURES if n != 8])
-def test_every_figure_is_drawn_with_its_data(folder, tmp_path, number):
-    png, svg, table = catalog.draw(number, collect(folder), tmp_path)
+def test_every_figure_is_drawn_with_its_data(report, number):
+    png, svg, table = (path for kind in ("png", "svg", "csv") for path in report.glob(f"figure_{number:02d}_*.{kind}"))
     assert png.read_bytes().startswith(b"\x89PNG") and "<svg" in svg.read_text()
     rows = list(csv.DictReader(table.open()))
     assert rows and all(float(row["low"]) <= float(row["high"]) for row in rows)
 
 
-def test_drawn_points_are_the_rows(folder, tmp_path):
-    table = catalog.draw(6, collect(folder), tmp_path)[2]
+def test_drawn_points_are_the_rows(report):
+    table = report / "figure_06_diagnostics.csv"
     points = {(r["panel"], r["series"], float(r["x"])): float(r["mean"]) for r in csv.DictReader(table.open())}
     for snr in (4.0, 12.0):
         assert points["AWGN: tsmr", "twist", snr] == pytest.approx(0.2 / (1 + snr))
-    cost = {r["x"] for r in csv.DictReader(catalog.draw(10, collect(folder), tmp_path)[2].open())}
+    cost = {r["x"] for r in csv.DictReader((report / "figure_10_pareto.csv").open())}
     assert len(cost) > 4
 
 
@@ -103,17 +112,14 @@ def test_unknown_figures_and_empty_folders_are_refused(folder, tmp_path):
         catalog.draw(5, collect(only), tmp_path)
 
 
-def test_report_and_claims_by_command(folder, tmp_path):
-    runner = CliRunner()
-    done = runner.invoke(app, ["report", "--results", str(folder), "--out", str(tmp_path)])
-    assert done.exit_code == 0, done.output
-    page = (tmp_path / "report.html").read_text()
+def test_report_and_claims_by_command(folder, report):
+    page = (report / "report.html").read_text()
     assert page.count("<img") == 10 and "temporal-mode" not in page and "The mode rises" in page
-    claims = json.loads((tmp_path / "claims.json").read_text())["claims"]
+    claims = json.loads((report / "claims.json").read_text())["claims"]
     by_name = {(c["claim"], c["channel"]): c["verdict"] for c in claims}
     assert by_name["temporal-mode", "awgn"] == by_name["temporal-steady", "awgn"] == "holds"
-    assert (tmp_path / "claims.md").read_text().count("\n| ") > 40
-    done = runner.invoke(app, ["figure", "x", "--results", str(folder)])
+    assert (report / "claims.md").read_text().count("\n| ") > 40
+    done = CliRunner().invoke(app, ["figure", "x", "--results", str(folder)])
     assert done.exit_code != 0
 
 
