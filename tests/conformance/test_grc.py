@@ -176,7 +176,7 @@ def test_headless_flowgraph_runs_and_stops(compiled, path, tmp_path):
             modes.send(ModeCommand(0, 0, 1))
             first = out.recv(60.0)
             process.send_signal(signal.SIGTERM)
-            output, _ = process.communicate(timeout=30)
+            output, _ = process.communicate(timeout=90)
     finally:
         process.kill()
         process.wait()

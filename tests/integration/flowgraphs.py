@@ -10,7 +10,7 @@ from tokenlink.nodes.flowgraph import compile_flowgraph
 from tokenlink.wire import Bye
 
 ROOT = Path(__file__).resolve().parents[2]
-START_S, FRAME_S, END_S = 90.0, 30.0, 30.0
+START_S, FRAME_S, END_S = 90.0, 60.0, 90.0
 
 
 def program(name, folder):

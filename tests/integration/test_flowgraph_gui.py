@@ -16,7 +16,7 @@ from tokenlink.wire.sockets import PullSocket, PushSocket
 
 ROOT = Path(__file__).resolve().parents[2]
 N_FRAMES = 10
-START_S, FRAME_S, END_S = 90.0, 30.0, 30.0
+START_S, FRAME_S, END_S = 90.0, 60.0, 90.0
 
 
 def environment(folder):

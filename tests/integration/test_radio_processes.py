@@ -87,7 +87,7 @@ def test_samples_are_the_same_whoever_comes_first_and_replay_gives_the_tokens(pr
 
 def test_a_killed_transmitter_is_replaced_and_the_receiver_goes_on(processes, tmp_path):
     emulator = processes.start("emulator", "--profile", "virtual")
-    receiver = processes.start("rx", "--duration", 60, "--bursts", 101, "--idle", 30, "--json", tmp_path / "rx.json")
+    receiver = processes.start("rx", "--duration", 100, "--bursts", 101, "--idle", 30, "--json", tmp_path / "rx.json")
     victim = processes.start("tx", "--bursts", 1000)
     first = emulator.stdout.readline()
     assert "listening" in first

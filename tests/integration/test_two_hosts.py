@@ -174,7 +174,7 @@ def test_kills_and_restarts_lose_no_slot_from_the_account(namespaces, keys, stre
 
 def test_commands_go_over_the_air_too_and_stale_ones_fall_back(namespaces, keys, street, artifacts, tmp_path):
     both = ["--artifacts", artifacts, "--channel", "awgn", "--snr-db", 14, "--feedback", "air", "--hold-slots", 1]
-    tx = Host(namespaces, "tx", tmp_path, *both, "--frames-from", street, "--frames", 24, "--patience", 0.3,
+    tx = Host(namespaces, "tx", tmp_path, *both, "--frames-from", street, "--frames", 24, "--patience", 1.0,
               keys=keys["tx"])  # fmt: skip
     with tx, Host(namespaces, "rx", tmp_path, *both, "--lost-slots", "8-11", keys=keys["rx"]) as rx:
         rx.start(), tx.start()

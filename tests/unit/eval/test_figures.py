@@ -123,6 +123,20 @@ def test_report_and_claims_by_command(folder, report):
     assert done.exit_code != 0
 
 
+@pytest.mark.parametrize(("best", "cause"), [("static-med", "the data"), ("twist", "the claim")])
+def test_steadiness_that_does_not_differ_is_read_beside_that_of_the_dearest_mode(tmp_path, best, cause):
+    """All policies err alike; Static-High errs as they do, or never."""
+    rows = []
+    for policy in ("twist", "static-med", "channel-adaptive", "static-high"):
+        like = best if policy == "static-high" else "static-med"
+        np.savez(tmp_path / f"{policy}.npz", **series_of(like))
+        rows.append({"channel": "awgn", "policy": policy, "sequence": "s", "realisation": 0,
+                     "series": tmp_path / f"{policy}.npz"})  # fmt: skip
+    steady = next(c for c in over_time.temporal_claims(rows) if c["claim"] == "temporal-steady")
+    assert steady["verdict"] == "not distinguishable"
+    assert [figure["examination"]["cause"] for figure in steady["figures"]] == [cause] * 2
+
+
 def test_rolling_mean_is_that_of_the_last_slots():
     values = np.random.default_rng(1).random(50)
     expected = [values[max(0, i - 6) : i + 1].mean() for i in range(50)]
