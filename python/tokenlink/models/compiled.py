@@ -13,6 +13,8 @@ import io
 import os
 import tempfile
 import warnings
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -27,21 +29,12 @@ _SOURCES = ("compiled", "completion", "head", "layers", "tokenizer")
 
 def best_engine() -> str:
     """What runs the networks here: "onnxruntime", or "torch" where that is not installed."""
-    try:
-        import onnx
-        import onnxruntime
-    except ImportError:
-        return TORCH
-    return ONNX_RUNTIME if onnx.__version__ and onnxruntime.__version__ else TORCH
+    return ONNX_RUNTIME if all(map(find_spec, ("onnx", "onnxruntime"))) else TORCH
 
 
 def engine_version() -> str:
     """Name and version of `best_engine`, such as "onnxruntime 1.22.1"."""
-    if best_engine() == TORCH:
-        return f"torch {torch.__version__}"
-    import onnxruntime
-
-    return f"{ONNX_RUNTIME} {onnxruntime.__version__}"
+    return f"{best_engine()} {version(best_engine())}"
 
 
 def cache_folder() -> Path:
@@ -175,9 +168,8 @@ def _export(module, example, names):
 
 
 def _key(module, example):
-    import onnx
-
-    digest = hashlib.sha256(f"{OPSET} {torch.__version__} {onnx.__version__} {type(module).__name__}".encode())
+    made_by = f"{OPSET} {torch.__version__} {version('onnx')} {type(module).__name__}"
+    digest = hashlib.sha256(made_by.encode())
     for name in _SOURCES:
         digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
     for value in example:
