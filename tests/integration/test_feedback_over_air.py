@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(shutil.which("grcc") is None, reason="GNU Radio 
 
 ROOT = Path(__file__).resolve().parents[2]
 ENV = os.environ | {"PYTHONPATH": str(ROOT / "python"), "OMP_NUM_THREADS": "1"}
-N_FRAMES, WAIT_S = 8, 150.0
+N_FRAMES, WAIT_S = 8, 300.0
 
 
 def command(*words):

@@ -13,6 +13,7 @@ from tokenlink.nodes.process import NodeError
 from tokenlink.nodes.radio.check import require_device
 from tokenlink.nodes.radio.flowgraphs import end_command
 from tokenlink.nodes.radio.profile import read_profile
+from tokenlink.nodes.radio.service import START_S
 from tokenlink.wire import NO_MODE, IqSamples, LinkReport, ModeCommand, TokenEstimate
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
@@ -148,7 +149,7 @@ class FlowgraphReceiver:
     def __init__(self, config, table, folder, logs, children):
         at = Addresses.in_folder(folder)
         self._estimates, self._waiting, self._commands = PullSocket(at.estimates), None, None
-        self.patience_s = config.run.slot_timeout_s
+        self._slot_timeout_s, self._heard = config.run.slot_timeout_s, False
         feedback = f"{at.mode}-air" if config.feedback_over == "air" else None
         try:
             self._child = start_flowgraph("rx", config, table, at, logs, children, feedback)
@@ -159,6 +160,11 @@ class FlowgraphReceiver:
             raise
         self.counts = self._estimates.counts
 
+    @property
+    def patience_s(self):
+        """How long a slot that the transmitter has ended may take, s; longer while the flowgraph may be starting."""
+        return self._slot_timeout_s if self._heard else max(self._slot_timeout_s, START_S)
+
     def read(self, message):
         """A flowgraph has its samples from its radio, not from the control link."""
         return []
@@ -168,6 +174,7 @@ class FlowgraphReceiver:
         check_alive(self._child)
         ready = []
         while (message := self._estimates.recv(0.0)) is not None:
+            self._heard = True
             if isinstance(message, TokenEstimate) and message.mode_id != NO_MODE:
                 ready += self._release()
                 self._waiting = message, time.monotonic()

@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 
 from tokenlink.nodes.radio.emulator import BLOCK_SAMPLES, Emulator, Patience
+from tokenlink.nodes.radio.profile import parse_profile
+from tokenlink.nodes.radio.service import make_emulator
 from tokenlink.wire import Hello, IqSamples
 from tokenlink.wire.duplex import ClientSocket
+from tokenlink.wire.errors import AddressRefused
 from tokenlink.wire.iq import WINDOW_SAMPLES, IqReceiver, IqSender
+from tokenlink.wire.keys import load_host_keys, write_host_keys
+from tokenlink.wire.sockets import new_key_pair
 
 ANY_PORT = "tcp://127.0.0.1:*"
 RATE = 1e6
@@ -283,3 +288,15 @@ def test_patience_has_bounds():
         Patience(stall_s=0.1)
     with pytest.raises(ValueError, match="start_s is nan, must be >= 0"):
         Patience(start_s=float("nan"))
+
+
+def test_beyond_this_machine_the_radio_wants_keys_and_to_be_allowed(tmp_path):
+    raw = {"kind": "virtual", "samp_rate": 1e6, "virtual": {"address": "tcp://0.0.0.0:*"}}
+    allowed = {**raw, "virtual": {**raw["virtual"], "allow_remote": True}}
+    folder, _ = write_host_keys(tmp_path, {"air": new_key_pair(), "tx": new_key_pair()})
+    keys = load_host_keys(folder)
+    for profile, given, message in ((allowed, None, "needs CURVE keys"), (raw, keys, "needs allow_remote")):
+        with pytest.raises(AddressRefused, match=message):
+            make_emulator(parse_profile(profile), keys=given)
+    with make_emulator(parse_profile(allowed), keys=keys) as emulator:
+        assert emulator.address.startswith("tcp://0.0.0.0:")
