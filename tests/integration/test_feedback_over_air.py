@@ -97,6 +97,8 @@ def test_modes_are_those_of_the_control_network_when_no_burst_is_lost(pictures, 
     assert {how for _, _, how in modes} == {"commanded"} and by_air.summary == by_net.summary
     # The command for the slot after the last one may still be under way when the transmitter has ended.
     assert rx["reverse_sent"] == N_FRAMES + 1 and tx["reverse_commands"] in (N_FRAMES, N_FRAMES + 1)
+    counted = json.loads((tmp_path / "a" / "host-tx" / "radio.json").read_text())["counts"]
+    assert counted["mode_sink0"]["passed"] >= N_FRAMES and counted["virtual_sink0"]["bursts"] == N_FRAMES
     assert tx.get("reverse_lost", 0) == 0 and links["reverse"]["counts"]["samples"] > 0
 
 

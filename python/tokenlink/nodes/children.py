@@ -10,7 +10,7 @@ import time
 
 from tokenlink.nodes.process import ERROR_PREFIX
 
-STOP_S = 3.0
+STOP_S = 4.0
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 

@@ -20,6 +20,7 @@ from tokenlink.link.schedule import ModeSchedule
 from tokenlink.nodes.air import ReverseAir
 from tokenlink.nodes.children import stop_all
 from tokenlink.nodes.config import Addresses, NodeConfig
+from tokenlink.nodes.control_link import HELLO_S
 from tokenlink.nodes.host_config import start_process
 from tokenlink.nodes.host_radio import REVERSE, FlowgraphTransmitter, SimulatedTransmitter
 from tokenlink.nodes.process import NodeError
@@ -145,6 +146,7 @@ class TxHost:
                     link.info["next_slot"] = slot
                     if on_slot:
                         on_slot(done)
+                self._wait_for_last(link, slot)
             except KeyboardInterrupt:
                 end = STOPPED
                 raise
@@ -184,6 +186,13 @@ class TxHost:
         if frame is None and camera.ended:
             return None
         return {"slot": slot, "mode": self.table.mode(mode_id).name, "how": how, "outcome": outcome}
+
+    def _wait_for_last(self, link, slot):
+        """Let what a flowgraph has in it get to the receiver, which says how far it is, before the flowgraph ends."""
+        deadline_s = time.monotonic() + self.config.run.slot_timeout_s + HELLO_S
+        waits = not self._radio.takes_tokens
+        while waits and link.ready and _next_slot(link.peer_info) < slot and time.monotonic() < deadline_s:
+            self.listen(link, _POLL_S, slot)
 
     def _wait_for_command(self, slot, link):
         earliest_s = self._began_s + self.config.period_s
