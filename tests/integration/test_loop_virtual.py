@@ -17,6 +17,7 @@ pytestmark = pytest.mark.skipif(shutil.which("grcc") is None, reason="GNU Radio 
 
 
 def test_a_clean_air_gives_the_records_of_the_loopback(config, tmp_path):
+    config = replace(config, slot_timeout_s=30.0)  # for a machine that has other work
     over_air = replace(config, radio="virtual", profile="virtual-wire", channel=ChannelConfig())
     virtual = run_loop(over_air, tmp_path / "virtual")
     loopback = run_loop(replace(config, channel=ChannelConfig(esn0_db=40.0)), tmp_path / "loopback")
@@ -34,7 +35,7 @@ def test_a_clean_air_gives_the_records_of_the_loopback(config, tmp_path):
 def test_without_a_profile_every_slot_meets_the_channel_of_the_run(config, tmp_path):
     trajectory = SnrTrajectory("blockwise", (0.0, -5.0, 2.0), block_slots=2)
     channel = ChannelConfig("rician", 15.0, 10.0, trajectory=trajectory)
-    run = run_loop(replace(config, radio="virtual", channel=channel), tmp_path / "run")
+    run = run_loop(replace(config, radio="virtual", channel=channel, slot_timeout_s=30.0), tmp_path / "run")
     records, drawn = run.folder.read_lines("records.jsonl"), Channel(channel, config.seed)
     assert len(records) == 6 and not any(row["missed"] for row in records)
     for row in records:

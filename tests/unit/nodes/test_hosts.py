@@ -8,8 +8,9 @@ import pytest
 
 from tokenlink.link.modes import load_mode_table
 from tokenlink.nodes.config import RunConfig
+from tokenlink.nodes.host_commands import Commands
 from tokenlink.nodes.host_config import HostConfig
-from tokenlink.nodes.host_tx import REVERSE, Commands
+from tokenlink.nodes.host_radio import REVERSE
 from tokenlink.wire import NO_MODE, IqSamples, ModeCommand, StateReport
 
 TABLE = load_mode_table()
