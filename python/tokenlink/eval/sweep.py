@@ -209,7 +209,9 @@ def _client(workers, scheduler):
     import dask
     from distributed import Client, LocalCluster
 
-    with dask.config.set({"distributed.scheduler.allowed-failures": ALLOWED_DEATHS}):
+    # Dask's own profiler looks at every thread a hundred times a second.
+    settings = {"distributed.scheduler.allowed-failures": ALLOWED_DEATHS, "distributed.worker.profile.enabled": False}
+    with dask.config.set(settings):
         if scheduler:
             with Client(scheduler, timeout=20) as client:
                 yield client
