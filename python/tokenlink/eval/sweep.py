@@ -209,8 +209,13 @@ def _client(workers, scheduler):
     import dask
     from distributed import Client, LocalCluster
 
-    # Dask's own profiler looks at every thread a hundred times a second.
-    settings = {"distributed.scheduler.allowed-failures": ALLOWED_DEATHS, "distributed.worker.profile.enabled": False}
+    # Left to itself, Dask has workers look at their threads a hundred times a second, and give memory back so eagerly
+    # that a tenth of the time goes into getting it again.
+    settings = {
+        "distributed.scheduler.allowed-failures": ALLOWED_DEATHS,
+        "distributed.worker.profile.enabled": False,
+        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+    }
     with dask.config.set(settings):
         if scheduler:
             with Client(scheduler, timeout=20) as client:
