@@ -15,6 +15,7 @@ LocalCluster = pytest.importorskip("distributed").LocalCluster
 from tokenlink.channel import ChannelConfig  # noqa: E402
 from tokenlink.cli.errors import run_app  # noqa: E402
 from tokenlink.control import ControlConfig  # noqa: E402
+from tokenlink.eval import sweep as sweep_module  # noqa: E402
 from tokenlink.eval import worker  # noqa: E402
 from tokenlink.eval.dataset import Sequence  # noqa: E402
 from tokenlink.eval.outcomes import uniform_table  # noqa: E402
@@ -109,6 +110,15 @@ def test_the_workers_of_a_scheduler_give_the_same_bytes(sweep, expected, tmp_pat
     with LocalCluster(protocol="tcp://", **options) as cluster:
         result, files = sweep.run(tmp_path / "out", scheduler=cluster.scheduler_address)
     assert files == expected and result.n_runs == len(expected)
+
+
+def test_local_workers_listen_on_loopback_alone():
+    with sweep_module._client(1, None):
+        here = psutil.Process()
+        processes = here, *here.children(recursive=True)
+        found = [getattr(p, "net_connections", None) or p.connections for p in processes]  # renamed in psutil 6
+        listening = [c.laddr.ip for get in found for c in get("inet") if c.status == psutil.CONN_LISTEN]
+    assert len(listening) > 2 and set(listening) == {"127.0.0.1"}
 
 
 def test_a_worker_with_other_weights_is_refused(sweep, make_artifacts, tmp_path, monkeypatch):

@@ -23,6 +23,7 @@ from tokenlink.link.modes import load_mode_table
 from tokenlink.models.inference import models_identity
 
 START_TIMEOUT_S = 300
+ONLY_HERE = "127.0.0.1:0"
 ALLOWED_DEATHS = 10  # of workers under one task before it is given up
 
 
@@ -223,8 +224,8 @@ def _client(workers, scheduler):
             return
         # Dask sets OMP_NUM_THREADS=1 and its like for worker processes, so that they do not fight.
         local = LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0,
-            silence_logs=logging.ERROR,
+            n_workers=workers, threads_per_worker=1, processes=True, memory_limit=0, silence_logs=logging.ERROR,
+            dashboard_address=ONLY_HERE, worker_dashboard_address=ONLY_HERE,  # without them, open to the network
         )  # fmt: skip
         with local as cluster, Client(cluster) as client:
             yield client
