@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ matplotlib.use("Agg")  # no display needed, and none opened
 from matplotlib import pyplot as plt  # noqa: E402
 
 LEGEND_ROOM_IN = 0.42
+NOTE_CHARACTERS_AN_INCH, NOTE_LINE_IN = 20, 0.12
 STYLE = {
     "figure.dpi": 130, "font.size": 9, "axes.grid": True, "grid.alpha": 0.3, "grid.linewidth": 0.6,
     "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "legend.fontsize": 8,
@@ -73,7 +75,7 @@ class Canvas:
 
     def __post_init__(self):
         self.figure, self.axes = plt.subplots(self.rows, self.cols, figsize=self.size, squeeze=False)
-        self._top = 1.0
+        self._top, self._bottom = 1.0, 0.02
 
     def line(self, axis, label, x, estimates, style="-"):
         """A line with its interval as a band; x: list of float, estimates: list of Estimate."""
@@ -124,12 +126,14 @@ class Canvas:
 
     def note(self, text):
         """Small print at the lower left: where the data is from."""
-        self.figure.text(0.005, 0.005, text, fontsize=6.5, color="#555555", ha="left", va="bottom")
+        lines = textwrap.wrap(text, int(self.figure.get_figwidth() * NOTE_CHARACTERS_AN_INCH))
+        self._bottom = 0.02 + (len(lines) - 1) * NOTE_LINE_IN / self.figure.get_figheight()
+        self.figure.text(0.005, 0.005, "\n".join(lines), fontsize=6.5, color="#555555", ha="left", va="bottom")
 
     def save(self, folder: Path) -> list[Path]:
         """Write NAME.png, NAME.svg and NAME.csv; their paths."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.figure.tight_layout(rect=(0, 0.02, 1, self._top))
+        self.figure.tight_layout(rect=(0, self._bottom, 1, self._top))
         paths = [folder / f"{self.name}.{kind}" for kind in ("png", "svg", "csv")]
         self.figure.savefig(paths[0], metadata={"Software": None})
         self.figure.savefig(paths[1], metadata={"Date": None})
