@@ -8,6 +8,8 @@ import pytest
 
 pytest.importorskip("panda3d")
 
+from panda3d.core import TransformState
+
 from tokenlink.data.frames import FrameGeometry
 from tokenlink.data.render.script import DEFAULT_PROJECTION, Layout, Pose, Script, ego_way, script_from_tracks
 from tokenlink.data.render.sequence import RenderConfig, _Cast, render_sequence
@@ -115,3 +117,22 @@ def test_speed_is_read_from_standing_people():
         [walker(t) for t in range(5)], DEFAULT_PROJECTION, (1242, 375), np.random.default_rng(0)
     )
     assert len(script) == 5 and script.poses[3][0].ahead_m == 33.5
+
+
+def test_a_long_drive_keeps_nothing_of_what_is_out_of_sight(monkeypatch):
+    """Meshes are freed and built again without a change in the picture."""
+    passing = [Pose(n, "Car", _CAR, -3.0 + 0.1 * n, 10.0 + n, -1.0) for n in range(6)]
+    script = _script(*([passing[n]] for n in range(6)), [passing[0]], *([passing[5]] for _ in range(6)))
+    expected = [frame.image for frame in render_sequence(script)]
+    casts, make = [], _Cast.__init__
+    monkeypatch.setattr(_Cast, "__init__", lambda self, *args: (casts.append(self), make(self, *args))[1])
+    monkeypatch.setattr("tokenlink.data.render.sequence._KEPT_FRAMES", 2)
+    for frame, image in zip(render_sequence(script), expected, strict=True):
+        assert np.array_equal(frame.image, image)
+        assert len(casts[0]._built) <= 3 and len(casts[0]._shadows) <= 3
+
+
+def test_positions_that_nobody_has_any_more_are_not_kept():
+    script = _script(*([Pose(1, "Car", _CAR, -3.0 + 0.01 * n, 10.0 + 0.1 * n, -1.0 - 0.01 * n)] for n in range(40)))
+    n_states = [TransformState.getNumStates() for _ in render_sequence(script)]
+    assert n_states[-1] <= n_states[5] + 30  # without a collection, 25 more with every frame

@@ -18,6 +18,7 @@ from tokenlink.data.render.street import Street
 
 _NEAR_M = 0.5
 _FAR_M = 150.0
+_KEPT_FRAMES = 100  # meshes of a track out of sight
 _SMALLEST_VISIBLE_PX = 12
 
 
@@ -47,19 +48,21 @@ class RenderConfig:
 
 
 class _Cast:
-    """Meshes of the road users of one script, built when first seen."""
+    """Meshes of the road users of one script, built when first seen, and again after a long absence."""
 
     def __init__(self, stage: Stage, seed: int):
         self._stage, self._seed = stage, seed
         self._built: dict[tuple, tuple[NodePath, np.ndarray]] = {}
         self._shadows: dict[int, NodePath] = {}
         self._shown: list[NodePath] = []
+        self._frame, self._seen = 0, {}  # number of the frame; that of the last one in which each track was there
 
     def place(self, poses: list[Pose], shadow_color, shadow_shift):
         """Show exactly these road users, the i-th with identity i + 1; returns the corners of their
         faces in camera axes, float [n, 4, 3] each."""
         for node in self._shown:
             node.hide()
+        self._forget(poses)
         self._shown, corners = [], []
         for identity, pose in enumerate(poses, 1):
             node, faces = self._model(pose)
@@ -78,6 +81,16 @@ class _Cast:
             ahead = pose.ahead_m + sin * faces[..., 0] + cos * faces[..., 1]
             corners.append(np.stack([x, CAMERA_HEIGHT_M - faces[..., 2], ahead], axis=-1))
         return corners
+
+    def _forget(self, poses):
+        """Free the meshes of tracks that have not been there for long; those in `poses` are there now."""
+        self._frame += 1
+        self._seen.update(dict.fromkeys((pose.track_id for pose in poses), self._frame))
+        for track_id in [t for t, last in self._seen.items() if last < self._frame - _KEPT_FRAMES]:
+            del self._seen[track_id]
+            self._shadows.pop(track_id).removeNode()
+            for key in [key for key in self._built if key[0] == track_id]:
+                self._built.pop(key)[0].removeNode()
 
     def _model(self, pose):
         phase = 0

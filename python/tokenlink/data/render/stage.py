@@ -20,6 +20,7 @@ from panda3d.core import (
     PerspectiveLens,
     RenderState,
     Texture,
+    TransformState,
     WindowProperties,
     loadPrcFileData,
 )
@@ -112,6 +113,8 @@ class Stage:
     def render(self) -> tuple[np.ndarray, np.ndarray]:
         """The current scene: picture uint8 [height, width, 3], and identity map uint8 [height, width], 0 nobody."""
         self._engine.renderFrame()
+        TransformState.garbageCollect()  # else every position a node ever had is kept
+        RenderState.garbageCollect()
         width, height = self._size
         raw = np.frombuffer(self._texture.getRamImageAs("RGB"), np.uint8).reshape(-1, width, 3)[::-1]
         identities = raw[: self._geometry.height, : self._geometry.width, 0].copy()
