@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from tokenlink.data import kitti
+from tokenlink.data.cache import cache_folder
 from tokenlink.data.labels import TEST_SEQUENCES, TRAIN_SEQUENCES, VALIDATION_SEQUENCES
 
 ORIGINS = ("rendered", "invented", "real")
@@ -83,11 +84,6 @@ class Sequence:
         return replace(self, token_ids=self.token_ids[:n_frames], labels=labels)
 
 
-def cache_folder():
-    """The user's cache folder of this project: $XDG_CACHE_HOME or ~/.cache, and gr-twist in it."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gr-twist"
-
-
 def load_sequences(
     origin="invented", split="test", *, tracks=None, frames=None, real=(), artifacts=None, cache=None,
     n_invented=4, invented_frames=120, limit=None, on_sequence=lambda name: None,
@@ -103,7 +99,7 @@ def load_sequences(
     frames : Path or None   frames of this split that `./twist render` has drawn already
     real : sequence of Path   KITTI raw drives, or folders of stills: image_02 with car_instances.json beside it
     artifacts : Path or None  folder of the tokenizer; None: the one that ships
-    cache : Path or None    None: `cache_folder()`
+    cache : Path or None    None: `tokenlink.data.cache.cache_folder()`
     n_invented, invented_frames : int   scenes, and frames of each
     limit : int or None     use at most so many frames of each sequence
     on_sequence : callable  told the name of each sequence before it is made

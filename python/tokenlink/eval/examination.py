@@ -29,9 +29,8 @@ def examine(figure: dict, left: list[dict], right: list[dict], rows: list[dict])
     Returns
     -------
     dict   half_width of the interval; tsmr (of urgent frames where the metric is of those) and cost: [difference, low,
-           high] of left - right; reach: F1 of Static-High
-           less that of Static-Low, None for other metrics; cause: one of "the data", "the claim", "our implementation";
-           reading: sentences with these figures
+           high] of left - right; reach: F1 of Static-High less that of Static-Low, None for other metrics; cause: one
+           of "the data", "the claim", "our implementation"; reading: sentences with these figures
     """
     low, high = figure["interval"]
     found = {"half_width": (high - low) / 2, "reach": _reach(rows, figure["metric"])}

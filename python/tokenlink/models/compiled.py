@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The networks compiled for inference: written as ONNX once, run by ONNX Runtime in one thread.
 
-The weights on disk stay those of torch; an ONNX file is only a cache of them, in the user's cache folder, named after
-everything it is made of. Without the packages onnx and onnxruntime (they need a newer numpy than Ubuntu 22.04 has) the
-networks run in torch, with results equal but for the last bits of their logits.
+The weights on disk stay those of torch; an ONNX file is only a cache of them, in the folder onnx of the user's cache,
+named after everything it is made of. Without the packages onnx and onnxruntime (they need a newer numpy than Ubuntu
+22.04 has) the networks run in torch, with results equal but for the last bits of their logits.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from tokenlink.data.cache import cache_folder
 from tokenlink.models.head import TrafficLogits
 
 OPSET = 17
@@ -35,11 +36,6 @@ def best_engine() -> str:
 def engine_version() -> str:
     """Name and version of `best_engine`, such as "onnxruntime 1.22.1"."""
     return f"{best_engine()} {version(best_engine())}"
-
-
-def cache_folder() -> Path:
-    """Where the ONNX files are kept: gr-twist/onnx in $XDG_CACHE_HOME or ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gr-twist" / "onnx"
 
 
 class CompiledModule(nn.Module):
@@ -142,7 +138,7 @@ class _FrameLogits(nn.Module):
 
 def _onnx_bytes(module, example, names):
     """The module as ONNX, from the cache where it is whole and made of the same things."""
-    path = cache_folder() / f"{_key(module, example)}.onnx"
+    path = cache_folder() / "onnx" / f"{_key(module, example)}.onnx"
     try:
         stored = path.read_bytes()
         checksum, content = stored[:32], stored[32:]
