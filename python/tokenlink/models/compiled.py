@@ -17,15 +17,19 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from tokenlink.data.cache import cache_folder
+from tokenlink.models.completion import AROUND
+from tokenlink.models.folded import FoldedFeatures, FoldedHead
 from tokenlink.models.head import TrafficLogits
 
 OPSET = 17
 TORCH, ONNX_RUNTIME = "torch", "onnxruntime"
-_SOURCES = ("compiled", "completion", "head", "layers", "tokenizer")
+_SOURCES = ("compiled", "completion", "folded", "head", "layers", "tokenizer")
 
 
 def best_engine() -> str:
@@ -63,7 +67,7 @@ class CompiledModule(nn.Module):
 
 
 class InferenceCompletion:
-    """`Completion` for inference: see its `hidden` and `logits`.
+    """`Completion` for inference: the logits of erased positions, by `tokenlink.models.folded`.
 
     Parameters
     ----------
@@ -71,15 +75,44 @@ class InferenceCompletion:
     engine : str or None   ONNX_RUNTIME or TORCH; None: `best_engine`
     """
 
+    @torch.no_grad()
     def __init__(self, model, engine=None):
-        ids = torch.zeros(2, model.config.n_tokens, dtype=torch.int32)
-        self.config, self.logits = model.config, model.logits
-        self._hidden = compiled(_Hidden(model), ids, ids > 0, ids.float(), ids, engine=engine)
+        config = self.config = model.config
+        ids = torch.zeros(2, config.n_tokens, dtype=torch.int32)
+        self._features = compiled(FoldedFeatures(model), ids, ids > 0, ids.float(), ids, engine=engine)
+        codes = model.token.weight
+        self._codes = codes @ model.to_code.weight, codes @ model.to_code.bias + model.bias
+        self._copying, self._evidence_gain = model.copy_gain, model.evidence_gain
+        self._around = _places_around(config.rows, config.cols)
 
-    def hidden(self, token_ids, erased, confidence, previous_ids=None) -> tuple[torch.Tensor, ...]:
-        """As `Completion.hidden`."""
-        previous_ids = torch.full_like(token_ids, -1) if previous_ids is None else previous_ids
-        return self._hidden(token_ids.int(), erased, confidence.float(), previous_ids.int())
+    @torch.no_grad()
+    def erased_logits(self, token_ids, erased, confidence, previous_ids=None) -> torch.Tensor:
+        """As `Completion.erased_logits`."""
+        ids = token_ids.int()
+        previous_ids = torch.full_like(ids, -1) if previous_ids is None else previous_ids.int()
+        features, evidence = self._features(ids, erased, confidence.float(), previous_ids)
+        features, evidence = features[erased], evidence[erased]
+        logits = F.linear(features, *self._codes)
+        gain = torch.cat([self._copying(features), (self._evidence_gain * evidence)[:, None]], dim=-1)
+        candidates = self._candidates(ids.numpy(), erased.numpy(), evidence.numpy(), previous_ids.numpy())
+        return logits.scatter_add_(-1, torch.from_numpy(np.maximum(candidates, 0)), gain * (candidates >= 0))
+
+    def _candidates(self, ids, erased, evidence, previous_ids):
+        """Tokens that may be copied to each erased position, as in `Completion.hidden`, int64 [n_erased, 18]."""
+        rows, places = np.nonzero(erased)
+        around = self._around[places] + rows[:, None] * (ids.shape[1] + 1)
+        pad = ((0, 0), (0, 1))
+        before = np.pad(previous_ids, pad, constant_values=-1).ravel()[around]
+        received = np.pad(np.where(erased, -1, ids), pad, constant_values=-1).ravel()[around[:, 1:]]
+        doubted = np.where(evidence > 0, ids[erased], -1)
+        return np.concatenate([before, received, doubted[:, None]], axis=1).astype(np.int64)
+
+
+def _places_around(rows, cols):
+    """Flat place of every position's neighbours in the order of AROUND, int [n_tokens, 9]; n_tokens off the grid."""
+    places = np.pad(np.arange(rows * cols).reshape(rows, cols), 1, constant_values=rows * cols)
+    around = [places[1 + y : 1 + y + rows, 1 + x : 1 + x + cols] for y, x in AROUND]
+    return np.stack(around, axis=-1).reshape(rows * cols, len(AROUND))
 
 
 class InferenceHead:
@@ -98,7 +131,7 @@ class InferenceHead:
         no_token = torch.zeros_like(embeddings[:1])
         self._embedded = head.embed(torch.cat([embeddings, no_token]))
         example = torch.zeros(2, config.rows * config.cols, config.dim)
-        self._logits = compiled(_FrameLogits(head), example, engine=engine)
+        self._logits = compiled(FoldedHead(head), example, engine=engine)
 
     def __call__(self, token_ids: torch.Tensor) -> TrafficLogits:
         """Token ids integer [batch, n_tokens], -1 for an empty position, to logits; no maps of cells and counts."""
@@ -115,25 +148,6 @@ def compile_tokenizer(model, engine=None):
     config = model.config
     model.encoder = compiled(model.encoder, torch.zeros(2, 3, config.height, config.width), engine=engine)
     return model
-
-
-class _Hidden(nn.Module):
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
-
-    def forward(self, token_ids, erased, confidence, previous_ids):
-        return self.model.hidden(token_ids, erased, confidence, previous_ids)
-
-
-class _FrameLogits(nn.Module):
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
-
-    def forward(self, embedded):
-        logits = self.model.read(embedded)
-        return logits.car, logits.vru, logits.density
 
 
 def _onnx_bytes(module, example, names):

@@ -18,6 +18,7 @@ from torch import nn
 
 from tokenlink.models.layers import AttentionBlock, ConvBlock
 
+MOST_EVIDENCE = 12.0  # log-odds
 AROUND = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
@@ -127,14 +128,12 @@ class Completion(nn.Module):
         ids, confidence = token_ids.long(), confidence.float()
         received_ids = torch.where(erased, -1, ids)
         previous_ids = torch.full_like(ids, -1) if previous_ids is None else previous_ids.long()
-        # Log-odds against a blind guess among the other codes.
-        evidence = torch.log(confidence * (config.vocab_size - 1) / (1 - confidence).clamp(min=1e-6) + 1e-9)
-        evidence = evidence.clamp(0, 12) * erased
+        evidence = self.evidence(confidence, erased)
         told = self.token(ids)
-        doubted = self.erased + self.doubted(told) * (evidence / 12)[..., None]
+        doubted = self.erased + self.doubted(told) * (evidence / MOST_EVIDENCE)[..., None]
         prior = self.previous(self.token(previous_ids.clamp(min=0)))
         prior = torch.where((previous_ids >= 0)[..., None], prior, self.no_previous)
-        sure = self.confidence(torch.stack([confidence, erased.float(), evidence / 12], dim=-1))
+        sure = self.confidence(torch.stack([confidence, erased.float(), evidence / MOST_EVIDENCE], dim=-1))
         hidden = torch.where(erased[..., None], doubted, told) + prior + sure + self.position
         maps = hidden.transpose(1, 2).reshape(-1, config.dim, config.rows, config.cols)
         hidden = self.local(maps).flatten(2).transpose(1, 2)
@@ -149,6 +148,16 @@ class Completion(nn.Module):
         logits = F.linear(self.to_code(hidden), self.token.weight, self.bias).float()
         gain = torch.cat([self.copy_gain(hidden).float(), (self.evidence_gain * evidence)[..., None]], dim=-1)
         return logits.scatter_add_(-1, candidates.clamp(min=0), gain * (candidates >= 0))
+
+    def evidence(self, confidence: torch.Tensor, erased: torch.Tensor) -> torch.Tensor:
+        """Log-odds of a doubted token against a blind guess among the other codes, 0 to MOST_EVIDENCE; 0 elsewhere."""
+        odds = confidence * (self.config.vocab_size - 1) / (1 - confidence).clamp(min=1e-6)
+        return torch.log(odds + 1e-9).clamp(0, MOST_EVIDENCE) * erased
+
+    def erased_logits(self, token_ids, erased, confidence, previous_ids=None) -> torch.Tensor:
+        """Of the logits of `forward` those of the erased positions, float32 [n_erased, vocab_size]."""
+        features = self.hidden(token_ids, erased, confidence, previous_ids)
+        return self.logits(*(each[erased] for each in features))
 
     def _shifted(self, ids: torch.Tensor) -> torch.Tensor:
         config = self.config
@@ -176,8 +185,7 @@ def complete(
     (int32 [batch, n_tokens], float32 [batch, n_tokens])
         The state s_t, and how probable each of its tokens is: to the model where erased, to the receiver elsewhere.
     """
-    features = model.hidden(token_ids, erased, confidence, previous_ids)
-    filled = model.logits(*(each[erased] for each in features)).softmax(-1).max(-1)
+    filled = model.erased_logits(token_ids, erased, confidence, previous_ids).softmax(-1).max(-1)
     state, probability = token_ids.to(torch.int32, copy=True), confidence.to(torch.float32, copy=True)
     state[erased], probability[erased] = filled.indices.to(torch.int32), filled.values
     return state, probability
@@ -192,8 +200,7 @@ def fill_erased(
     previous_ids: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The state of `complete` alone, int32 [batch, n_tokens]: no probabilities, which nobody in the loop reads."""
-    features = model.hidden(token_ids, erased, confidence, previous_ids)
     state = token_ids.to(torch.int32, copy=True)
-    logits = model.logits(*(each[erased] for each in features))
+    logits = model.erased_logits(token_ids, erased, confidence, previous_ids)
     state[erased] = torch.from_numpy(logits.numpy().argmax(-1).astype(np.int32))  # seven times as fast as torch's
     return state

@@ -21,7 +21,7 @@ from tokenlink.models.head import read_state
 COMPLETIONS = ("model", "copy", "none")
 NO_TOKEN = -1
 TIE_MARGIN = 3e-4
-BATCH = 4
+BATCH = 8
 
 
 class ModelMismatchError(artifact.ArtifactError):
@@ -205,9 +205,7 @@ class BatchModels:
     @torch.no_grad()
     def _complete(self, states, erased, confidence, previous):
         inputs = [torch.from_numpy(values) for values in (states, erased, confidence, previous)]
-        model, holes = self._networks.completion, inputs[1]
-        features = model.hidden(*inputs)
-        clear, filled = _decisive(model.logits(*(each[holes] for each in features)))
+        clear, filled = _decisive(self._networks.completion.erased_logits(*inputs))
         received = states.copy()
         states[erased] = filled
         doubtful = np.zeros(erased.shape, bool)

@@ -65,14 +65,14 @@ def test_completion_in_batches_is_that_of_each_frame(networks, batch):
 def test_near_ties_are_decided_as_for_one_frame(networks, monkeypatch):
     """With a batch that comes out differently wherever the margin allows, the results stay those of single frames."""
     inputs, expected = frames(1), alone(networks, *frames(1))
-    hidden = networks.completion.hidden
+    erased_logits = networks.completion.erased_logits
 
-    def disturbed(*values):
-        features, *others = hidden(*values)
-        noise = 3e-5 if len(features) > 1 else 0.0
-        return features + noise * torch.randn_like(features), *others
+    def disturbed(token_ids, *others):
+        logits = erased_logits(token_ids, *others)
+        noise = inference.TIE_MARGIN / 10 if len(token_ids) > 1 else 0.0
+        return logits + noise * torch.randn_like(logits)
 
-    monkeypatch.setattr(networks.completion, "hidden", disturbed)
+    monkeypatch.setattr(networks.completion, "erased_logits", disturbed)
     models = BatchModels(networks)
     assert np.array_equal(models.complete(*inputs), expected)
     assert models.n_repeated > 0
@@ -82,9 +82,9 @@ def test_differences_between_batches_are_far_below_the_margin(networks):
     tokens, erased, confidence, previous = (torch.from_numpy(x) for x in frames(2))
     model = networks.completion
     with torch.no_grad():
-        together = model.logits(*model.hidden(tokens, erased, confidence, previous))
+        together = model.erased_logits(tokens, erased, confidence, previous)
         inputs = [[x[i : i + 1] for x in (tokens, erased, confidence, previous)] for i in range(N_FRAMES)]
-        apart = torch.cat([model.logits(*model.hidden(*each)) for each in inputs])
+        apart = torch.cat([model.erased_logits(*each) for each in inputs])
     assert float((together - apart).abs().max()) < inference.TIE_MARGIN / 10
 
 
