@@ -102,7 +102,7 @@ class _Bar:
         from rich.progress import TimeRemainingColumn as Remaining
 
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), Remaining()
-        self._progress = Progress(*columns, console=console)
+        self._progress = Progress(*columns, console=console, refresh_per_second=2)
         self._task = self._progress.add_task("runs", total=None)
         self._console, self._out = console, out
 

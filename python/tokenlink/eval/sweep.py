@@ -210,11 +210,14 @@ def _client(workers, scheduler):
     import dask
     from distributed import Client, LocalCluster
 
-    # Left to itself, Dask has workers look at their threads a hundred times a second, and give memory back so eagerly
-    # that a tenth of the time goes into getting it again.
+    # Left to itself, Dask has workers look at their threads a hundred times a second, every process look after itself
+    # fifty times, and memory given back so eagerly that a tenth of the time goes into getting it again.
     settings = {
         "distributed.scheduler.allowed-failures": ALLOWED_DEATHS,
         "distributed.worker.profile.enabled": False,
+        "distributed.admin.tick.interval": "1s",
+        "distributed.admin.system-monitor.interval": "5s",
+        "distributed.scheduler.work-stealing-interval": "1s",
         "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     }
     with dask.config.set(settings):
