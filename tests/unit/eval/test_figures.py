@@ -32,7 +32,7 @@ def result(folder, number, series=None, **config):
     row = {
         "n_frames": 150, "n_auer_frames": 150, "tsmr": 0.2 / (1 + base["esn0_db"]), "auer": 0.01, "erasure_rate": 0.1,
         "cost": 1.0 + 0.01 * number % 0.3, "reliability": {"1/2": BINS}, "wrong_state_ages": NO_AGES,
-        "confusion": part, "urgent": {"n_frames": 30, "confusion": part},
+        "confusion": part, "urgent": {"n_frames": 30, "confusion": part, "tsmr": 0.3},
     }  # fmt: skip
     (folder / "results").mkdir(parents=True, exist_ok=True)
     (folder / "results" / f"{number:064x}.json").write_text(json.dumps({"config": base, "rows": [row]}))
@@ -98,6 +98,21 @@ def test_drawn_points_are_the_rows(report):
         assert points["AWGN: tsmr", "twist", snr] == pytest.approx(0.2 / (1 + snr))
     cost = {r["x"] for r in csv.DictReader((report / "figure_10_pareto.csv").open())}
     assert len(cost) > 4
+    urgent = [r["mean"] for r in csv.DictReader((report / "figure_10_pareto.csv").open()) if "urgent" in r["panel"]]
+    assert urgent and all(float(mean) == pytest.approx(0.3) for mean in urgent)
+
+
+def test_a_channel_where_nothing_is_compared_gets_no_panels(tmp_path):
+    folder = tmp_path / "results"
+    cases = [{"policy": "twist-no-u"}, {"receiver": "hold"}, {"receiver": "jpeg", "policy": "static-low"}, {}]
+    cases += [{"channel": "rayleigh:0.9"}, {"channel": "rayleigh:0.9", "policy": "static-low"}]
+    for number, case in enumerate(cases):
+        result(folder, number, **case)
+    (folder / "sweep.json").write_text(json.dumps({"origin": "invented", "split": "test", "hashes": {}}))
+    for number in (7, 14):
+        table = next(path for path in catalog.draw(number, collect(folder), tmp_path) if path.suffix == ".csv")
+        panels = {row["panel"] for row in csv.DictReader(table.open())}
+        assert panels and all(panel.startswith("AWGN") for panel in panels)
 
 
 def test_unknown_figures_and_empty_folders_are_refused(folder, tmp_path):

@@ -59,8 +59,10 @@ def test_the_main_study_covers_what_it_should():
     assert set(designs[0].specs) - set(tasks[0].specs) == {
         RunSpec("twist", "blind-completion"), RunSpec("static-med", "blind-completion"), RunSpec("static-med", "hold"),
         RunSpec("twist-channel-led")}
-    assert len(designs) == 2 * 4 and {t.channel.esn0_db for t in designs} < {t.channel.esn0_db for t in tasks}
-    feedback = study_tasks("feedback", [SEQUENCE], ControlConfig())[0].specs
+    assert len(designs) == 3 * 4 and {t.channel.esn0_db for t in designs} < {t.channel.esn0_db for t in tasks}
+    feedback = study_tasks("feedback", [SEQUENCE], ControlConfig())
+    assert {t.channel.fading_correlation for t in feedback} == {0.0, 0.9}
+    feedback = feedback[0].specs
     assert {(s.delay_slots, s.loss) for s in feedback} == {(d, p) for d in (1, 2, 5, 10) for p in (0, 0.1, 0.3, 0.5)}
     temporal = study_tasks("temporal", [SEQUENCE], ControlConfig())
     assert all(t.series and t.channel.trajectory.kind == "blockwise" for t in temporal)

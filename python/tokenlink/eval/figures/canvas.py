@@ -38,7 +38,7 @@ LOOKS = {
 _SPARE = ("#E69F00", "#CC79A7", "#56B4E9", "#000000", "#009E73", "#0072B2", "#D55E00", "#999999")
 NAMES = {
     "f1_avg": "traffic-state macro-F1", "f1_car": "F1 of car presence", "urgent_f1_car": "F1 of cars, urgent frames",
-    "tsmr": "token state mismatch", "auer": "wrong among accepted",
+    "tsmr": "token state mismatch", "urgent_tsmr": "mismatch of urgent frames", "auer": "wrong among accepted",
     "erasure_rate": "erased tokens", "cost": "mean cost $B_m/B_0$", "urgent_f1_avg": "F1 of urgent frames",
     "wrong_duration": "wrong state lasts [slots]", "wrong_age": "age of wrong state [slots]",
     "awgn": "AWGN", "rayleigh": "Rayleigh", "rayleigh:0.9": "slow Rayleigh",

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from tokenlink.eval.claims import select
 from tokenlink.eval.figures.canvas import BANDS, ESN0_LABEL, NAMES, Canvas
+from tokenlink.eval.plan import SLOW_FADING
+from tokenlink.eval.receivers import JPEG
 from tokenlink.eval.statistics import estimate, estimates_side_by_side, measurable
 
-CHANNEL_ORDER = ("awgn", "rayleigh", "rayleigh:0.9")
+CHANNEL_ORDER = ("awgn", "rayleigh", SLOW_FADING)
 POLICIES = ("static-low", "static-med", "static-high", "channel-adaptive", "twist", "oracle")
 ABLATIONS = ("twist", "twist-no-gamma", "twist-no-u", "twist-no-d", "twist-no-pi")
 RECEIVERS = ("full", "blind-completion", "hold", "uniform", "no-gating", "no-completion", "hard-only")
@@ -15,6 +17,7 @@ ADAPTIVE = ("twist", "channel-adaptive", "twist-channel-led")
 FRONTS = (*ADAPTIVE, "static-low", "static-med", "static-high", "oracle")
 FEEDBACK = ("twist", "channel-adaptive")
 UNBOUNDED = ("cost", "wrong_duration", "wrong_age")
+MOST_TICKS = 10
 SMALLEST_AUER = 1e-3  # linear below, so that 0 is there
 URGENT = ("static-med", "channel-adaptive", "twist-no-pi", "twist")
 
@@ -30,6 +33,8 @@ def over_snr(canvas, axis, rows, metric, series):
     for label, found in points.items():
         if found:
             canvas.line(axis, label, list(found), list(found.values()), "--" if label.startswith("jpeg") else "-")
+    snrs = sorted({snr for found in points.values() for snr in found})
+    axis.set_xticks(snrs[:: 1 + len(snrs) // MOST_TICKS])
     axis.set_xlabel(ESN0_LABEL)
     axis.set_ylabel(NAMES[metric])
     _keep_possible(axis, metric)
@@ -86,13 +91,14 @@ def diagnostics(rows, note=""):
 
 def ablation(rows, esn0_db, note=""):
     """Figure 7: F1 and cost without each input of the controller; F1 and TSMR of each receiver, at one SNR."""
-    channels = _channels(rows)
+    rows = select(rows, esn0_db=esn0_db)
+    channels = [c for c in _channels(rows) if _compares(select(rows, channel=c))] or _channels(rows)
     canvas = Canvas("figure_07_ablation", len(channels), 4, (13.0, 2.5 * len(channels)))
     f1 = measurable("f1_avg", rows)
     panels = [(f1, "policy", ABLATIONS), ("cost", "policy", ABLATIONS), (f1, "receiver", RECEIVERS),
               ("tsmr", "receiver", RECEIVERS)]  # fmt: skip
     for line, channel in zip(canvas.axes, channels, strict=True):
-        at = select(rows, channel=channel, esn0_db=esn0_db)
+        at = select(rows, channel=channel)
         for axis, (metric, key, names) in zip(line, panels, strict=True):
             title = f"{NAMES[channel]}, {esn0_db:g} dB"
             canvas.panel(axis, title, f"{title}: {metric} by {key}")
@@ -103,6 +109,10 @@ def ablation(rows, esn0_db, note=""):
             axis.set_xlabel(NAMES[metric])
     canvas.note(f"{note}; {BANDS}".replace("bands", "bars"))
     return canvas
+
+
+def _compares(rows):
+    return len({(row["policy"], row["receiver"]) for row in rows if row["policy"] in ABLATIONS}) > 1
 
 
 def urgent(rows, note=""):
@@ -121,6 +131,8 @@ def jpeg(rows, note=""):
     for level in ("low", "med", "high"):
         series[f"static-{level}"] = {"policy": f"static-{level}", "receiver": "full"}
         series[f"jpeg, {level} budget"] = {"policy": f"static-{level}", "receiver": "jpeg"}
+    met = {row["channel"] for row in rows if row["receiver"] == JPEG}
+    rows = [row for row in rows if row["channel"] in met] or rows
     return _grid("figure_14_jpeg", rows, ("f1_avg",), series, note)
 
 
@@ -148,8 +160,11 @@ def feedback(rows, note=""):
 
 
 def pareto(rows, note=""):
-    """Figure 10: F1 and TSMR against mean cost, each adaptive policy with its thresholds moved; statics as points."""
-    channels, metrics = _channels(rows), (measurable("f1_avg", rows), "tsmr")
+    """Figure 10: F1, TSMR, and TSMR of urgent frames against mean cost, each adaptive policy with its thresholds moved;
+    statics as points."""
+    channels, metrics = _channels(rows), [measurable("f1_avg", rows), "tsmr"]
+    if any(row["urgent"].get("n_frames") for row in rows):
+        metrics.append("urgent_tsmr")
     canvas = Canvas("figure_10_pareto", len(metrics), len(channels), (4.3 * len(channels), 2.9 * len(metrics)))
     for j, channel in enumerate(channels):
         here = select(rows, channel=channel, receiver="full")
