@@ -2,7 +2,9 @@
 """Calibration of the mode controllers in the simulator: TWIST's weights and thresholds, Channel-Adaptive's thresholds.
 
 Both get the same scenes, the same score, the same limit of cost and the same number of candidates. A candidate is drawn
-as shares of slots that should be high and low; what thresholds that means is read off the signals of a static run.
+as shares of slots that should be high and low; what thresholds that means is read off the signals of a static run. What
+it costs in the loop is another thing: urgent slots are never low, and other modes make other signals. So the next
+candidates near it aim as far beside the target as it missed it.
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +22,8 @@ KINDS = ("twist", "channel-adaptive")
 WEIGHTS = ("weight_erased", "weight_drift", "weight_priority", "weight_channel")
 N_ELITE = 6
 CALM_REACH = 0.75
-FEWER = (1.0, 0.9, 0.8, 0.7)
+URGENCIES = (0.0, 0.1, 0.2, 0.4)  # weight of priority beside a channel of weight 1
+SPREAD = 0.35
 
 
 @dataclass(frozen=True)
@@ -151,10 +154,13 @@ class Calibration:
     costs : float [n_modes]  B_m / B_0 by mode_id
     base : ControlConfig     mode numbers, and all values that are not searched
     settings : ControllerSettings
+    exchange : float         merit that a controller gains with the mean cost, per unit; to compare those that cost
+                             more or less than the target
     """
 
-    def __init__(self, kind, signals, costs, base, settings):
+    def __init__(self, kind, signals, costs, base, settings, exchange=0.0):
         self.kind, self.signals, self.base, self.settings = kind, np.asarray(signals), base, settings
+        self.exchange = exchange
         low, med, high = (costs[base.mode_of(level)] for level in ("low", "med", "high"))
         self._saved, self._added = max(med - low, 1e-9), max(high - med, 1e-9)
         self._spare = settings.target_cost - med
@@ -164,21 +170,22 @@ class Calibration:
     def draw(self, adaptive=None):
         """Candidates of the next round: at random at first, then around the best.
 
-        `adaptive`, the best of Channel-Adaptive so far, is among TWIST's, as a risk of the channel alone, with fewer
-        high slots too, as urgent ones are never low: a search of six values that misses what one of two has found would
-        compare searches, not controllers.
+        `adaptive`, the best of Channel-Adaptive so far, is among TWIST's, as a risk of the channel alone and with some
+        priority: a search of six values that misses what one of two has found would compare searches, not controllers.
         """
         if adaptive is not None and self.kind == "twist":
-            channel = (0.0, 0.0, 0.0, 1.0)
-            alike = [Candidate(channel, part * adaptive.high_share, adaptive.low_share) for part in FEWER]
+            alike = [replace(adaptive, weights=(0.0, 0.0, pi / (1 + pi), 1 / (1 + pi))) for pi in URGENCIES]
             return [*alike, *self._drawn(self.settings.candidates)][: self.settings.candidates]
         return self._drawn(self.settings.candidates)
 
     def _drawn(self, n):
         if not self.found:
             return [self._until_usable(self._first) for _ in range(n)]
-        elite = [candidate for candidate, _ in sorted(self.found, key=lambda pair: -self._rank(pair[1]))[:N_ELITE]]
-        return [self._until_usable(partial(self._near, elite[i % len(elite)])) for i in range(n)]
+        elite = sorted(self.found, key=lambda pair: -self._promise(pair[1]))[:N_ELITE]
+        aimed = [pair for pair in elite if abs(self._excess(pair[1])) > self.settings.cost_tolerance]
+        drawn = [c for c in (self._near(pair, spread=0.0) for pair in aimed) if self._usable(c)][:n]
+        near = [partial(self._near, elite[i % len(elite)]) for i in range(n - len(drawn))]
+        return drawn + [self._until_usable(draw) for draw in near]
 
     def _usable(self, candidate):
         """Whether calm scenes can reach high too: three quarters of all risk without priority is enough for it."""
@@ -195,15 +202,20 @@ class Calibration:
 
     def _first(self):
         weights = self._rng.dirichlet(np.ones(4)) * (self._rng.random(4) > 0.25)
-        high = self._rng.uniform(0.0, 0.5)
-        low = (high * self._added - self._spare) / self._saved
-        return Candidate(self._unit(weights), high, float(np.clip(low, 0.0, 1.0 - high)))
+        return Candidate(self._unit(weights), *self._shares(self._rng.uniform(0.0, 0.5), self._spare))
 
-    def _near(self, candidate):
-        step = np.exp(0.35 * self._rng.standard_normal(6))
-        high = float(np.clip(candidate.high_share * step[0], 0.0, 1.0))
-        low = float(np.clip(candidate.low_share * step[1], 0.0, 1.0 - high))
-        return Candidate(self._unit(np.array(candidate.weights) * step[2:]), high, low)
+    def _near(self, pair, spread=SPREAD):
+        candidate, reached = pair
+        step = np.exp(spread * self._rng.standard_normal(5))
+        meant = candidate.high_share * self._added - candidate.low_share * self._saved
+        missed = self._excess(reached) + self._spare - meant
+        shares = self._shares(min(candidate.high_share * step[0], 1.0), self._spare - missed)
+        return Candidate(self._unit(np.array(candidate.weights) * step[1:]), *shares)
+
+    def _shares(self, high, spend):
+        """Shares of high and low slots that cost `spend` more than med: of this share of high ones if that can be."""
+        low = float(np.clip((high * self._added - spend) / self._saved, 0.0, 1.0 - high))
+        return float(np.clip((spend + low * self._saved) / self._added, 0.0, 1.0 - low)), low
 
     def _unit(self, weights):
         if self.kind != "twist":
@@ -229,9 +241,15 @@ class Calibration:
         """Remember how candidates did."""
         self.found += zip(candidates, scores, strict=True)
 
+    def _excess(self, of):
+        return of.cost - self.settings.target_cost
+
+    def _promise(self, of):
+        """What merit it would have at the target cost."""
+        return of.merit - self.exchange * self._excess(of)
+
     def _rank(self, of):
-        limit = self.settings.target_cost + self.settings.cost_tolerance
-        return of.merit - 5.0 * max(0.0, of.cost - limit)
+        return of.merit - 5.0 * max(0.0, self._excess(of) - self.settings.cost_tolerance)
 
     def best(self):
         """The best candidate within the limit of cost, or else the nearest to it, and its Score."""
@@ -263,8 +281,10 @@ def calibrate(scenes, table, base, settings, progress=lambda done, total: None):
 
     static = [f"static-{level}" for level in ("low", "med", "high")]
     played = play(scenes, [make_policy(name, base) for name in static], tick)
-    figures = {name: _plain(score(scenes, played, i, costs, settings.urgent_weight)) for i, name in enumerate(static)}
-    searches = [Calibration(kind, _signals(scenes, played, 1), costs, base, settings) for kind in KINDS]
+    scores = [score(scenes, played, i, costs, settings.urgent_weight) for i in range(len(static))]
+    figures = {name: _plain(reached) for name, reached in zip(static, scores, strict=True)}
+    exchange = (scores[-1].merit - scores[0].merit) / (scores[-1].cost - scores[0].cost)
+    searches = [Calibration(kind, _signals(scenes, played, 1), costs, base, settings, exchange) for kind in KINDS]
     for passed in range(settings.rounds):
         adaptive = searches[1].best()[0] if passed else None
         drawn = [search.draw(adaptive) for search in searches]

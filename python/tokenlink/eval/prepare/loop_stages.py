@@ -69,7 +69,7 @@ def controller_stage(cache, settings, raw_table, models, sequences, base):
     base : ControlConfig   all values that are not searched
     """
     inputs = {
-        "revision": 3, "settings": asdict(settings), "data": [s.sha256() for s in sequences],
+        "revision": 4, "settings": asdict(settings), "data": [s.sha256() for s in sequences],
         "models": models.weights, "link": _link_of(raw_table), "modes": raw_table["modes"], "base": asdict(base),
     }  # fmt: skip
 

@@ -158,10 +158,10 @@ class ControllerSettings:
     cost_tolerance: float = 0.005
     urgent_weight: float = 3.0
     mix: Mix = Mix()
-    scenes: int = 6
-    slots: int = 20
-    candidates: int = 24
-    rounds: int = 3
+    scenes: int = 12
+    slots: int = 32
+    candidates: int = 32
+    rounds: int = 4
     seed: int = 1
 
     def __post_init__(self):

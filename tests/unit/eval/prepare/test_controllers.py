@@ -78,6 +78,29 @@ def test_the_best_is_the_best_that_keeps_to_the_cost(signals):
     assert all(sum(candidate.weights) == pytest.approx(1) for candidate in near)
 
 
+def test_candidates_near_one_that_cost_too_much_aim_lower(signals):
+    """One meant to cost 1.0 that cost 1.05: what is drawn from it means to cost 0.95, with its weights at first."""
+    search = Calibration("twist", signals, COSTS, ControlConfig(), ControllerSettings(target_cost=1.0))
+    dear = replace(search.draw()[0], weights=(0.2, 0.3, 0.1, 0.4), high_share=0.2, low_share=0.4)
+    search.take([dear], [Score(0.8, 0.2, 1.05)])
+    near = search.draw()
+    assert near[0].weights == pytest.approx(dear.weights) and near[1].weights != pytest.approx(dear.weights)
+    for candidate in near:
+        shares = [candidate.low_share, 1 - candidate.low_share - candidate.high_share, candidate.high_share]
+        assert COSTS @ shares == pytest.approx(0.95) and min(shares) >= -1e-9
+
+
+def test_dear_candidates_are_compared_at_the_target_cost(signals):
+    """0.02 of merit more for 0.1 of cost is worth it where cost buys merit at 0.1 a unit, and not at 0.3."""
+    for exchange, better in ((0.1, 1), (0.3, 0)):
+        search = Calibration("twist", signals, COSTS, ControlConfig(), ControllerSettings(target_cost=1.0), exchange)
+        found = search.draw()[:2]
+        scores = [Score(0.8, 0.2, 1.0), Score(0.82, 0.18, 1.1)]
+        assert max((0, 1), key=lambda i: search._promise(scores[i])) == better
+        search.take(found, scores)
+        assert search.best()[0] is found[0]
+
+
 def test_values_are_read_off_the_signals():
     """gamma 0.0, 0.1 ... 0.9: a fifth high and half low is quality below 0.18 high and from 0.45 on low."""
     quality = np.arange(10) / 10
