@@ -15,6 +15,9 @@ from tokenlink.cli import doctor, run
 from tokenlink.cli.errors import run_app, sentence_of
 from tokenlink.cli.loopback import parse_modes, parse_slots
 from tokenlink.cli.main import app
+from tokenlink.cli.radio._common import keys_to_radio
+from tokenlink.wire.keys import load_host_keys, write_host_keys
+from tokenlink.wire.sockets import new_key_pair
 
 PYTHON = Path(__file__).resolve().parents[3] / "python"
 
@@ -143,6 +146,17 @@ def test_keys_are_made_once_and_printed_nowhere(tmp_path):
     assert secret not in done.stdout + done.stderr
     again = twist("keys", "--out", tmp_path / "keys")
     assert again.returncode == 1 and "exists already" in again.stderr
+
+
+@pytest.mark.parametrize("command", ["tx", "rx", "link-test", "record"])
+def test_of_several_hosts_the_one_with_the_radio_is_named(tmp_path, capsys, command):
+    write_host_keys(tmp_path, {name: new_key_pair() for name in ("tx", "rx", "air")})
+    more = ["--out", str(tmp_path / "recording")] if command == "record" else []
+    call = ["radio", command, "--address", "tcp://127.0.0.1:9", "--keys", str(tmp_path / "tx"), *more]
+    for given, message in ((), "keys of 2 hosts: --radio-name says"), (("--radio-name", "x"), "peer is 'x'"):
+        assert run_app([*call, *given]) == 1
+        assert message in capsys.readouterr().err
+    assert keys_to_radio(tmp_path / "tx", "air").server_public == load_host_keys(tmp_path / "air").public
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ OptionalStr, OptionalInt, OptionalFloat = Optional[str], Optional[int], Optional
 Profile = Annotated[str, typer.Option(help="Name in hardware/profiles, or a YAML file.")]
 Json = Annotated[OptionalPath, typer.Option(help="Write the figures here as JSON.")]
 Keys = Annotated[OptionalPath, typer.Option(help="Folder of this host's keys, for addresses beyond this machine.")]
+RadioName = Annotated[OptionalStr, typer.Option(help="Host with the radio's process, where keys of several are there.")]
 Address = Annotated[OptionalStr, typer.Option(help="Where the radio's process is; default: that of the profile.")]
 Link = Annotated[str, typer.Option(help="Link of the virtual radio, or direction: forward or reverse.")]
 Mode = Annotated[OptionalInt, typer.Option(help="mode_id of all bursts; default: one mode after the other.")]
@@ -37,6 +38,19 @@ def load_keys(folder):
     from tokenlink.wire.keys import load_host_keys
 
     return load_host_keys(folder)
+
+
+def keys_to_radio(folder, radio_name):
+    """CurveKeys for connecting to the radio of a host, or None without a folder; KeysRefused if it may be several."""
+    if folder is None:
+        return None
+    from tokenlink.wire.errors import KeysRefused
+    from tokenlink.wire.keys import load_host_keys
+
+    keys = load_host_keys(folder, radio_name)
+    if keys.server_public is None:
+        raise KeysRefused(f"{folder} has keys of {len(keys.allowed)} hosts: --radio-name says which has the radio")
+    return keys
 
 
 def write_json(path, content):
@@ -92,11 +106,11 @@ def both_ends(name, profile):
 
 
 @contextlib.contextmanager
-def one_end(role, name, profile, address, link, keys, wait_s, gain, calibration):
+def one_end(role, name, profile, address, link, keys, radio_name, wait_s, gain, calibration):
     """IqSender ("tx") or IqReceiver ("rx") of a profile's radio, its gain set; a USRP's process is started with it."""
     from tokenlink.nodes.radio.session import open_end, radio_process
 
-    at = load_keys(keys)
+    at = keys_to_radio(keys, radio_name)
     with radio_process(name, profile, address, keys, sides=role) as child:
         with open_end(role, profile, address, link, at, child, wait_s) as end:
             set_gain(end, profile, gain, calibration)

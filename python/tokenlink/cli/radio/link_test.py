@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tokenlink.cli.radio._common import Address, Json, Keys, Link, Mode, Profile, Seed, Table
+from tokenlink.cli.radio._common import Address, Json, Keys, Link, Mode, Profile, RadioName, Seed, Table
 
 
 def link_test(
@@ -19,6 +19,7 @@ def link_test(
     address: Address = None,
     mode_table: Table = None,
     keys: Keys = None,
+    radio_name: RadioName = None,
     json: Json = None,
 ) -> None:
     """Send bursts over the radio of a profile and receive them here: detection, errors, quality, drops, latency.
@@ -29,7 +30,7 @@ def link_test(
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from tokenlink.cli.radio._common import load_keys, show, write_json
+    from tokenlink.cli.radio._common import keys_to_radio, show, write_json
     from tokenlink.link.modes import load_mode_table
     from tokenlink.nodes.radio.link_test import link_test as run
     from tokenlink.nodes.radio.profile import read_profile
@@ -39,7 +40,7 @@ def link_test(
     with Progress(*columns) as progress:
         task = progress.add_task("bursts received", total=bursts)
         report = run(
-            profile, settings, table, bursts, seed, mode, address, load_keys(keys), keys, link,
+            profile, settings, table, bursts, seed, mode, address, keys_to_radio(keys, radio_name), keys, link,
             lambda slot: progress.advance(task),
         )  # fmt: skip
     write_json(json, report)

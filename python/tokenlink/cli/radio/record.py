@@ -21,6 +21,7 @@ from tokenlink.cli.radio._common import (
     Mode,
     OptionalInt,
     Profile,
+    RadioName,
     Table,
     Wait,
 )
@@ -42,6 +43,7 @@ def record(
     wait: Wait = 60.0,
     mode_table: Table = None,
     keys: Keys = None,
+    radio_name: RadioName = None,
     json: Json = None,
 ) -> None:
     """Record samples as SigMF, with slot, mode, channel and, where known, tokens of every burst that is found.
@@ -62,7 +64,7 @@ def record(
     freq = settings.uhd.rx.center_freq if settings.uhd else None
     about = {"description": settings.description, "profile": settings.name, "mode_table_sha256": table_hash(mode_table)}
     reader.warm_up()
-    with one_end("rx", profile, settings, address, link, keys, wait, gain, calibration) as receiver:
+    with one_end("rx", profile, settings, address, link, keys, radio_name, wait, gain, calibration) as receiver:
         with RecordingWriter(out, settings.samp_rate, freq, datatype, about) as writer:
 
             def note(reception):

@@ -17,6 +17,7 @@ from tokenlink.cli.radio._common import (
     Link,
     Mode,
     Profile,
+    RadioName,
     Seed,
     Table,
     Wait,
@@ -42,6 +43,7 @@ def rx(
     wait: Wait = 60.0,
     mode_table: Table = None,
     keys: Keys = None,
+    radio_name: RadioName = None,
     json: Json = None,
 ) -> None:
     """Receive and decode bursts, compare their tokens with those that ./twist radio tx sends.
@@ -59,7 +61,7 @@ def rx(
         settings.burst, table, settings.samp_rate, TestTraffic(settings.burst, table, seed, mode)
     )
     reader.warm_up()
-    with one_end("rx", profile, settings, address, link, keys, wait, gain, calibration) as receiver:
+    with one_end("rx", profile, settings, address, link, keys, radio_name, wait, gain, calibration) as receiver:
         report = receive(receiver, reader, settings, table, bursts, duration, max(idle, 0.1))
     write_json(json, {"profile": settings.name, "link": link, "seed": seed, **report})
     show(f"rx, profile {settings.name}", [(name, report[name]) for name in ROWS])

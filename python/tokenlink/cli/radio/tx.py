@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from tokenlink.cli.radio._common import Address, Calibration, Gain, Json, Keys, Link, Mode, Profile, Seed, Table, Wait
+from tokenlink.cli.radio._common import (
+    Address,
+    Calibration,
+    Gain,
+    Json,
+    Keys,
+    Link,
+    Mode,
+    Profile,
+    RadioName,
+    Seed,
+    Table,
+    Wait,
+)
 
 
 def tx(
@@ -23,6 +36,7 @@ def tx(
     wait: Wait = 60.0,
     mode_table: Table = None,
     keys: Keys = None,
+    radio_name: RadioName = None,
     json: Json = None,
 ) -> None:
     """Send bursts of known tokens; ./twist radio rx at the other end measures them. A USRP is opened by this command.
@@ -39,7 +53,7 @@ def tx(
         raise ValueError(f"--bursts is {bursts} and --first-slot {first_slot}, expected >= 1 and >= 0")
     settings, table = read_profile(profile), load_mode_table(mode_table)
     traffic = TestTraffic(settings.burst, table, seed, mode)
-    with one_end("tx", profile, settings, address, link, keys, wait, gain, calibration) as sender:
+    with one_end("tx", profile, settings, address, link, keys, radio_name, wait, gain, calibration) as sender:
         report = transmit(sender, traffic, settings, bursts, first_slot)
     write_json(json, {"profile": settings.name, "link": link, "seed": seed, **report})
     rows = [(name, report[name]) for name in ("sent", "not_sent", "samples_per_s", "late", "underflow", "valid", "why")]
