@@ -12,6 +12,7 @@ import copy
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils import skip_init  # a random start would cost time, and move torch's generator
 
 from tokenlink.models.completion import MOST_EVIDENCE
 
@@ -21,7 +22,7 @@ def _constant(value):
 
 
 def _linear(weight, bias):
-    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    layer = skip_init(nn.Linear, weight.shape[1], weight.shape[0])
     layer.weight, layer.bias = _constant(weight), _constant(bias)
     return layer
 
@@ -39,9 +40,8 @@ class FoldedConvBlock(nn.Module):
         channels = block.down.out_channels
         self.depthwise, self.down = block.depthwise, block.down
         self.norm = nn.GroupNorm(1, channels, eps=block.norm.eps, affine=False)
-        self.up = nn.Conv2d(channels, block.up.out_channels, 1)
-        weight = block.up.weight * block.norm.weight[:, None, None]
-        self.up.weight = _constant(weight)
+        self.up = skip_init(nn.Conv2d, channels, block.up.out_channels, 1)
+        self.up.weight = _constant(block.up.weight * block.norm.weight[:, None, None])
         self.up.bias = _constant(block.up.bias + block.up.weight[:, :, 0, 0] @ block.norm.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -50,6 +50,12 @@ def test_the_shipped_completion_says_what_it_says_in_torch(n_frames):
         assert float(difference.abs().max()) < LOGIT_TOLERANCE
 
 
+def test_networks_are_made_without_touching_the_generator_of_torch():
+    model, before = artifact.load("completion"), torch.get_rng_state()
+    compiled.InferenceCompletion(model, compiled.TORCH)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.mark.parametrize("n_frames", [1, 3])
 @torch.no_grad()
 def test_the_shipped_head_says_what_it_says_in_torch(n_frames):
