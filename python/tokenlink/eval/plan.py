@@ -32,7 +32,7 @@ JPEG_POLICIES = ("static-low", "static-med", "static-high")
 FEEDBACK_POLICIES = ("twist", "channel-adaptive")
 FEEDBACK_SNRS_DB = (8.0, 12.0, 16.0)
 # Added to both thresholds of a policy, so that its mean cost moves; theta of eq. (26), quality of Channel-Adaptive.
-PARETO_OFFSETS = (-0.45, -0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.45)
+PARETO_OFFSETS = (-0.3, -0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2, 0.3)
 _QUALITIES = ("quality_low", "quality_high")
 PARETO_FIELDS = {"twist": ("theta_low", "theta_high"), "channel-adaptive": _QUALITIES, CHANNEL_LED: _QUALITIES}
 PARETO_SNRS_DB = (4.0, 8.0, 12.0, 16.0)
