@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from tokenlink.cli.main import app
 from tokenlink.eval import over_time
 from tokenlink.eval.collect import collect
-from tokenlink.eval.figures import catalog, reliability
+from tokenlink.eval.figures import catalog, curves, reliability
 from tokenlink.eval.plan import MAIN_POLICIES
 from tokenlink.eval.receivers import RECEIVERS
 from tokenlink.eval.store import StoreError
@@ -100,6 +100,21 @@ def test_drawn_points_are_the_rows(report):
     assert len(cost) > 4
     urgent = [r["mean"] for r in csv.DictReader((report / "figure_10_pareto.csv").open()) if "urgent" in r["panel"]]
     assert urgent and all(float(mean) == pytest.approx(0.3) for mean in urgent)
+
+
+def test_all_that_feedback_does_is_within_the_axes_its_panels_share():
+    part = {"car": [8, 1, 1, 0], "vru": [8, 1, 1, 0], "density": [[4, 0, 0], [0, 4, 0], [0, 0, 2]]}
+    same = {"policy": "twist", "receiver": "full", "esn0_db": 8.0, "sequence": "s", "realisation": 0, "n_frames": 10,
+            "n_auer_frames": 10, "auer": 0.0, "erasure_rate": 0.1, "cost": 1.0, "urgent": {}, "confusion": part}
+    rows = [same | {"channel": channel, "feedback": {"delay_slots": delay, "loss": 0.0}, "tsmr": tsmr * delay}
+            for channel, tsmr in (("rayleigh", 0.01), ("rayleigh:0.9", 0.08)) for delay in (1, 5)]  # fmt: skip
+    drawn = []
+    for axis in curves.feedback(rows).axes[1]:
+        low, high = axis.get_ylim()
+        heights = [y for line in axis.lines for y in line.get_ydata()]
+        assert all(low <= y <= high for y in heights)
+        drawn += heights
+    assert sorted(set(np.round(drawn, 9))) == [0.01, 0.05, 0.08, 0.4]
 
 
 def test_a_channel_where_nothing_is_compared_gets_no_panels(tmp_path):

@@ -152,7 +152,8 @@ def feedback(rows, note=""):
                 axis.set_xlabel("feedback delay [slots]" if key == "delay_slots" else "share of feedback lost")
                 axis.set_xticks(values)
                 axis.set_ylabel(NAMES[metric])
-                _keep_possible(axis, metric)
+    for line, metric in zip(canvas.axes, metrics, strict=True):
+        _keep_possible(line[0], metric)  # once all that share the axis are drawn
     canvas.legend()
     snrs = ", ".join(f"{snr:g}" for snr in sorted({row["esn0_db"] for row in rows}))
     canvas.note(f"{note}; mean over {snrs} dB; {BANDS}")
