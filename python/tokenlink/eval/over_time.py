@@ -33,7 +33,8 @@ def temporal_claims(rows) -> list[dict]:
     """Claims of section VI-D over all temporal runs of a channel: figures as in `tokenlink.eval.claims.check`.
 
     The budget should move against the SNR (correlation below 0), and TWIST's rolling correctness should be steadier
-    (smaller standard deviation) than that of Static-Med and Channel-Adaptive. Intervals: bootstrap over the runs.
+    (smaller standard deviation) than that of Static-Med and Channel-Adaptive, where labels are known. Intervals:
+    bootstrap over the runs.
     """
     results = []
     for channel in sorted({row["channel"] for row in rows}):
@@ -42,16 +43,17 @@ def temporal_claims(rows) -> list[dict]:
             if row["channel"] == channel:
                 runs[row["policy"], row["sequence"], row["realisation"]] = read_series(row)
         places = sorted({key[1:] for key in runs})
+        known = {key[1:] for key, series in runs.items() if (series["labels"] >= 0).any()}
         pairs = [("minus correlation of mode and SNR", "twist", None, _follows)]
         pairs += [("spread of rolling correctness", other, "twist", _spread) for other in COMPARED[1:]]
         figures = []
         for metric, left, right, measure in pairs:
             values = [(measure(runs[left, *p]), 0.0 if right is None else measure(runs[right, *p])) for p in places
-                      if (left, *p) in runs and (right is None or (right, *p) in runs)]  # fmt: skip
+                      if (left, *p) in runs and (right is None or ((right, *p) in runs and p in known))]  # fmt: skip
             figure = judge(metric, left, right or "no dependence", values)
             if measure is _spread and "interval" in figure and figure["verdict"] != HOLDS:
                 figure["examination"] = _examine(
-                    figure, [_spread(runs[BEST, *p]) for p in places if (BEST, *p) in runs]
+                    figure, [_spread(runs[BEST, *p]) for p in places if (BEST, *p) in runs and p in known]
                 )
             figures.append(figure)
         for name, statement, part in (

@@ -12,6 +12,7 @@ from tokenlink.cli.main import app
 from tokenlink.eval import over_time
 from tokenlink.eval.collect import collect
 from tokenlink.eval.figures import catalog, curves, reliability
+from tokenlink.eval.figures.temporal import temporal
 from tokenlink.eval.plan import MAIN_POLICIES
 from tokenlink.eval.receivers import RECEIVERS
 from tokenlink.eval.store import StoreError
@@ -165,6 +166,24 @@ def test_steadiness_that_does_not_differ_is_read_beside_that_of_the_dearest_mode
     steady = next(c for c in over_time.temporal_claims(rows) if c["claim"] == "temporal-steady")
     assert steady["verdict"] == "not distinguishable"
     assert [figure["examination"]["cause"] for figure in steady["figures"]] == [cause] * 2
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("labelled", [True, False])
+def test_steadiness_is_that_of_runs_with_labels(tmp_path, labelled):
+    rows = []
+    for policy in ("twist", "static-med", "channel-adaptive"):
+        for sequence in ("known", "unknown"):
+            series = series_of(policy)
+            series["labels"] = series["labels"] if labelled and sequence == "known" else series["labels"] - 1
+            np.savez(tmp_path / f"{policy}-{sequence}.npz", **series)
+            rows.append({"channel": "awgn", "policy": policy, "sequence": sequence, "realisation": 0,
+                         "series": tmp_path / f"{policy}-{sequence}.npz"})  # fmt: skip
+    mode, steady = over_time.temporal_claims(rows)
+    assert mode["verdict"] == "holds"
+    assert steady["verdict"] == ("holds" if labelled else "not measured")
+    assert all(np.isfinite(figure.get("difference", 0.0)) for figure in steady["figures"])
+    temporal(rows, "")
 
 
 def test_rolling_mean_is_that_of_the_last_slots():

@@ -34,8 +34,9 @@ def temporal(rows, note=""):
 def _hardest(runs):
     wrong = {}
     for (_, sequence, *_), series in runs.items():
-        wrong.setdefault(sequence, []).append(1 - np.nanmean(correctness(series)))
-    return max(sorted(wrong), key=lambda name: np.nan_to_num(np.mean(wrong[name])))
+        right = correctness(series)
+        wrong.setdefault(sequence, []).append(0.0 if np.isnan(right).all() else 1 - np.nanmean(right))
+    return max(sorted(wrong), key=lambda name: np.mean(wrong[name]))
 
 
 def _column(canvas, axes, runs, title):
