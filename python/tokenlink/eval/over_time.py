@@ -43,17 +43,17 @@ def temporal_claims(rows) -> list[dict]:
             if row["channel"] == channel:
                 runs[row["policy"], row["sequence"], row["realisation"]] = read_series(row)
         places = sorted({key[1:] for key in runs})
-        known = {key[1:] for key, series in runs.items() if (series["labels"] >= 0).any()}
-        pairs = [("minus correlation of mode and SNR", "twist", None, _follows)]
-        pairs += [("spread of rolling correctness", other, "twist", _spread) for other in COMPARED[1:]]
+        labelled = sorted({key[1:] for key, series in runs.items() if (series["labels"] >= 0).any()})
+        pairs = [("minus correlation of mode and SNR", "twist", None, _follows, places)]
+        pairs += [("spread of rolling correctness", other, "twist", _spread, labelled) for other in COMPARED[1:]]
         figures = []
-        for metric, left, right, measure in pairs:
-            values = [(measure(runs[left, *p]), 0.0 if right is None else measure(runs[right, *p])) for p in places
-                      if (left, *p) in runs and (right is None or ((right, *p) in runs and p in known))]  # fmt: skip
+        for metric, left, right, measure, where in pairs:
+            values = [(measure(runs[left, *p]), 0.0 if right is None else measure(runs[right, *p])) for p in where
+                      if (left, *p) in runs and (right is None or (right, *p) in runs)]  # fmt: skip
             figure = judge(metric, left, right or "no dependence", values)
             if measure is _spread and "interval" in figure and figure["verdict"] != HOLDS:
                 figure["examination"] = _examine(
-                    figure, [_spread(runs[BEST, *p]) for p in places if (BEST, *p) in runs and p in known]
+                    figure, [_spread(runs[BEST, *p]) for p in labelled if (BEST, *p) in runs]
                 )
             figures.append(figure)
         for name, statement, part in (

@@ -22,6 +22,7 @@ MAIN_POLICIES = ("twist", "static-low", "static-med", "static-high", "channel-ad
 SNRS_DB = tuple(range(0, 21, 2))
 CHANNELS = ("awgn", "rayleigh")
 SLOW_FADING = "rayleigh:0.9"  # where feedback says something about the next slot
+ALL_CHANNELS = (*CHANNELS, SLOW_FADING)
 DELAYS, LOSSES = (1, 2, 5, 10), (0.0, 0.1, 0.3, 0.5)
 # Ways to complete, in the loop and under one mode: in the loop another completion means another drift, and other modes.
 # Beside them a controller that is led by the channel.
@@ -278,13 +279,13 @@ def _of_study(study, control, policies, receivers):
         specs = [RunSpec(policy, name) for policy in policies or DESIGN_POLICIES for name in receivers or DESIGNS]
         if policies is None:
             specs += [RunSpec(CHANNEL_LED), RunSpec("channel-adaptive")]
-        return tuple(specs), DESIGN_SNRS_DB, (*CHANNELS, SLOW_FADING), SnrTrajectory()
+        return tuple(specs), DESIGN_SNRS_DB, ALL_CHANNELS, SnrTrajectory()
     if study == "pareto":
         specs = [spec for policy in policies or PARETO_FIELDS for spec in pareto_specs(policy, control)]
-        return tuple(dict.fromkeys(specs)), PARETO_SNRS_DB, (*CHANNELS, SLOW_FADING), SnrTrajectory()
+        return tuple(dict.fromkeys(specs)), PARETO_SNRS_DB, ALL_CHANNELS, SnrTrajectory()
     if study == "temporal":
         specs = tuple(RunSpec(policy) for policy in policies or TEMPORAL_POLICIES)
-        return specs, (TEMPORAL_SNR_DB,), (*CHANNELS, SLOW_FADING), TRAJECTORY
+        return specs, (TEMPORAL_SNR_DB,), ALL_CHANNELS, TRAJECTORY
     specs = [RunSpec(policy) for policy in policies or MAIN_POLICIES]
     wanted = MAIN_RECEIVERS if receivers is None else receivers
     specs += [RunSpec("twist", name) for name in wanted if name not in ("full", JPEG)]

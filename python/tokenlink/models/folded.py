@@ -10,11 +10,11 @@ from __future__ import annotations
 import copy
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import skip_init  # a random start would cost time, and move torch's generator
 
 from tokenlink.models.completion import MOST_EVIDENCE
+from tokenlink.models.layers import ConvBlock
 
 
 def _constant(value):
@@ -27,26 +27,13 @@ def _linear(weight, bias):
     return layer
 
 
-class FoldedConvBlock(nn.Module):
-    """`ConvBlock` with the scale and shift of its normalisation in the layer behind it.
-
-    Parameters
-    ----------
-    block : ConvBlock
-    """
-
-    def __init__(self, block):
-        super().__init__()
-        channels = block.down.out_channels
-        self.depthwise, self.down = block.depthwise, block.down
-        self.norm = nn.GroupNorm(1, channels, eps=block.norm.eps, affine=False)
-        self.up = skip_init(nn.Conv2d, channels, block.up.out_channels, 1)
-        self.up.weight = _constant(block.up.weight * block.norm.weight[:, None, None])
-        self.up.bias = _constant(block.up.bias + block.up.weight[:, :, 0, 0] @ block.norm.bias)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """As `ConvBlock.forward`."""
-        return x + self.down(F.gelu(self.up(self.norm(self.depthwise(x)))))
+def folded_conv_block(block: ConvBlock) -> ConvBlock:
+    """A `ConvBlock` with the scale and shift of its normalisation in the layer behind it."""
+    folded = copy.deepcopy(block)
+    folded.norm = nn.GroupNorm(1, block.down.out_channels, eps=block.norm.eps, affine=False)
+    folded.up.weight = _constant(block.up.weight * block.norm.weight[:, None, None])
+    folded.up.bias = _constant(block.up.bias + block.up.weight[:, :, 0, 0] @ block.norm.bias)
+    return folded
 
 
 class FoldedAttentionBlock(nn.Module):
@@ -97,7 +84,7 @@ class FoldedFeatures(nn.Module):
         self.by_confidence = _constant(by_confidence)
         self.position = _constant(model.position + model.confidence.bias)
         self.hole = _constant(model.erased + by_erased)
-        self.local = nn.Sequential(*[FoldedConvBlock(block) for block in model.local])
+        self.local = nn.Sequential(*[folded_conv_block(block) for block in model.local])
         self.blocks = nn.Sequential(*[FoldedAttentionBlock(block) for block in model.blocks])
         self.norm = model.norm
         self.shape = config.dim, config.rows, config.cols
@@ -130,7 +117,7 @@ class FoldedHead(nn.Module):
     def __init__(self, head):
         super().__init__()
         self.head = copy.deepcopy(head)
-        self.head.blocks = nn.Sequential(*[FoldedConvBlock(block) for block in head.blocks])
+        self.head.blocks = nn.Sequential(*[folded_conv_block(block) for block in head.blocks])
 
     def forward(self, embedded):
         """As `TrafficHead.read`."""

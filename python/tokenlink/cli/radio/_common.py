@@ -31,24 +31,21 @@ Wait = Annotated[float, typer.Option(help="Seconds to wait for the radio.")]
 Table = Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")]
 
 
-def load_keys(folder):
-    """CurveKeys of a folder, or None without one."""
+def load_keys(folder, peer=None):
+    """CurveKeys of a folder, see `tokenlink.wire.keys.load_host_keys`; None without a folder."""
     if folder is None:
         return None
     from tokenlink.wire.keys import load_host_keys
 
-    return load_host_keys(folder)
+    return load_host_keys(folder, peer)
 
 
 def keys_to_radio(folder, radio_name):
     """CurveKeys for connecting to the radio of a host, or None without a folder; KeysRefused if it may be several."""
-    if folder is None:
-        return None
     from tokenlink.wire.errors import KeysRefused
-    from tokenlink.wire.keys import load_host_keys
 
-    keys = load_host_keys(folder, radio_name)
-    if keys.server_public is None:
+    keys = load_keys(folder, radio_name)
+    if keys is not None and keys.server_public is None:
         raise KeysRefused(f"{folder} has keys of {len(keys.allowed)} hosts: --radio-name says which has the radio")
     return keys
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from tokenlink.eval.claims import select
 from tokenlink.eval.figures.canvas import BANDS, ESN0_LABEL, NAMES, Canvas
-from tokenlink.eval.plan import SLOW_FADING
+from tokenlink.eval.plan import ALL_CHANNELS
 from tokenlink.eval.receivers import JPEG
 from tokenlink.eval.statistics import estimate, estimates_side_by_side, measurable
 
-CHANNEL_ORDER = ("awgn", "rayleigh", SLOW_FADING)
 POLICIES = ("static-low", "static-med", "static-high", "channel-adaptive", "twist", "oracle")
 ABLATIONS = ("twist", "twist-no-gamma", "twist-no-u", "twist-no-d", "twist-no-pi")
 RECEIVERS = ("full", "blind-completion", "hold", "uniform", "no-gating", "no-completion", "hard-only")
@@ -57,7 +56,7 @@ def _keep_possible(axis, metric):
 
 
 def _channels(rows):
-    return [c for c in CHANNEL_ORDER if any(row["channel"] == c for row in rows)]
+    return [c for c in ALL_CHANNELS if any(row["channel"] == c for row in rows)]
 
 
 def _grid(name, rows, metrics, series, note, height=2.7):
