@@ -1,11 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Confidence gate: the decisions of the library, malformed input."""
+"""Confidence gate: the decisions of the library, each mode's own thresholds, malformed input."""
+
+from importlib import resources
 
 import numpy as np
+import yaml
 from gnuradio import gr_unittest, twist
 from gnuradio.twist import _keys as keys
 from gnuradio.twist._pmt import read_array
-from gnuradio.twist._testing import MODE, TABLE, after_bad_ones, bad_for_all, block_test, not_finite, pdu, stages
+from gnuradio.twist._testing import (
+    MODE,
+    TABLE,
+    after_bad_ones,
+    bad_for_all,
+    block_test,
+    not_finite,
+    pdu,
+    running,
+    stages,
+)
 
 from tokenlink.link.gate import gate
 from tokenlink.link.twist import decide_tokens
@@ -22,6 +35,26 @@ class qa_confidence_gate(block_test):
         np.testing.assert_array_equal(read_array(meta, keys.CONFIDENCE, np.float32), confidence)
         np.testing.assert_array_equal(read_array(meta, keys.ERASED, np.uint8), erased)
         self.assertTrue(erased.any(), "weak LLRs do not pass")
+
+    def test_each_mode_has_its_own_thresholds(self):
+        """As they stand in the file, a digit of its map a position; with a codebook of 2^10 entries the confidence of
+        a token is the product over its bits of 1 / (1 + exp(-|llr|))."""
+        raw = yaml.safe_load((resources.files("tokenlink.link") / "tables" / "twist_default.yaml").read_text())
+        group = np.array([int(digit) for row in raw["group_map"] for digit in row])
+        rng = np.random.default_rng(5)
+        app = (rng.choice([-1, 1], (256, 10)) * rng.uniform(2, 10, (256, 1))).astype(np.float32)  # in raster order
+        grouped = np.concatenate([app[group == g].ravel() for g in range(4)])
+        confidence = np.prod(1 / (1 + np.exp(-np.abs(app.astype(float)))), axis=1)
+        with running(twist.confidence_gate()) as graph:
+            for mode_id in range(3):
+                graph.post(pdu(grouped, mode_id=mode_id))
+            received = graph.wait_for(3)
+        for mode, (meta, _) in zip(raw["modes"], received, strict=True):
+            threshold = np.array(mode["thresholds"])[group]
+            clear = np.abs(confidence - threshold) > 1e-5
+            erased = read_array(meta, keys.ERASED, np.uint8)
+            np.testing.assert_array_equal(erased[clear], (confidence < threshold)[clear], mode["name"])
+            self.assertTrue(0 < erased.sum() < 256)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,21 @@ def test_default_budgets_are_the_design_ones():
     assert [table.channel_uses(table.mode_named("low"), g) for g in range(4)] == [320, 240, 192, 192]
 
 
+@pytest.mark.parametrize("modulation, uses", [("16qam", [32, 15, 17]), ("qpsk", [63, 30, 33])])
+def test_a_symbol_that_is_filled_in_part_counts_whole(modulation, uses):
+    """Groups of 7, 5 and 9 tokens of 6 bits at 1/3, 1/2, 5/6 are 126, 60 and 64.8 coded bits: in symbols of four bits
+    31.5, 15 and 16.2, of two bits 63, 30 and 32.4. A budget of one less than their whole numbers is too small."""
+    raw = {"schema": 1, "vocab_size": 37, "grid": [3, 7], "group_map": ["0000000", "1111122", "2222222"],
+           "nominal_budget": 64, "modulation": modulation, "max_iterations": 20,
+           "llr_scale": {20: {"1/3": 0.9, "1/2": 0.9, "5/6": 0.9}},
+           "modes": [{"name": "a", "budget": sum(uses), "code_rates": ["1/3", "1/2", "5/6"], "thresholds": [0.9] * 3}]}
+    table = parse_mode_table(raw)
+    assert [table.channel_uses(table.modes[0], group) for group in range(3)] == uses
+    raw["modes"][0]["budget"] -= 1
+    with pytest.raises(ModeTableError, match=f"{sum(uses)} channel uses.*within its budget of {sum(uses) - 1}"):
+        parse_mode_table(raw)
+
+
 def broken(path, value):
     raw = copy.deepcopy(DEFAULT)
     target = raw

@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 from tokenlink.link.modes import load_mode_table, parse_mode_table
-from tokenlink.link.twist import decode_frame, decode_frames, encode_frame, encode_frames, packetize
+from tokenlink.link.twist import (
+    decode_frame,
+    decode_frames,
+    decode_groups,
+    demap_groups,
+    encode_frame,
+    encode_frames,
+    packetize,
+)
 
 TABLE = load_mode_table()
 
@@ -93,6 +101,21 @@ def test_better_protected_groups_survive_where_others_fail():
         errors += [np.any((decision.token_ids != token_ids)[p]) for p in TABLE.group_positions]
     assert errors[0] == 0 and errors[1] <= 1
     assert errors[2] >= 10 and errors[3] >= 10
+
+
+def test_every_group_gets_the_factor_of_its_own_code_rate():
+    """Factors that are powers of two scale float32 exactly: the LLRs of a table with others are multiples to the bit."""
+    rates, factors = ("1/3", "1/2", "5/6"), (0.5, 0.25, 2.0)
+    plain = small_table(llr_scale={20: dict.fromkeys(rates, 1.0)})
+    scaled = small_table(llr_scale={20: dict(zip(rates, factors, strict=True))})
+    mode, rng = plain.modes[0], np.random.default_rng(7)
+    symbols = encode_frame(rng.integers(0, 37, 21).astype(np.int32), mode, plain)
+    noisy = symbols + rng.normal(0, 0.2, (len(symbols), 2)).view(complex)[:, 0]
+    llr = demap_groups(noisy, 1, 0.08, mode, plain)
+    (before, *_), (after, *_) = (decode_groups([each.copy() for each in llr], mode, table) for table in (plain, scaled))
+    for factor, one, other in zip(factors, before, after, strict=True):
+        assert np.abs(one).min() > 0
+        np.testing.assert_array_equal(other, one * np.float32(factor))
 
 
 def test_at_minus_20_db_the_receiver_knows_that_it_knows_nothing():
