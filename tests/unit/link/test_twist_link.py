@@ -104,7 +104,7 @@ def test_better_protected_groups_survive_where_others_fail():
 
 
 def test_every_group_gets_the_factor_of_its_own_code_rate():
-    """Factors that are powers of two scale float32 exactly: the LLRs of a table with others are multiples to the bit."""
+    """Factors that are powers of two scale float32 exactly: LLRs of one table are those of another times them."""
     rates, factors = ("1/3", "1/2", "5/6"), (0.5, 0.25, 2.0)
     plain = small_table(llr_scale={20: dict.fromkeys(rates, 1.0)})
     scaled = small_table(llr_scale={20: dict(zip(rates, factors, strict=True))})

@@ -58,6 +58,7 @@ class Device:
         self.rate_step = None  # rates are the clock over a whole number
         self.freq_error = 0.0
         self.lead_needed = 100
+        self.elapsed = 123_457  # samples between setting the clock and the first look at it
         self.overflow_at = None
         self.now, self.calls, self.air = 0, [], {}
         self.events, self.lock = deque(), threading.Lock()
@@ -127,7 +128,7 @@ class MultiUsrp:
         return SimpleNamespace(access_double=lambda path: SimpleNamespace(get=lambda: self._device.link_rate))
 
     def set_time_now(self, spec):
-        self._device.now = spec.to_ticks(1e6)
+        self._device.now = spec.to_ticks(1e6) + self._device.elapsed
 
     def set_time_next_pps(self, spec):
         self._device.calls.append(("next_pps", spec.seconds))

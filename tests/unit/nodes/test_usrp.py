@@ -138,7 +138,7 @@ def test_bursts_go_through_the_device_in_time():
 
 
 def test_overflow_is_counted_and_the_run_is_marked():
-    with Served(Device(overflow_at=60_000)) as served:
+    with Served(Device(overflow_at=183_000)) as served:
         got, _ = exchange(served)
         counts = dict(served.server.counts)
     assert counts["overflow"] == 1 and got["lost_samples"] >= 10_000 and not got["valid"]
