@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Confidence gate: the decisions of the library, each mode's own thresholds, malformed input."""
 
+import re
 from importlib import resources
 
 import numpy as np
-import yaml
 from gnuradio import gr_unittest, twist
 from gnuradio.twist import _keys as keys
 from gnuradio.twist._pmt import read_array
@@ -39,8 +39,9 @@ class qa_confidence_gate(block_test):
     def test_each_mode_has_its_own_thresholds(self):
         """As they stand in the file, a digit of its map a position; with a codebook of 2^10 entries the confidence of
         a token is the product over its bits of 1 / (1 + exp(-|llr|))."""
-        raw = yaml.safe_load((resources.files("tokenlink.link") / "tables" / "twist_default.yaml").read_text())
-        group = np.array([int(digit) for row in raw["group_map"] for digit in row])
+        text = (resources.files("tokenlink.link") / "tables" / "twist_default.yaml").read_text()
+        group = np.array([int(digit) for digit in "".join(re.findall('- "([0-3]+)"', text))])
+        thresholds = [np.array(row.split(","), float) for row in re.findall(r"thresholds: \[(.*)\]", text)]
         rng = np.random.default_rng(5)
         app = (rng.choice([-1, 1], (256, 10)) * rng.uniform(2, 10, (256, 1))).astype(np.float32)  # in raster order
         grouped = np.concatenate([app[group == g].ravel() for g in range(4)])
@@ -49,11 +50,11 @@ class qa_confidence_gate(block_test):
             for mode_id in range(3):
                 graph.post(pdu(grouped, mode_id=mode_id))
             received = graph.wait_for(3)
-        for mode, (meta, _) in zip(raw["modes"], received, strict=True):
-            threshold = np.array(mode["thresholds"])[group]
+        for of_mode, (meta, _) in zip(thresholds, received, strict=True):
+            threshold = of_mode[group]
             clear = np.abs(confidence - threshold) > 1e-5
             erased = read_array(meta, keys.ERASED, np.uint8)
-            np.testing.assert_array_equal(erased[clear], (confidence < threshold)[clear], mode["name"])
+            np.testing.assert_array_equal(erased[clear], (confidence < threshold)[clear])
             self.assertTrue(0 < erased.sum() < 256)
 
 
