@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A radio without GNU Radio that falls silent after its first frame, though its process lives on."""
 
+from tokenlink.nodes.config import NodeConfig
 from tokenlink.nodes.process import run_node
 from tokenlink.nodes.sim_radio import SimulatedLink, main
 
@@ -14,4 +15,4 @@ def transfer_first(link, frame, mode_id):
 
 if __name__ == "__main__":
     SimulatedLink.transfer = transfer_first
-    run_node("radio", main)
+    run_node("radio", main, NodeConfig.load)

@@ -5,6 +5,7 @@ from itertools import count
 
 from tokenlink.models import tokenizer
 from tokenlink.nodes.camera import main
+from tokenlink.nodes.config import NodeConfig
 from tokenlink.nodes.process import run_node
 
 BAD_SLOT, FAR = 2, 1 << 16
@@ -20,4 +21,4 @@ def encode_badly(model, image, previous_ids=None):
 
 if __name__ == "__main__":
     tokenizer.encode_image = encode_badly
-    run_node("camera", main)
+    run_node("camera", main, NodeConfig.load)

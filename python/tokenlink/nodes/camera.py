@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from tokenlink.link.modes import load_mode_table
+from tokenlink.nodes.config import NodeConfig
 from tokenlink.nodes.process import NodeError, run_node
 from tokenlink.wire import Bye, Hello, ModeCommand, StateReport, TokenFrame
 from tokenlink.wire.sockets import PullSocket, PushSocket
@@ -106,4 +107,4 @@ class Words:
 
 
 if __name__ == "__main__":
-    run_node("camera", main)
+    run_node("camera", main, NodeConfig.load)

@@ -10,8 +10,6 @@ import signal
 import sys
 import traceback
 
-from tokenlink.nodes.config import NodeConfig
-
 ERROR_PREFIX = "error: "
 
 
@@ -27,13 +25,14 @@ def _on_signal(number, frame):
     raise Stopped
 
 
-def run_node(name, work):
+def run_node(name, work, load):
     """Run a node in this process and exit: 0 when it ended or was stopped, 1 with a sentence on stderr when it failed.
 
     Parameters
     ----------
     name : str        for the log
-    work : callable   takes the NodeConfig, whose JSON file is the only argument of the process
+    work : callable   takes what ``load`` gives
+    load : callable   reads the JSON file whose path is the only argument of the process, such as `NodeConfig.load`
     """
     logging.basicConfig(level=logging.INFO, format=f"{name}: %(levelname)s: %(message)s", stream=sys.stderr)
     signal.signal(signal.SIGTERM, _on_signal)
@@ -41,7 +40,7 @@ def run_node(name, work):
     try:
         if len(sys.argv) != 2:
             raise NodeError(f"usage: python -m tokenlink.nodes.{name} CONFIG.json")
-        work(NodeConfig.load(sys.argv[1]))
+        work(load(sys.argv[1]))
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # done: a late signal would only spoil the way out
     except Stopped:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

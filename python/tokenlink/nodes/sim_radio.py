@@ -13,6 +13,7 @@ from tokenlink.link.gate import gate
 from tokenlink.link.modes import load_mode_table
 from tokenlink.link.schedule import ModeSchedule
 from tokenlink.link.twist import decode_frame, encode_frame
+from tokenlink.nodes.config import NodeConfig
 from tokenlink.nodes.process import run_node
 from tokenlink.wire import NO_MODE, LinkReport, ModeCommand, TokenEstimate, TokenFrame
 from tokenlink.wire.sockets import PullSocket, PushSocket
@@ -101,4 +102,4 @@ def main(config):
 
 
 if __name__ == "__main__":
-    run_node("sim_radio", main)
+    run_node("sim_radio", main, NodeConfig.load)

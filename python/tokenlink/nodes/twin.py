@@ -9,6 +9,7 @@ import numpy as np
 
 from tokenlink.control import FeedbackLink, check_controller, drift, make_policy, observe
 from tokenlink.link.modes import load_mode_table
+from tokenlink.nodes.config import NodeConfig
 from tokenlink.nodes.process import Stopped, run_node
 from tokenlink.wire import NO_MODE, Bye, Hello, LinkReport, ModeCommand, StateReport, TokenEstimate
 from tokenlink.wire.sockets import PullSocket, PushSocket
@@ -169,4 +170,4 @@ def link_record(link):
 
 
 if __name__ == "__main__":
-    run_node("twin", main)
+    run_node("twin", main, NodeConfig.load)
