@@ -40,13 +40,6 @@ class CurveKeys:
     server_public: bytes | None = None
     allowed: tuple[bytes, ...] | None = None
 
-    @classmethod
-    def generate(cls, server_public=None, allowed=None):
-        """Fresh keys from the operating system's random source."""
-        from tokenlink.wire.sockets import new_key_pair
-
-        return cls(*new_key_pair(), server_public, allowed)
-
 
 def is_loopback(address):
     """True when no other machine can reach ``address`` (str, as zmq writes it)."""

@@ -118,9 +118,9 @@ def test_beyond_loopback_nothing_opens_without_keys(make, keys):
     with pytest.raises(wire.AddressRefused, match="needs allow_remote"):
         make(EVERYWHERE, bind=True, keys=keys["rx"])
     with pytest.raises(wire.AddressRefused, match="needs keys of the peers"):
-        make(EVERYWHERE, bind=True, allow_remote=True, keys=CurveKeys.generate())
+        make(EVERYWHERE, bind=True, allow_remote=True, keys=CurveKeys(*new_key_pair()))
     with pytest.raises(wire.AddressRefused, match="server_public"):
-        make(ANY_PORT.replace("*", "9"), bind=False, keys=CurveKeys.generate())
+        make(ANY_PORT.replace("*", "9"), bind=False, keys=CurveKeys(*new_key_pair()))
 
 
 def test_keys_that_do_not_belong_together_are_refused(keys):
@@ -139,7 +139,7 @@ def test_the_right_keys_pass_beyond_loopback(keys):
 
 
 def test_whoever_is_not_admitted_is_refused_and_counted_on_both_sides(keys):
-    stranger = CurveKeys.generate(server_public=keys["rx"].public)  # knows the server, is not on its list
+    stranger = CurveKeys(*new_key_pair(), keys["rx"].public)  # knows the server, is not on its list
     with PullSocket(ANY_PORT, keys=keys["rx"]) as pull, PushSocket(pull.address, keys=stranger, immediate=True) as push:
         assert until_refused(pull, push) == [] and until_refused(pull, pull) == []
         assert "not among those that are admitted" in str(pull.last_error)
