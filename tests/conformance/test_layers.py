@@ -3,6 +3,7 @@
 
 import ast
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,42 @@ def test_blocks_import_what_they_may(path):
         allowed |= TESTS_MAY_IMPORT
     assert top_levels(modules) <= allowed, f"{path.name} imports {top_levels(modules) - allowed}"
     assert layers_of(modules) <= RADIO_LAYERS, f"{path.name} imports {layers_of(modules) - RADIO_LAYERS}"
+
+
+def files_imported(path, root, known):
+    """Modules among ``known`` that a file imports; a name taken from a package is the package's."""
+    modules = imported_modules(path, root)
+    return {each for each in modules if each in known} - {module_of(path, root)}
+
+
+def module_of(path, root):
+    """Dotted name of a file's module."""
+    parts = path.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def graph_of(files, root):
+    """Module -> modules of ``files`` that it imports, anywhere in it."""
+    known = {module_of(path, root) for path in files}
+    graph = {}
+    for path in files:
+        found = files_imported(path, root, known)
+        # `from package import module` names the package too, which is asked for nothing then
+        graph[module_of(path, root)] = {each for each in found if not any(n.startswith(f"{each}.") for n in found)}
+    return graph
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    order = list(TopologicalSorter(graph_of(LIBRARY_FILES, LIBRARY.parent)).static_order())
+    assert len(order) == len(LIBRARY_FILES)
+
+
+def test_a_circle_of_files_is_seen(tmp_path):
+    for name, text in (("a", "def f():\n    from tokenlink import b"), ("b", "import tokenlink.a")):
+        (tmp_path / "tokenlink").mkdir(exist_ok=True)
+        (tmp_path / "tokenlink" / f"{name}.py").write_text(text)
+    with pytest.raises(CycleError):
+        TopologicalSorter(graph_of(sorted(tmp_path.rglob("*.py")), tmp_path)).prepare()
 
 
 def test_every_layer_and_every_block_is_looked_at():

@@ -13,7 +13,7 @@ psutil = pytest.importorskip("psutil")
 LocalCluster = pytest.importorskip("distributed").LocalCluster
 
 from tokenlink.channel import ChannelConfig  # noqa: E402
-from tokenlink.cli.errors import run_app  # noqa: E402
+from tokenlink.cli.main import run_app  # noqa: E402
 from tokenlink.control import ControlConfig  # noqa: E402
 from tokenlink.eval import sweep as sweep_module  # noqa: E402
 from tokenlink.eval import worker  # noqa: E402

@@ -3,7 +3,7 @@
 
 import sys
 
-from tokenlink.cli.errors import run_app
+from tokenlink.cli.main import run_app
 
 if __name__ == "__main__":
     sys.exit(run_app(sys.argv[1:]))

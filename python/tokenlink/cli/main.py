@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands of ``./twist``."""
+"""The commands of ``./twist``, and how a command line is run.
+
+Errors are one sentence; with ``--debug`` anywhere on the command line, or TWIST_DEBUG=1, with their traceback.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import typer
@@ -12,6 +18,7 @@ import typer
 from tokenlink.cli.bench import app as bench
 from tokenlink.cli.demo import demo
 from tokenlink.cli.doctor import doctor
+from tokenlink.cli.errors import sentence_of
 from tokenlink.cli.evaluate import evaluate
 from tokenlink.cli.figure import claims, figure, report
 from tokenlink.cli.grc import grc
@@ -23,6 +30,7 @@ from tokenlink.cli.radio import app as radio
 from tokenlink.cli.train import app as train
 
 ROOT = Path(__file__).resolve().parents[3]
+PASSED_ON = "test"  # everything after this command belongs to pytest
 
 app = typer.Typer(
     help="Tokens over a real radio link. Example: ./twist demo",
@@ -64,3 +72,26 @@ def test(context: typer.Context) -> None:
     lint = subprocess.run([sys.executable, "-m", "ruff", "check", "."], cwd=ROOT, check=False)
     tests = subprocess.run([sys.executable, "-m", "pytest", *context.args], cwd=ROOT, check=False)
     raise typer.Exit(lint.returncode or tests.returncode)
+
+
+def run_app(arguments):
+    """Run the command line and return the exit code.
+
+    Parameters
+    ----------
+    arguments : list of str   without the program's name
+    """
+    if "--debug" in arguments and arguments[:1] != [PASSED_ON]:
+        arguments = [word for word in arguments if word != "--debug"]
+        os.environ["TWIST_DEBUG"] = "1"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        app(arguments, prog_name="./twist")
+    except SystemExit as end:
+        return end.code
+    except Exception as error:
+        if os.environ.get("TWIST_DEBUG"):
+            traceback.print_exc()
+        print(f"twist: {sentence_of(error)}", file=sys.stderr)
+        return 1
+    return 0

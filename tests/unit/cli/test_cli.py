@@ -12,9 +12,9 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from tokenlink.cli import doctor, run
-from tokenlink.cli.errors import run_app, sentence_of
+from tokenlink.cli.errors import sentence_of
 from tokenlink.cli.loopback import parse_modes, parse_slots
-from tokenlink.cli.main import app
+from tokenlink.cli.main import app, run_app
 from tokenlink.cli.radio._common import keys_to_radio
 from tokenlink.wire.keys import load_host_keys, write_host_keys
 from tokenlink.wire.sockets import new_key_pair

@@ -3,7 +3,7 @@
 
 import json
 
-from tokenlink.cli.errors import run_app
+from tokenlink.cli.main import run_app
 
 
 def test_curves_writes_data_and_figures(tmp_path, capsys):
