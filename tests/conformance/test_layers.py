@@ -12,21 +12,22 @@ ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "python" / "tokenlink"
 BLOCKS = ROOT / "gr-twist" / "python"
 ALLOWED = {
+    "files": set(),
     "phy": set(),
-    "channel": set(),
-    "data": set(),
-    "link": {"phy", "channel"},
-    "control": {"link"},
+    "channel": {"files"},
+    "data": {"files"},
+    "link": {"files", "phy", "channel"},
+    "control": {"files", "link"},
     "wire": {"link"},
-    "models": {"link", "data"},
-    "train": {"phy", "channel", "link", "control", "wire", "data", "models"},
-    "eval": {"phy", "channel", "link", "control", "wire", "data", "models"},
+    "models": {"files", "link", "data"},
+    "train": {"files", "phy", "channel", "link", "control", "wire", "data", "models"},
+    "eval": {"files", "phy", "channel", "link", "control", "wire", "data", "models"},
     # The runner writes the records and the report that eval defines.
-    "nodes": {"phy", "channel", "link", "control", "wire", "data", "models", "eval"},
-    "cli": {"phy", "channel", "link", "control", "wire", "data", "models", "train", "nodes", "eval"},
+    "nodes": {"files", "phy", "channel", "link", "control", "wire", "data", "models", "eval"},
+    "cli": {"files", "phy", "channel", "link", "control", "wire", "data", "models", "train", "nodes", "eval"},
 }
 ABOVE_ALL_LAYERS = {"__init__.py", "__main__.py"}
-RADIO_LAYERS = {"phy", "channel", "link", "wire"}
+RADIO_LAYERS = {"files", "phy", "channel", "link", "wire"}
 BLOCKS_MAY_IMPORT = {"gnuradio", "pmt", "numpy", "tokenlink"}
 TESTS_MAY_IMPORT = {"zmq"}
 

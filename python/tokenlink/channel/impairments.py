@@ -2,15 +2,14 @@
 """All impairments of an air interface in one chain on a sample stream: a profile, a seed, and nothing else."""
 
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 
 import numba
 import numpy as np
-import yaml
 
 from tokenlink.channel.iq import dc_offset, iq_imbalance, quantise
 from tokenlink.channel.sro import HALF_SAMPLES, ClockStream
 from tokenlink.channel.tdl import DelayLineStream, FadingStream, TdlProfile, draw_paths
+from tokenlink.files.settings import SettingError, read_settings
 
 FADING = ("none", "rayleigh", "rician")
 _NOISE_STREAM, _PHASE_STREAM, _FADING_STREAM = range(3)
@@ -36,6 +35,12 @@ LIVE_FIELDS = (
     "gain_db", "cfo_hz", "phase_noise_linewidth_hz", "noise_dbfs", "iq_gain_db", "iq_phase_deg", "dc_real", "dc_imag",
     "adc_bits",
 )  # fmt: skip
+
+
+class ImpairmentError(SettingError):
+    """A file of impairments that cannot be used; the message names the field, the value and the legal range."""
+
+    what = "impairments"
 
 
 @dataclass(frozen=True)
@@ -141,11 +146,8 @@ def load_profile(raw):
 
 
 def read_profile(path):
-    """ImpairmentProfile of a YAML file; ValueError names the file, OSError if it cannot be read."""
-    try:
-        return load_profile(yaml.safe_load(Path(path).read_text()) or {})
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise ValueError(f"{path}: {' '.join(str(error).split())}") from error
+    """ImpairmentProfile of a YAML file; ImpairmentError names the file and what is wrong."""
+    return read_settings(path, lambda raw: load_profile({} if raw is None else raw), ImpairmentError)
 
 
 def noise_dbfs_at(esn0_db, burst_dbfs, sps):

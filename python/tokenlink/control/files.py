@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from tokenlink.control.policies import ControlConfig
+from tokenlink.files.settings import SettingError, read_settings
 
 SCHEMA_VERSION = 1
 DEFAULT_CONTROLLER = "twist_controller.yaml"
@@ -18,8 +19,13 @@ _HASHES = {"codebook": "codes_sha256", "group_map": "group_map_sha256"}
 _VALUES = [entry.name for entry in fields(ControlConfig) if entry.type in (int, float)]
 
 
-class ControllerError(ValueError):
+class ControllerError(SettingError):
     """A controller file that cannot be used; the message names the field, the value and the legal range."""
+
+    what = "controller"
+
+
+_require = ControllerError.require
 
 
 def shipped_controller(name=DEFAULT_CONTROLLER):
@@ -42,41 +48,32 @@ def load_controller(path=None):
     ------
     ControllerError   unreadable file, unknown or missing field, value out of range
     """
-    name = str(path or DEFAULT_CONTROLLER)
-    try:
-        raw = yaml.safe_load((shipped_controller() if path is None else Path(path)).read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ControllerError(f"controller {name}: {error}") from error
-    try:
-        return replace(parse_controller(raw), source=name)
-    except ValueError as error:
-        raise ControllerError(f"controller {name}: {error}") from error
+    config = read_settings(shipped_controller() if path is None else path, parse_controller, ControllerError)
+    return replace(config, source=str(path or DEFAULT_CONTROLLER))
 
 
 def parse_controller(raw):
-    """ControlConfig of the plain structure of a YAML controller file; raises ValueError."""
-    if not isinstance(raw, dict):
-        raise ValueError(f"document is {type(raw).__name__}, must be a mapping")
+    """ControlConfig of the plain values of a YAML controller file; raises ValueError."""
+    _require(isinstance(raw, dict), "document", raw, "a mapping")
     _same_keys("fields", set(raw) - {"provenance", *_HASHES}, {"schema", "control"})
-    if type(raw["schema"]) is not int or raw["schema"] != SCHEMA_VERSION:
-        raise ValueError(f"schema is {raw['schema']!r}, must be {SCHEMA_VERSION}")
-    control = raw["control"]
-    if not isinstance(control, dict):
-        raise ValueError(f"control is {type(control).__name__}, must be a mapping")
+    schema, control = raw["schema"], raw["control"]
+    _require(type(schema) is int and schema == SCHEMA_VERSION, "schema", schema, str(SCHEMA_VERSION))
+    _require(isinstance(control, dict), "control", control, "a mapping")
     _same_keys("fields of control", set(control), set(_VALUES))
     for name, value in control.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"{name} is {value!r}, expected a number")
+        _require(isinstance(value, int | float) and not isinstance(value, bool), name, value, "a number")
     hashes = {_HASHES[name]: raw.get(name, "") for name in _HASHES}
     for name, value in hashes.items():
-        if not (isinstance(value, str) and re.fullmatch("[0-9a-f]{64}|", value)):
-            raise ValueError(f"{name} is {value!r}, must be 64 hexadecimal digits, quoted")
+        is_hash = isinstance(value, str) and re.fullmatch("[0-9a-f]{64}|", value)
+        _require(is_hash, name, value, "64 hexadecimal digits, quoted")
     return ControlConfig(**control, **hashes)
 
 
 def _same_keys(what, given, expected):
-    if given != expected:
-        raise ValueError(f"{what} are {sorted(map(str, given))}, must be {sorted(expected)}")
+    """Say which are missing and which are too many, however many are right."""
+    missing, unknown = sorted(expected - given), sorted(map(str, given - expected))
+    _require(not missing, f"missing {what}", missing, "there")
+    _require(not unknown, f"unknown {what}", unknown, f"among {', '.join(sorted(expected))}")
 
 
 def write_controller(path, config, provenance):

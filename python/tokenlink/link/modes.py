@@ -13,21 +13,27 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
-import yaml
 
+from tokenlink.files.settings import SettingError, read_settings
+from tokenlink.phy.nr_tables import LIFTING_SIZES, SHAPES
 from tokenlink.phy.qam import BITS_PER_SYMBOL
 
 SCHEMA_VERSION = 1
 DEFAULT_TABLE = "twist_default.yaml"
+MAX_VOCAB, MAX_SIDE, MAX_TOKENS = 2**15, 512, 2**16
+MAX_BUDGET, MAX_MODES = 2**16 - 1, 2**8  # what the header of a burst can say
+MAX_ITERATIONS = 1000
+MAX_INFO_BITS = SHAPES[1][2] * LIFTING_SIZES[-1]
+_RATE = re.compile(r"[0-9]{1,3}/[0-9]{1,3}|0?\.[0-9]{1,6}")
 
 
-class ModeTableError(ValueError):
+class ModeTableError(SettingError):
     """A mode table that cannot be used; the message names the field, the value and the legal range."""
 
+    what = "mode table"
 
-def _require(condition: bool, field: str, value, legal: str) -> None:
-    if not condition:
-        raise ModeTableError(f"mode table: {field} is {value!r}, must be {legal}")
+
+_require = ModeTableError.require
 
 
 @dataclass(frozen=True)
@@ -180,13 +186,9 @@ def load_mode_table(path: str | Path | None = None) -> ModeTable:
     ------
     ModeTableError   unreadable file, unknown or missing field, value out of range, profile over its budget
     """
-    try:
-        text = (resources.files("tokenlink.link") / "tables" / DEFAULT_TABLE).read_text() if path is None else (
-            Path(path).read_text())
-        raw = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ModeTableError(f"mode table {path or DEFAULT_TABLE}: {error}") from error
-    return replace(parse_mode_table(raw), source=str(path or DEFAULT_TABLE))
+    shipped = resources.files("tokenlink.link") / "tables" / DEFAULT_TABLE
+    table = read_settings(shipped if path is None else path, parse_mode_table, ModeTableError)
+    return replace(table, source=str(path or DEFAULT_TABLE))
 
 
 def group_map_sha256(group_map: np.ndarray, grid: tuple[int, int]) -> str:
@@ -197,8 +199,8 @@ def group_map_sha256(group_map: np.ndarray, grid: tuple[int, int]) -> str:
 
 
 def parse_mode_table(raw: dict) -> ModeTable:
-    """Validate the plain structure of a YAML mode table; raises ModeTableError."""
-    _require(isinstance(raw, dict), "document", type(raw).__name__, "a mapping")
+    """Validate the plain values of a YAML mode table; raises ModeTableError."""
+    _require(isinstance(raw, dict), "document", raw, "a mapping")
     optional = {"provenance", "codebook"}
     needed = {"schema", "vocab_size", "grid", "group_map", "nominal_budget", "modulation", "max_iterations",
               "llr_scale", "modes"}
@@ -206,27 +208,35 @@ def parse_mode_table(raw: dict) -> ModeTable:
     unknown = sorted(map(str, set(raw) - known))
     _require(not unknown, "field", unknown, f"among {sorted(known)}")
     missing = sorted(needed - set(raw))
-    _require(not missing, "missing field", missing, "present")
-    _require(_is_int(raw["schema"]) and raw["schema"] == SCHEMA_VERSION, "schema", raw["schema"], str(SCHEMA_VERSION))
-    for field, low in (("vocab_size", 2), ("nominal_budget", 1), ("max_iterations", 1)):
-        _require(_is_int(raw[field]) and raw[field] >= low, field, raw[field], f"an integer >= {low}")
+    _require(not missing, "missing field", missing, "there")
+    schema = raw["schema"]
+    _require(type(schema) is int and schema == SCHEMA_VERSION, "schema", schema, str(SCHEMA_VERSION))
+    ranges = {"vocab_size": (2, MAX_VOCAB), "nominal_budget": (1, MAX_BUDGET), "max_iterations": (1, MAX_ITERATIONS)}
+    for field, (low, high) in ranges.items():
+        value = raw[field]
+        _require(type(value) is int and low <= value <= high, field, value, f"an integer in {low}..{high}")
     modulation = raw["modulation"]
     legal = f"one of {list(BITS_PER_SYMBOL)}"
     _require(isinstance(modulation, str) and modulation in BITS_PER_SYMBOL, "modulation", modulation, legal)
     grid = raw["grid"]
-    _require(isinstance(grid, list) and len(grid) == 2 and all(_is_int(v) and v > 0 for v in grid), "grid", grid,
-             "two positive integers, rows and cols")
+    sides = isinstance(grid, list) and len(grid) == 2 and all(type(v) is int and 0 < v <= MAX_SIDE for v in grid)
+    _require(sides and grid[0] * grid[1] <= MAX_TOKENS, "grid", grid,
+             f"rows and cols, two integers in 1..{MAX_SIDE} with a product of at most {MAX_TOKENS}")
     codebook = raw.get("codebook", "")
     _require(isinstance(codebook, str) and re.fullmatch("[0-9a-f]{64}|", codebook), "codebook", codebook,
              "the SHA-256 of a codebook, 64 hexadecimal digits, quoted")
     group_map = _parse_group_map(raw["group_map"], grid)
     scale = _parse_llr_scale(raw["llr_scale"], raw["max_iterations"])
-    _require(isinstance(raw["modes"], list) and raw["modes"], "modes", raw["modes"], "a list of at least one mode")
+    _require(isinstance(raw["modes"], list) and 1 <= len(raw["modes"]) <= MAX_MODES, "modes", raw["modes"],
+             f"a list of 1 to {MAX_MODES} modes")
     modes = tuple(_parse_mode(i, row, int(group_map.max()) + 1) for i, row in enumerate(raw["modes"]))
     names = [mode.name for mode in modes]
     _require(len(set(names)) == len(names), "modes.name", names, "all different")
     table = ModeTable(raw["vocab_size"], (grid[0], grid[1]), group_map, raw["nominal_budget"], raw["modulation"],
                       raw["max_iterations"], scale, modes, codebook, raw.get("provenance", ""))
+    for group, bits in enumerate(table.group_info_bits):
+        _require(bits <= MAX_INFO_BITS, f"group_map: group {group}", f"{bits} bits of tokens",
+                 f"at most {MAX_INFO_BITS}, the longest codeword's")
     for mode in modes:
         unscaled = sorted({str(rate) for rate in mode.code_rates if rate not in scale})
         _require(not unscaled, f"llr_scale[{table.max_iterations}]", f"without {', '.join(unscaled)}",
@@ -264,7 +274,8 @@ def _parse_mode(index: int, row: dict, n_groups: int) -> Mode:
     fields = {"name", "budget", "code_rates", "thresholds"}
     _require(set(row) == fields, f"{where} fields", sorted(map(str, row)), str(sorted(fields)))
     _require(isinstance(row["name"], str) and row["name"], f"{where}.name", row["name"], "a name")
-    _require(_is_int(row["budget"]) and row["budget"] > 0, f"{where}.budget", row["budget"], "an integer > 0")
+    _require(type(row["budget"]) is int and 0 < row["budget"] <= MAX_BUDGET, f"{where}.budget", row["budget"],
+             f"an integer in 1..{MAX_BUDGET}")
     for field in ("code_rates", "thresholds"):
         _require(isinstance(row[field], list) and len(row[field]) == n_groups, f"{where}.{field}", row[field],
                  f"a list of {n_groups}, one a group")
@@ -274,18 +285,16 @@ def _parse_mode(index: int, row: dict, n_groups: int) -> Mode:
     return Mode(index, row["name"], row["budget"], rates, tuple(float(v) for v in row["thresholds"]))
 
 
-def _parse_rate(text, field: str) -> Fraction:
+def _parse_rate(value, field: str) -> Fraction:
+    """Only what is short: an exponent would have the fraction worked out digit by digit."""
+    text = str(value) if isinstance(value, str | float) else ""
     try:
-        rate = Fraction(text)
-    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        rate = Fraction(text) if _RATE.fullmatch(text) else Fraction(0)
+    except ZeroDivisionError:
         rate = Fraction(0)
-    _require(Fraction(1, 5) <= rate <= Fraction(8, 9), field, text, "a code rate such as 1/2, in [1/5, 8/9]")
+    _require(Fraction(1, 5) <= rate <= Fraction(8, 9), field, value, "a code rate such as 1/2, in [1/5, 8/9]")
     return rate
 
 
-def _is_int(value) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _is_number(value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) in (int, float)

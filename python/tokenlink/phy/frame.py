@@ -19,9 +19,9 @@ class BurstConfig:
     Parameters
     ----------
     pulse : Pulse                 samples per symbol, roll-off, span
-    pilot_spacing : int           header and payload symbols from one pilot to the next, >= 2
-    guard_symbols : int           zero symbols before and after, at least half the span of the pulse
-    max_payload_symbols : int     longest payload a receiver accepts
+    pilot_spacing : int           header and payload symbols from one pilot to the next, 2 to 65535
+    guard_symbols : int           zero symbols before and after, from half the span of the pulse to 65535
+    max_payload_symbols : int     longest payload a receiver accepts, 1 to 65535
     amplitude : float             root mean square of the samples of a burst, full scale 1, in (0, 1]
 
     Raises
@@ -36,12 +36,12 @@ class BurstConfig:
     amplitude: float = 0.25
 
     def __post_init__(self):
-        if self.pilot_spacing < 2:
-            raise ValueError(f"pilot_spacing is {self.pilot_spacing}, must be at least 2")
-        if self.guard_symbols < self.pulse.span // 2:
-            raise ValueError(f"guard_symbols is {self.guard_symbols}, must be at least {self.pulse.span // 2}")
-        if not 1 <= self.max_payload_symbols < 1 << FIELDS["payload_symbols"]:
-            raise ValueError(f"max_payload_symbols is {self.max_payload_symbols}, must be in 1..65535")
+        most = (1 << FIELDS["payload_symbols"]) - 1
+        lowest = {"pilot_spacing": 2, "guard_symbols": self.pulse.span // 2, "max_payload_symbols": 1}
+        for name, low in lowest.items():
+            value = getattr(self, name)
+            if not low <= value <= most or int(value) != value:
+                raise ValueError(f"{name} is {value}, must be an integer in {low}..{most}")
         if not 0 < self.amplitude <= 1:
             raise ValueError(f"amplitude is {self.amplitude}, must lie in (0, 1]")
 

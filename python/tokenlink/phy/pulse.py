@@ -19,9 +19,9 @@ class Pulse:
 
     Parameters
     ----------
-    sps : int         samples per symbol, >= 2
+    sps : int         samples per symbol, 2 to 1024
     rolloff : float   in (0, 1]
-    span : int        length in symbols, even, >= 4; the pulse is cut at span / 2 on either side
+    span : int        length in symbols, even, 4 to 1024; the pulse is cut at span / 2 on either side
 
     Raises
     ------
@@ -33,12 +33,12 @@ class Pulse:
     span: int = 16
 
     def __post_init__(self):
-        if self.sps < 2 or int(self.sps) != self.sps:
-            raise ValueError(f"sps is {self.sps}, must be an integer >= 2")
+        if not 2 <= self.sps <= 1024 or int(self.sps) != self.sps:
+            raise ValueError(f"sps is {self.sps}, must be an integer in 2..1024")
         if not 0 < self.rolloff <= 1:
             raise ValueError(f"rolloff is {self.rolloff}, must lie in (0, 1]")
-        if self.span < 4 or self.span % 2:
-            raise ValueError(f"span is {self.span}, must be an even number of symbols >= 4")
+        if not 4 <= self.span <= 1024 or self.span % 2:
+            raise ValueError(f"span is {self.span}, must be an even number of symbols in 4..1024")
 
     @property
     def half(self):

@@ -37,9 +37,9 @@ def test_shipped_files_fit_the_shipped_table():
         ({"schema": 2}, "schema is 2, must be 1"),
         ({"schema": True}, "schema is True"),
         ({"surprise": 1}, "surprise"),
-        ({"control": [1]}, "control is list"),
-        ({"control": {"hold_slots": 5}}, "theta_high"),
-        ({"control": RAW["control"] | {"theta_low": "0.3"}}, "theta_low is '0.3', expected a number"),
+        ({"control": [1]}, r"control is \[1\], must be a mapping"),
+        ({"control": {"hold_slots": 5}}, "missing fields of control is .*'fallback_mode'"),
+        ({"control": RAW["control"] | {"theta_low": "0.3"}}, "theta_low is '0.3', must be a number"),
         ({"control": RAW["control"] | {"weight_drift": -1}}, "weight_drift is -1, expected >= 0"),
         ({"control": RAW["control"] | {"theta_low": 9.0}}, "theta_low is 9.0, expected at most theta_high"),
         ({"group_map": "123"}, "group_map_sha256 is '123', must be 64 hexadecimal digits"),
@@ -54,7 +54,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     with pytest.raises(ControllerError, match="nowhere"):
         load_controller(tmp_path / "nowhere.yaml")
     (tmp_path / "list.yaml").write_text("- 1\n")
-    with pytest.raises(ControllerError, match=r"list.yaml: document is list"):
+    with pytest.raises(ControllerError, match=r"list.yaml: document is \[1\], must be a mapping"):
         load_controller(tmp_path / "list.yaml")
 
 

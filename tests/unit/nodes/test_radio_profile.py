@@ -65,7 +65,7 @@ def test_numbers_that_yaml_takes_for_text_are_numbers():
 
 
 @pytest.mark.parametrize(("raw", "message"), [
-    ([], "the profile is list, must be a mapping"),
+    ([], "document is \\[\\], must be a mapping"),
     ({"samp_rate": 1e6}, "kind is None, must be one of virtual, uhd, file"),
     (changed(UHD, "samp_rate", "fast"), "samp_rate is 'fast', must be a number in 1000..2.5e\\+08 sample/s"),
     (changed(UHD, "samp_rate", True), "samp_rate is True, must be a number"),
@@ -94,7 +94,7 @@ def test_numbers_that_yaml_takes_for_text_are_numbers():
     (changed(UHD, "timing", 3), "timing is 3, must be a mapping"),
     (changed(UHD, "burst.sps", 1), "burst: sps is 1"),
     (changed(UHD, "burst.spss", 1), "burst.spss is unknown"),
-    (changed(VIRTUAL, "virtual.links", {}), "virtual.links is empty"),
+    (changed(VIRTUAL, "virtual.links", {}), "virtual.links is {}, must be 1 to 64 links"),
     (changed(VIRTUAL, "virtual.links.up.seed", -1), "virtual.links.up.seed is -1"),
     (changed(VIRTUAL, "virtual.links.up.impairments.fog", 1), "virtual.links.up.impairments: impairment .* has fog"),
     (changed(VIRTUAL, "virtual.links.up.impairments.sro_ppm", 1e4), "virtual.links.up.impairments: sro_ppm is 10000"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from tokenlink.files.settings import SettingError, read_settings
 from tokenlink.nodes.radio.emulator import BLOCK_SAMPLES
 from tokenlink.nodes.radio.ends import Pacer
 from tokenlink.nodes.radio.families import FAMILIES
@@ -25,8 +26,10 @@ SETTLE_S = 0.05
 MAX_CLOCK_OFFSET = 2.5e-4
 
 
-class CalibrationError(ValueError):
+class CalibrationError(SettingError):
     """A calibration that cannot be used, or no gains at which the link works."""
+
+    what = "calibration"
 
 
 @dataclass(frozen=True)
@@ -190,17 +193,15 @@ def read_gain(path, profile, side):
     ------
     CalibrationError   unreadable, of another profile or rate, or without a number
     """
-    try:
-        content = yaml.safe_load(Path(path).read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CalibrationError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
-    known = isinstance(content, dict) and content.get("schema") == SCHEMA
-    if not known or not isinstance(content.get("recommended"), dict):
-        raise CalibrationError(f"{path} is no calibration file of schema {SCHEMA}")
-    for name, wanted in (("profile", profile.name), ("samp_rate", profile.samp_rate)):
-        if content.get(name) != wanted:
-            raise CalibrationError(f"{path} holds {name} {content.get(name)!r}, the profile has {wanted!r}")
-    gain = content["recommended"].get(f"{side}_gain_db")
-    if not isinstance(gain, int | float) or isinstance(gain, bool):
-        raise CalibrationError(f"{path} holds no number for {side}_gain_db")
+    return read_settings(path, lambda raw: _parse_gain(raw, profile, side), CalibrationError)
+
+
+def _parse_gain(raw, profile, side):
+    require, name = CalibrationError.require, f"{side}_gain_db"
+    known = isinstance(raw, dict) and raw.get("schema") == SCHEMA and isinstance(raw.get("recommended"), dict)
+    require(known, "the content", raw, f"a calibration of schema {SCHEMA}, as ./twist radio calibrate writes it")
+    for field, wanted in (("profile", profile.name), ("samp_rate", profile.samp_rate)):
+        require(raw.get(field) == wanted, field, raw.get(field), f"{wanted!r}, that of the radio")
+    gain = raw["recommended"].get(name)
+    require(isinstance(gain, int | float) and not isinstance(gain, bool), f"recommended.{name}", gain, "a number of dB")
     return float(gain)

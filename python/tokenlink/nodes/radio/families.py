@@ -6,9 +6,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from tokenlink.files.settings import SettingError, shortened
 
-class ProfileError(ValueError):
+
+class ProfileError(SettingError):
     """A profile that cannot be used; the message names the file, the field, its value and what is legal."""
+
+    what = "radio profile"
 
 
 _SUBDEV = re.compile(r"[A-Za-z0-9]+:[A-Za-z0-9]+( [A-Za-z0-9]+:[A-Za-z0-9]+)*")
@@ -66,7 +70,7 @@ class Family:
     def _fields(self, side, front, symbol_rate):
         if front.subdev and not _SUBDEV.fullmatch(front.subdev):
             legal = "channels as UHD writes them, such as A:A or B:0, or empty"
-            self._refuse(f"uhd.{side}.subdev", repr(front.subdev), legal)
+            self._refuse(f"uhd.{side}.subdev", shortened(front.subdev), legal)
         if front.bandwidth and front.bandwidth < symbol_rate:
             legal = f"0 or at least the symbol rate of {symbol_rate:g} Hz"
             self._refuse(f"uhd.{side}.bandwidth", f"{front.bandwidth:g}", legal)
@@ -86,10 +90,11 @@ class Family:
 
     def _choice(self, name, value, legal):
         if value not in legal:
-            self._refuse(name, repr(value), f"one of {', '.join(legal)}")
+            self._refuse(name, shortened(value), f"one of {', '.join(legal)}")
 
     def _refuse(self, name, value, legal):
-        raise ProfileError(f"{name} is {value}, must be {legal} for {self.models}")
+        legal = f"{legal} for {self.models}"
+        raise ProfileError(f"{name} is {value}, must be {legal}", name, value, legal)
 
 
 FAMILIES = {

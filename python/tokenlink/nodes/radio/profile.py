@@ -5,13 +5,11 @@ field; the profiles that ship are in ``hardware/profiles``."""
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-import yaml
-
 from tokenlink.channel.impairments import ImpairmentProfile, load_profile
+from tokenlink.files.settings import read_settings
 from tokenlink.nodes.radio.families import FAMILIES, ProfileError
 from tokenlink.phy.frame import BurstConfig
 from tokenlink.phy.pulse import Pulse
@@ -19,6 +17,8 @@ from tokenlink.phy.pulse import Pulse
 ROOT = Path(__file__).resolve().parents[4]
 PROFILES = ROOT / "hardware" / "profiles"
 KINDS = ("virtual", "uhd", "file")
+MAX_LINKS, MAX_TEXT = 64, 500
+_require = ProfileError.require
 
 
 def _number(default, low, high, unit=""):
@@ -173,23 +173,14 @@ def profile_path(name):
 def read_profile(name):
     """RadioProfile of a file or a name, see profile_path; raises ProfileError."""
     path = profile_path(name)
-    try:
-        raw = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ProfileError(f"{path.name}: {' '.join(str(error).split())}") from None
-    try:
-        return parse_profile(raw, path.stem, path.parent)
-    except ProfileError as error:
-        raise ProfileError(f"{path.name}: {error}") from None
+    return read_settings(path, lambda raw: parse_profile(raw, path.stem, path.parent), ProfileError)
 
 
 def parse_profile(raw, name="profile", folder=PROFILES):
-    """RadioProfile of the plain structure of a YAML file; raises ProfileError."""
-    if not isinstance(raw, dict):
-        raise ProfileError(f"the profile is {type(raw).__name__}, must be a mapping")
+    """RadioProfile of the plain values of a YAML file; raises ProfileError."""
+    _require(isinstance(raw, dict), "document", raw, "a mapping")
     kind = raw.get("kind")
-    if kind not in KINDS:
-        raise ProfileError(f"kind is {kind!r}, must be one of {', '.join(KINDS)}")
+    _require(isinstance(kind, str) and kind in KINDS, "kind", kind, f"one of {', '.join(KINDS)}")
     _no_others(raw, {"kind", "description", "samp_rate", "burst", "timing", "limits", kind}, "")
     rate = _check("samp_rate", raw.get("samp_rate"), float, {"low": 1e3, "high": 250e6, "unit": "sample/s"})
     section = {"virtual": Virtual, "uhd": Uhd, "file": FileRadio}[kind]
@@ -210,7 +201,7 @@ def _burst(raw):
     try:
         return BurstConfig(pulse=Pulse(**pulse), **raw)
     except (ValueError, TypeError) as error:
-        raise ProfileError(f"burst: {error}") from None
+        raise ProfileError(f"burst: {error}", "burst") from None
 
 
 def _build(section, raw, where):
@@ -236,23 +227,20 @@ def _build(section, raw, where):
 def _links(raw, where):
     raw = _mapping(raw, where)
     for name in raw:
-        if not isinstance(name, str) or not 1 <= len(name) <= 64:
-            raise ProfileError(f"{where} has {name!r}, must be a name of 1 to 64 characters")
-    if not raw:
-        raise ProfileError(f"{where} is empty, must have a link at least")
+        _require(isinstance(name, str) and 1 <= len(name) <= 64, f"a name of {where}", name, "1 to 64 characters")
+    _require(1 <= len(raw) <= MAX_LINKS, where, raw, f"1 to {MAX_LINKS} links")
     return {name: _build(VirtualLink, value, f"{where}.{name}") for name, value in raw.items()}
 
 
 def _impairments(raw, where):
     raw = _mapping(raw, where)
-    if "samp_rate" in raw:
-        raise ProfileError(f"{where}.samp_rate is {raw['samp_rate']!r}, must be left to the profile's samp_rate")
+    _require("samp_rate" not in raw, f"{where}.samp_rate", raw.get("samp_rate"), "left to the profile's samp_rate")
     numeric = {entry.name for entry in fields(ImpairmentProfile) if str(entry.type).startswith(("float", "int"))}
     raw = {key: _plain(value) if key in numeric else value for key, value in raw.items()}
     try:
         load_profile({**raw, "samp_rate": 1e9})  # the widest one: shifts beyond the rate are found when it is known
     except (ValueError, TypeError) as error:
-        raise ProfileError(f"{where}: {error}") from None
+        raise ProfileError(f"{where}: {error}", where) from None
     return raw
 
 
@@ -266,37 +254,34 @@ def _plain(value):
 
 def _check(where, value, kind, rules):
     if kind is str:
-        if not isinstance(value, str):
-            raise ProfileError(f"{where} is {value!r}, must be a text")
-        if "legal" in rules and value not in rules["legal"]:
-            raise ProfileError(f"{where} is {value!r}, must be one of {', '.join(rules['legal'])}")
+        _require(isinstance(value, str) and len(value) <= MAX_TEXT, where, value, f"a text of up to {MAX_TEXT} letters")
+        legal = rules.get("legal", (value,))
+        _require(value in legal, where, value, f"one of {', '.join(legal)}")
         return value
     if kind is bool:
-        if not isinstance(value, bool):
-            raise ProfileError(f"{where} is {value!r}, must be true or false")
+        _require(isinstance(value, bool), where, value, "true or false")
         return value
     number = _plain(value)
     low, high = rules["low"], rules["high"]
     unit = f" {rules['unit']}" if rules.get("unit") else ""
-    fits = isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
-    if not fits or not low <= number <= high or (kind is int and number != int(number)):
-        whole = "a whole number" if kind is int else "a number"
-        raise ProfileError(f"{where} is {value!r}, must be {whole} in {low:g}..{high:g}{unit}")
+    fits = type(number) in (int, float) and low <= number <= high and not (kind is int and number != int(number))
+    whole = "a whole number" if kind is int else "a number"
+    _require(fits, where, value, f"{whole} in {low:g}..{high:g}{unit}")
     return kind(number)
 
 
 def _mapping(raw, where):
     if raw is None:
         return {}
-    if not isinstance(raw, dict):
-        raise ProfileError(f"{where} is {raw!r}, must be a mapping")
+    _require(isinstance(raw, dict), where, raw, "a mapping")
     return raw
 
 
 def _no_others(raw, known, where, besides=()):
     unknown = sorted(str(key) for key in raw if key not in known)
     if unknown:
-        raise ProfileError(f"{where}{unknown[0]} is unknown, must be one of {', '.join(sorted([*known, *besides]))}")
+        name, legal = f"{where}{unknown[0][:MAX_TEXT]}", f"one of {', '.join(sorted([*known, *besides]))}"
+        raise ProfileError(f"{name} is unknown, must be {legal}", name, "", legal)
 
 
 def with_gains(profile, tx_gain_db=None, rx_gain_db=None):
