@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tokenlink.channel import Channel  # noqa: E402
+from tokenlink.channel import Channel, ChannelConfig, SnrTrajectory  # noqa: E402
 from tokenlink.control import FeedbackConfig, make_policy  # noqa: E402
 from tokenlink.data.sources import open_source  # noqa: E402
 from tokenlink.eval.simulate import Run, Simulator  # noqa: E402
@@ -21,9 +21,24 @@ from tokenlink.nodes.runner import run_loop  # noqa: E402
 needs_flowgraph = pytest.mark.skipif(shutil.which("grcc") is None, reason="GNU Radio is not installed")
 
 
-@pytest.mark.parametrize("radio", ["simulator", pytest.param("gnuradio", marks=needs_flowgraph)])
-def test_the_simulator_is_the_radio(config, tmp_path, radio):
-    config = replace(config, radio=radio, feedback=FeedbackConfig(0.3), urgent_slots=(2,))
+def untrained(config):
+    """Pictures of noise and small networks, over independent fading; some feedback is lost."""
+    return replace(config, feedback=FeedbackConfig(0.3), urgent_slots=(2,))
+
+
+def shipped(config):
+    """A street, the networks that ship and fading that remembers; feedback comes three slots late, or not at all."""
+    channel = ChannelConfig("rayleigh", 13.0, fading_correlation=0.8, trajectory=SnrTrajectory("blockwise", block_slots=2))
+    feedback = FeedbackConfig(0.2, lost_slots=(4,), delay_slots=3)
+    return replace(config, source="invented:7?frames=10", n_frames=10, channel=channel, feedback=feedback,
+                   artifacts=None, urgent_slots=(1,))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("case", "radio"), [(untrained, "simulator"), pytest.param(shipped, "gnuradio", marks=needs_flowgraph)]
+)
+def test_the_simulator_is_the_radio(config, tmp_path, case, radio):
+    config = replace(case(config), radio=radio)
     loop = run_loop(config, tmp_path / "run")
     records, arrays = loop.folder.read_lines("records.jsonl"), loop.folder.read_arrays()
     assert len({record["mode"] for record in records}) > 1 and 0 < arrays["erased"].mean() < 1
