@@ -28,7 +28,8 @@ def untrained(config):
 
 def shipped(config):
     """A street, the networks that ship and fading that remembers; feedback comes three slots late, or not at all."""
-    channel = ChannelConfig("rayleigh", 13.0, fading_correlation=0.8, trajectory=SnrTrajectory("blockwise", block_slots=2))
+    levels = SnrTrajectory("blockwise", block_slots=2)
+    channel = ChannelConfig("rayleigh", 13.0, fading_correlation=0.8, trajectory=levels)
     feedback = FeedbackConfig(0.2, lost_slots=(4,), delay_slots=3)
     return replace(config, source="invented:7?frames=10", n_frames=10, channel=channel, feedback=feedback,
                    artifacts=None, urgent_slots=(1,))  # fmt: skip
