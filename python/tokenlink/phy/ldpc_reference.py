@@ -4,8 +4,54 @@
 import numpy as np
 
 from tokenlink.phy.ldpc import DecodeResult, check_decoder_parameters
-from tokenlink.phy.ldpc_llvm.arithmetic import KNOWN_LLR, LLR_LIMIT
+from tokenlink.phy.ldpc_llvm import arithmetic
 from tokenlink.phy.nr_tables import SHAPES
+
+
+class _Float32:
+    """LLRs in nat."""
+
+    known, limit = np.float32(arithmetic.KNOWN_LLR), np.float32(arithmetic.LLR_LIMIT)
+
+    def __init__(self, alpha):
+        self._alpha = np.float32(alpha)
+
+    def received(self, llr):
+        return np.clip(llr, -self.limit, self.limit)
+
+    def again(self, total):
+        return total
+
+    def scaled(self, magnitude):
+        return self._alpha * np.minimum(magnitude, self.known)
+
+    def delivered(self, total):
+        return total
+
+
+class _Int8:
+    """LLRs in whole steps, in integers too wide to overflow: where the kernel works in bytes, nothing may be lost."""
+
+    known = np.int64(arithmetic.INT8_KNOWN_TOTAL)
+
+    def __init__(self, alpha):
+        self._eighths = arithmetic.int8_eighths(alpha)
+        self._largest = arithmetic.int8_message_limit(self._eighths)
+
+    def received(self, llr):
+        return self.again(np.rint(np.clip(llr * np.float32(arithmetic.INT8_STEPS), -127, 127)).astype(np.int64))
+
+    def again(self, total):
+        return np.clip(total, 1 - self._largest, self._largest - 1)
+
+    def scaled(self, magnitude):
+        return np.minimum(arithmetic.int8_scaled(magnitude, self._eighths), self._largest)
+
+    def delivered(self, total):
+        return total.astype(np.float32) * np.float32(1 / arithmetic.INT8_STEPS)
+
+
+_ARITHMETIC = {"float32": _Float32, "int8": _Int8}
 
 
 def codewords(code, info_bits):
@@ -40,25 +86,27 @@ def encode_reference(code, info_bits):
     return codewords(code, info_bits).reshape(len(info_bits), -1)[:, code.positions]
 
 
-def codeword_llr(code, llr):
+def codeword_llr(code, llr, math):
     """LLRs of the whole codeword: repeated bits added up, punctured bits 0, filler bits known.
 
-    float32 [B, n] -> float32 [B, columns * lifting_size]; ValueError for a wrong shape or NaN.
+    float32 [B, n] -> [B, columns * lifting_size] as the arithmetic `math` holds them; ValueError for a wrong shape or
+    NaN.
     """
     llr = np.asarray(llr, np.float32)
     if llr.ndim != 2 or llr.shape[1] != code.n:
         raise ValueError(f"llr has shape {llr.shape}, must be (blocks, {code.n})")
     if np.isnan(llr).any():
         raise ValueError("llr holds NaN")
-    llr = np.clip(llr, -LLR_LIMIT, LLR_LIMIT)
+    llr = math.received(llr)
     z = code.lifting_size
-    full = np.zeros((len(llr), (code.systematic + code.rows) * z), np.float32)
+    full = np.zeros((len(llr), (code.systematic + code.rows) * z), llr.dtype)
     buffer = max(code.k - 2 * z, 0) + SHAPES[code.base_graph][0] * z
     sending_order = np.argsort(_before_interleaving(code), kind="stable")
     for start in range(0, code.n, buffer):  # each turn round the circular buffer sends a bit once
         bits = sending_order[start : start + buffer]
         full[:, code.positions[bits]] += llr[:, bits]
-    full[:, code.k : code.k + code.filler_bits] = KNOWN_LLR
+        full = math.again(full)
+    full[:, code.k : code.k + code.filler_bits] = math.known
     return full
 
 
@@ -70,10 +118,11 @@ def _before_interleaving(code):
     return row * (code.n // rows) + np.minimum(row, code.n % rows) + column
 
 
-def decode_reference(code, llr, max_iterations=20, alpha=0.8, early_stop=True):
-    """A-posteriori LLRs as `ldpc.decode` gives them in float32: same schedule, parameters, result and errors."""
-    check_decoder_parameters(max_iterations, alpha)
-    full = codeword_llr(code, llr)
+def decode_reference(code, llr, max_iterations=20, alpha=0.8, precision="float32", early_stop=True):
+    """A-posteriori LLRs as `ldpc.decode` gives them: same schedule, parameters, result and errors."""
+    check_decoder_parameters(max_iterations, alpha, precision)
+    math = _ARITHMETIC[precision](alpha)
+    full = codeword_llr(code, llr, math)
     channel = full.copy()
     z = code.lifting_size
     iterations, parity_ok = np.zeros(len(full), np.int32), np.zeros(len(full), bool)
@@ -82,7 +131,7 @@ def decode_reference(code, llr, max_iterations=20, alpha=0.8, early_stop=True):
         columns = np.flatnonzero(code.shifts[row] >= 0)[:, None]
         rows.append((row, columns * z + (np.arange(z) + code.shifts[row, columns]) % z))
     for b in range(len(full)):
-        messages = {row: np.zeros(index.shape, np.float32) for row, index in rows}
+        messages = {row: np.zeros(index.shape, full.dtype) for row, index in rows}
         for _ in range(max_iterations):
             for row, index in rows:
                 extrinsic = full[b][index] - messages[row]
@@ -90,13 +139,13 @@ def decode_reference(code, llr, max_iterations=20, alpha=0.8, early_stop=True):
                     extrinsic[-1] = channel[b][index[-1]]
                 magnitude = np.abs(extrinsic)
                 smallest, second = np.sort(magnitude, axis=0)[:2]
-                others = np.minimum(np.where(magnitude == smallest, second, smallest), np.float32(KNOWN_LLR))
-                sign = np.where(extrinsic < 0, np.float32(-1), np.float32(1))
-                messages[row] = np.float32(alpha) * others * (sign.prod(axis=0) * sign)
+                others = np.where(magnitude == smallest, second, smallest)
+                sign = np.where(extrinsic < 0, -1, 1).astype(full.dtype)
+                messages[row] = math.scaled(others) * (sign.prod(axis=0) * sign)
                 full[b][index] = extrinsic + messages[row]
             iterations[b] += 1
             values = [full[b][index] for _, index in rows]
             parity_ok[b] = all((v != 0).all() and not ((v < 0).sum(axis=0) % 2).any() for v in values)
             if parity_ok[b] and early_stop:
                 break
-    return DecodeResult(np.ascontiguousarray(full[:, : code.k]), iterations, parity_ok)
+    return DecodeResult(math.delivered(np.ascontiguousarray(full[:, : code.k])), iterations, parity_ok)

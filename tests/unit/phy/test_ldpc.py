@@ -51,12 +51,13 @@ def test_round_trip_without_noise(k, n, graph):
 
 @pytest.mark.parametrize("rate, esn0_db", [(1 / 3, 3.5), (2 / 3, 9.0), (5 / 6, 11.8)])
 @pytest.mark.parametrize("blocks", [1, 6])
-def test_decoder_equals_reference_bit_by_bit(rate, esn0_db, blocks):
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_decoder_equals_reference_bit_by_bit(rate, esn0_db, blocks, precision):
     code = ldpc.LdpcCode(200, round(200 / rate / 4) * 4)
     _, llr = noisy_llr(code, blocks, esn0_db, np.random.default_rng(3))
     for early_stop in (True, False):
-        fast = ldpc.decode(code, llr, 8, early_stop=early_stop)
-        slow = decode_reference(code, llr, 8, early_stop=early_stop)
+        fast = ldpc.decode(code, llr, 8, precision=precision, early_stop=early_stop)
+        slow = decode_reference(code, llr, 8, precision=precision, early_stop=early_stop)
         np.testing.assert_array_equal(fast.iterations, slow.iterations)
         np.testing.assert_array_equal(fast.parity_ok, slow.parity_ok)
         np.testing.assert_array_equal(fast.app_llr, slow.app_llr)

@@ -41,8 +41,7 @@ def test_groups_decode_as_each_code_alone(precision, blocks):
         together = ldpc.decode_groups(CODES, llrs, 8, precision=precision, early_stop=early_stop)
         for code, llr, result in zip(CODES, llrs, together, strict=True):
             assert_same(result, ldpc.decode(code, llr, 8, precision=precision, early_stop=early_stop))
-            if precision == "float32":
-                assert_same(result, decode_reference(code, llr, 8, early_stop=early_stop))
+            assert_same(result, decode_reference(code, llr, 8, precision=precision, early_stop=early_stop))
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])

@@ -1,8 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """LLR arithmetic of the decoder in two precisions behind one set of words.
 
-float32 follows `ldpc_reference` bit by bit. int8 holds LLRs in steps of 1 / INT8_STEPS nat and saturates.
+A row's messages and what reaches it are "messages", the a-posteriori LLRs of the columns are "totals". Both
+precisions follow `ldpc_reference` bit by bit.
+
+**int8** holds LLRs in steps of 1 / INT8_STEPS nat, messages in bytes and totals in 16-bit words. A total is at all
+times its channel LLR plus the newest message of each of its rows, without rounding: at most 30 rows meet in a column,
+so that it cannot overflow. (A total that saturates is no longer that sum. A message that falls takes its part from it
+and gives nothing back when it rises, until clear words decay to zeros.) A row reads totals cut to +-127. That changes
+none of its messages: where the cut bites, the extrinsic LLR is at least 127 less the message limit, and the limit is
+chosen so that everything from there on gives the largest message.
 """
+
+from functools import lru_cache
 
 from llvmlite import ir
 
@@ -11,14 +21,45 @@ from tokenlink.phy.ldpc_llvm.emit import F32, I8, I16, I32, constant, vector
 #: channel LLRs of float32 are clipped to this; known zeros (filler bits) and check messages are held to KNOWN_LLR
 LLR_LIMIT = 1e3
 KNOWN_LLR = 1e4
-#: int8: steps per nat, limits of channel LLRs and of check messages, and the value of a known zero, in steps
+#: int8: steps per nat; where totals are cut for a row; a known zero as received, and its total, which no sum of
+#: messages turns round
 INT8_STEPS = 6.0
-INT8_LLR_LIMIT = 80
-INT8_MESSAGE_LIMIT = 63
-INT8_KNOWN = 127
+INT8_CUT = INT8_KNOWN = 127
+INT8_KNOWN_TOTAL = 2**14
 #: adding this to a small float leaves the nearest integer in its low bits (ties to even)
 _ROUNDING = 1.5 * 2**23
 _ROUNDING_BITS = 0x4B400000
+
+
+def int8_eighths(alpha):
+    """The factor on check messages of int8 in eighths, 1..8."""
+    return min(max(round(alpha * 8), 1), 8)
+
+
+def _average(a, b):
+    return (a + b + 1) // 2
+
+
+def int8_scaled(magnitude, eighths, average=_average):
+    """eighths / 8 times a magnitude in whole steps, rounded up by 3/8 of a step in the mean.
+
+    One average per binary digit of the factor; its rounding makes 6/8 act like 0.8 on small magnitudes.
+    """
+    value = magnitude if eighths == 8 else None
+    for digit in range(0 if eighths == 8 else 3):
+        bit = (eighths >> digit) & 1
+        if bit or value is not None:
+            value = average(0 if value is None else value, magnitude if bit else 0)
+    return value
+
+
+@lru_cache(maxsize=8)
+def int8_message_limit(eighths):
+    """The largest check message that a magnitude of 127 less this message still gives, in steps.
+
+    Channel LLRs are clipped below it, so that a row that is sure overrules a channel LLR that is sure of the wrong bit.
+    """
+    return max(limit for limit in range(64) if int8_scaled(INT8_CUT - limit, eighths) >= limit)
 
 
 class Float32:
@@ -32,18 +73,32 @@ class Float32:
     """
 
     element, size, integer, known = F32, 4, I32, KNOWN_LLR
+    total_element, total_size = F32, 4
 
     def __init__(self, code, width, alpha):
         self.code, self.b, self.alpha = code, code.b, alpha
         self.vector, self.integers = vector(self.element, width), vector(self.integer, width)
+        self.totals = vector(self.total_element, width)
 
-    def difference(self, a, b):
-        """a - b."""
-        return self.b.fsub(a, b)
+    def widened(self, received):
+        """Totals of received LLRs."""
+        return received
 
-    def total(self, a, b):
-        """a + b."""
-        return self.b.fadd(a, b)
+    def narrowed(self, total):
+        """Totals as messages: sign and zero are kept."""
+        return total
+
+    def extrinsic(self, total, message):
+        """What a total says without a message that is part of it."""
+        return self.b.fsub(total, message)
+
+    def updated(self, total, extrinsic, old, new):
+        """A total in which a new message takes the place of an old one."""
+        return self.b.fadd(extrinsic, new)
+
+    def posterior(self, received, message):
+        """A-posteriori LLR, as a message, of a bit with one check."""
+        return self.b.fadd(received, message)
 
     def magnitude(self, a):
         """Absolute value."""
@@ -91,17 +146,37 @@ class Float32:
 
 
 class Int8(Float32):
-    """int8 LLRs; `alpha` is rounded to eighths (see `scaled`)."""
+    """Messages in int8, totals in int16; `alpha` is rounded to eighths."""
 
     element, size, integer, known = I8, 1, I8, INT8_KNOWN
+    total_element, total_size = I16, 2
 
-    def difference(self, a, b):
-        """a - b, saturating."""
-        return self.code.intrinsic("ssub.sat", a, b)
+    @property
+    def _llr_limit(self):
+        return int8_message_limit(int8_eighths(self.alpha)) - 1
 
-    def total(self, a, b):
-        """a + b, saturating."""
-        return self.code.intrinsic("sadd.sat", a, b)
+    def widened(self, received):
+        """Totals of received LLRs."""
+        total, known = self.b.sext(received, self.totals), constant(self.totals, INT8_KNOWN)
+        return self.b.select(self.b.icmp_signed("==", total, known), constant(self.totals, INT8_KNOWN_TOTAL), total)
+
+    def narrowed(self, total):
+        """Totals as messages, saturating."""
+        low, high = constant(self.totals, -128), constant(self.totals, INT8_CUT)
+        total = self.b.select(self.b.icmp_signed(">", total, low), total, low)
+        return self.b.trunc(self.b.select(self.b.icmp_signed("<", total, high), total, high), self.vector)
+
+    def extrinsic(self, total, message):
+        """What a total says without a message that is part of it, saturating."""
+        return self.code.intrinsic("ssub.sat", self.narrowed(total), message)
+
+    def updated(self, total, extrinsic, old, new):
+        """A total in which a new message takes the place of an old one: the difference fits a byte."""
+        return self.b.add(total, self.b.sext(self.b.sub(new, old), self.totals))
+
+    def posterior(self, received, message):
+        """A-posteriori LLR of a bit with one check, saturating."""
+        return self.code.intrinsic("sadd.sat", received, message)
 
     def magnitude(self, a):
         """Absolute value as an unsigned byte: -128 gives 128."""
@@ -125,23 +200,14 @@ class Int8(Float32):
         return a
 
     def scaled(self, magnitude):
-        """Check message of a magnitude: alpha in binary digits, one halving average (rounded up) per digit.
-
-        The averages round up by 3/8 of a step in the mean, so that 6/8 acts like 0.8 on small magnitudes.
-        """
-        eighths = min(max(round(self.alpha * 8), 1), 8)
-        zero = constant(magnitude.type, 0)
-        value = magnitude if eighths == 8 else zero
-        started = eighths == 8
-        for digit in range(0 if started else 3):
-            bit = (eighths >> digit) & 1
-            started = started or bool(bit)
-            if started:
-                value = self._average(value, magnitude if bit else zero)
-        return self.smaller(value, constant(magnitude.type, INT8_MESSAGE_LIMIT))
+        """Check message of a magnitude, before its sign: alpha in eighths, up to the limit."""
+        eighths = int8_eighths(self.alpha)
+        value = int8_scaled(magnitude, eighths, self._average)
+        return self.smaller(value, constant(magnitude.type, int8_message_limit(eighths)))
 
     def _average(self, a, b):
-        """(a + b + 1) / 2 of unsigned bytes; the form backends know as one instruction."""
+        """(a + b + 1) / 2 of unsigned bytes or 0; the form backends know as one instruction."""
+        a, b = (constant(self.vector, 0) if value == 0 else value for value in (a, b))
         wide = vector(I16, a.type.count)
         total = self.b.add(self.b.add(self.b.zext(a, wide), self.b.zext(b, wide)), constant(wide, 1))
         return self.b.trunc(self.b.lshr(total, constant(wide, 1)), a.type)
@@ -153,7 +219,7 @@ class Int8(Float32):
 
     def received(self, llr):
         """Channel LLRs (float32) rounded to steps and clipped."""
-        b, limit = self.b, INT8_LLR_LIMIT
+        b, limit = self.b, self._llr_limit
         steps = b.fmul(llr, constant(llr.type, INT8_STEPS))
         low, high = constant(llr.type, -limit), constant(llr.type, limit)
         steps = b.select(b.fcmp_ordered(">", steps, low), steps, low)
@@ -167,7 +233,7 @@ class Int8(Float32):
     def again(self, before, llr):
         """Sum of two channel LLRs of one repeated bit, clipped like one."""
         b, total = self.b, self.code.intrinsic("sadd.sat", before, llr)
-        low, high = constant(total.type, -INT8_LLR_LIMIT), constant(total.type, INT8_LLR_LIMIT)
+        low, high = constant(total.type, -self._llr_limit), constant(total.type, self._llr_limit)
         total = b.select(b.icmp_signed(">", total, low), total, low)
         return b.select(b.icmp_signed("<", total, high), total, high)
 

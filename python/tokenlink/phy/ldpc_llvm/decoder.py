@@ -35,7 +35,13 @@ BLOCK = Block()
 
 def workspace_bytes(spec):
     """Bytes of workspace a kernel needs; aligned to 64, and zero before the first call."""
-    return Layout(spec, ARITHMETIC[spec.precision].size).total
+    return layout_of(spec).total
+
+
+def layout_of(spec):
+    """Where a kernel keeps its numbers: Layout."""
+    kind = ARITHMETIC[spec.precision]
+    return Layout(spec, kind.size, kind.total_size)
 
 
 def emit_decoder(spec):
@@ -52,7 +58,7 @@ def emit_decoder(spec):
     """
     module = ir.Module("ldpc_decoder")
     kind = ARITHMETIC[spec.precision]
-    layout = Layout(spec, kind.size)
+    layout = layout_of(spec)
 
     def arithmetic(code):
         return kind(code, layout.width, spec.alpha)

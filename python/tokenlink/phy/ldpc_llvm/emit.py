@@ -70,6 +70,8 @@ class Code:
 
     def times(self, value, factor):
         """An i64 value times a Python integer or another i64 value."""
+        if factor == 1:
+            return value
         return self.b.mul(value, constant(I64, factor) if isinstance(factor, int) else factor)
 
     def address(self, base, *offsets):

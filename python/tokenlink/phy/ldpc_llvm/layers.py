@@ -21,7 +21,8 @@ def emit_iteration(module, layout, arithmetic):
 
 def update_row(c, math, layout, row, v):
     """Min-sum update of one vector of a row's checks, all in registers."""
-    extrinsic = [read_extrinsic(c, math, layout, edge, v) for edge in row.edges]
+    read = [read_edge(c, math, layout, edge, v) for edge in row.edges]
+    extrinsic = [value for _, _, value in read]
     channel = None
     if row.parity is not None:
         channel = c.load(math.vector, c.workspace, layout.column(row.parity), v, align=layout.step)
@@ -34,22 +35,32 @@ def update_row(c, math, layout, row, v):
         is_smallest = math.equal(math.magnitude(value), smallest)
         return math.signed(c.b.select(is_smallest, to_smallest, to_others), math.bits(value))
 
-    for edge, value in zip(row.edges, extrinsic, strict=True):
-        message = message_to(value)
-        c.store(message, c.workspace, layout.message(edge.message), v, align=layout.step)
-        c.store(math.total(value, message), c.workspace, layout.column(edge.column), v, align=math.size)
+    for edge, (total, old, value) in zip(row.edges, read, strict=True):
+        new = message_to(value)
+        c.store(new, c.workspace, layout.message(edge.message), v, align=layout.step)
+        store_total(c, math, math.updated(total, value, old, new), layout.column(edge.column), v)
     if channel is not None:
         with c.when(c.tracked):
-            posterior = math.total(channel, message_to(channel))
+            posterior = math.posterior(channel, message_to(channel))
             c.store(posterior, c.workspace, layout.parity(row.number), v, align=layout.step)
 
 
-def read_extrinsic(c, math, layout, edge, v):
-    """A column in the row's rotation, less what this row said last time."""
-    posterior = c.load(math.vector, c.workspace, layout.column(edge.column) + layout.bits(edge.read), v,
-                       align=math.size)
-    return math.difference(posterior, c.load(math.vector, c.workspace, layout.message(edge.message), v,
-                                             align=layout.step))
+def read_edge(c, math, layout, edge, v):
+    """A column's total in the row's rotation, what this row said to it last time, and the total without that."""
+    total = load_total(c, math, layout.column(edge.column) + layout.bits(edge.read, math.total_size), v)
+    old = c.load(math.vector, c.workspace, layout.message(edge.message), v, align=layout.step)
+    return total, old, math.extrinsic(total, old)
+
+
+def load_total(c, math, start, v, align=None):
+    """Totals of the elements whose messages lie `v` bytes behind the start of theirs; `start` is that of the totals."""
+    return c.load(math.totals, c.workspace, start, c.times(v, math.total_size // math.size),
+                  align=align or math.total_size)
+
+
+def store_total(c, math, total, start, v):
+    """The inverse of `load_total`."""
+    c.store(total, c.workspace, start, c.times(v, math.total_size // math.size), align=math.total_size)
 
 
 def two_smallest(c, math, values):
@@ -68,9 +79,9 @@ def extend_column(c, math, layout, column, count):
     """Repeat the first `count` bits of a column behind its end."""
     start = layout.column(column)
     if count:
-        with c.loop(layout.bits(count), layout.step) as v:
-            head = c.load(math.vector, c.workspace, start, v, align=layout.step)
-            c.store(head, c.workspace, start + layout.length * math.size, v, align=math.size)
+        with c.loop(layout.bits(count, math.size), layout.step) as v:
+            head = load_total(c, math, start, v)
+            store_total(c, math, head, start + layout.length * math.total_size, v)
 
 
 def emit_extend(module, layout, arithmetic):
@@ -102,14 +113,16 @@ def emit_check_parity(module, layout, arithmetic):
     own_rows = lane_state(layout.own_rows)
     for row in schedule.rows:
         places = [layout.column(e.column) + layout.bits((int(schedule.shifts[row.number, e.column])
-                                                         - schedule.resting[e.column]) % z) for e in row.edges]
-        places += [] if row.parity is None else [layout.parity(row.number)]
+                                                         - schedule.resting[e.column]) % z, math.total_size)
+                  for e in row.edges]
         counts = c.b.icmp_signed(">", own_rows, constant(math.integers, row.number))
 
-        def check(v, places=places, counts=counts, real=None):
+        def check(v, row=row, places=places, counts=counts, real=None):
             parity = smallest = None
-            for place in places:
-                bits = c.load(math.integers, c.workspace, place, v)
+            values = [math.narrowed(load_total(c, math, place, v)) for place in places]
+            if row.parity is not None:
+                values.append(c.load(math.vector, c.workspace, layout.parity(row.number), v, align=layout.step))
+            for bits in map(math.bits, values):
                 parity = bits if parity is None else c.b.xor(parity, bits)
                 smallest = bits if smallest is None else c.intrinsic("umin", smallest, bits)
             fails = c.b.or_(c.b.icmp_signed("<", parity, zero), c.b.icmp_unsigned("==", smallest, zero))

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Received LLRs into the decoder's columns: de-interleaving, rate de-matching, and the blocks side by side."""
 
+from contextlib import contextmanager
+
 from llvmlite import ir
 
 from tokenlink.phy.ldpc_llvm.emit import BIT, BYTES, F32, I64, Code, constant, vector
+from tokenlink.phy.ldpc_llvm.layers import load_total, store_total
 
 
 def emit_receive(module, layout, arithmetic):
@@ -112,17 +115,15 @@ def emit_load_lanes(module, layout, arithmetic):
     math = arithmetic(c)
     fresh = c.load(math.integers, c.workspace, layout.fresh, align=layout.step)
     load_this = c.b.icmp_unsigned("!=", fresh, constant(math.integers, 0))
-    starts = c.table("load_starts", [layout.column(j) for j in range(layout.schedule.columns)])
-    turns = c.table("load_turns", [layout.bits(rotation) for rotation in layout.schedule.resting])
-    with c.loop(layout.schedule.columns) as j:
-        start, turn = (c.load(I64, table, c.times(j, 8), align=8) for table in (starts, turns))
-        with c.loop(layout.span, layout.step) as v:
-            c.store(lanes_side_by_side(c, math, layout, j, v), c.workspace, layout.turning, v, align=layout.step)
-        with c.loop(layout.span, layout.step) as v:  # after the first, whose last vector reaches into the second
-            value = c.load(math.vector, c.workspace, layout.turning, v, align=layout.step)
-            c.store(value, c.workspace, layout.turning + layout.length * math.size, v, align=math.size)
-        with c.loop(layout.span, layout.step) as v:
-            new = c.load(math.vector, c.workspace, layout.turning, turn, v, align=math.size)
+    schedule = layout.schedule
+    starts = c.table("load_starts", [layout.column(j) for j in range(schedule.columns)])
+    turns = c.table("load_turns", [layout.bits(rotation, math.size) for rotation in schedule.resting])
+    with c.loop(schedule.core) as j:
+        with turned_column(c, math, layout, j, starts, turns) as (v, start, new):
+            old = load_total(c, math, start, v, align=layout.step)
+            store_total(c, math, c.b.select(load_this, math.widened(new), old), start, v)
+    with c.loop(schedule.columns, 1, schedule.core) as j:
+        with turned_column(c, math, layout, j, starts, turns) as (v, start, new):
             old = c.load(math.vector, c.workspace, start, v, align=layout.step)
             c.store(c.b.select(load_this, new, old), c.workspace, start, v, align=layout.step)
     start, length = layout.message_area
@@ -133,6 +134,19 @@ def emit_load_lanes(module, layout, arithmetic):
     c.b.call(module.globals["extend_columns"], [c.workspace])
     c.b.ret_void()
     return c.function
+
+
+@contextmanager
+def turned_column(c, math, layout, column, starts, turns):
+    """Write a loop over a column (an i64) of all codewords; yields byte offset, start, and LLRs in its rotation."""
+    start, turn = (c.load(I64, table, c.times(column, 8), align=8) for table in (starts, turns))
+    with c.loop(layout.span, layout.step) as v:
+        c.store(lanes_side_by_side(c, math, layout, column, v), c.workspace, layout.turning, v, align=layout.step)
+    with c.loop(layout.span, layout.step) as v:  # after the first, whose last vector reaches into the second
+        value = c.load(math.vector, c.workspace, layout.turning, v, align=layout.step)
+        c.store(value, c.workspace, layout.turning + layout.length * math.size, v, align=math.size)
+    with c.loop(layout.span, layout.step) as v:
+        yield v, start, c.load(math.vector, c.workspace, layout.turning, turn, v, align=math.size)
 
 
 def lanes_side_by_side(c, math, layout, column, v):

@@ -113,13 +113,18 @@ class Schedule:
 class Layout:
     """Byte offsets in a kernel's workspace.
 
+    Parameters
+    ----------
+    spec : KernelSpec
+    size, total_size : int   bytes of a message or received LLR, and of a total; core columns hold totals
+
     Attributes
     ----------
     width : int     vector lanes; `step` bytes of a vector
     length : int    elements of a column, lifting_size * lanes; `span` its bytes in whole vectors
     """
 
-    def __init__(self, spec, size):
+    def __init__(self, spec, size, total_size):
         self.spec, self.size, self.schedule = spec, size, Schedule(spec)
         self.step = spec.vector_bytes
         self.width = self.step // size
@@ -129,7 +134,8 @@ class Layout:
         self._end = 0
         schedule, lanes = self.schedule, spec.lanes
         long = 2 * self.length * size + 2 * self.step
-        self._columns = [self._take(long if j < schedule.core else self.span) for j in range(schedule.columns)]
+        self._columns = [self._take(long * total_size // size if j < schedule.core else self.span)
+                         for j in range(schedule.columns)]
         self._messages = [self._take(self.span) for _ in range(schedule.messages)]
         #: a-posteriori LLRs of the parity bits of extension rows
         self._parity = [self._take(self.span) for _ in range(schedule.core, schedule.columns)]
@@ -156,9 +162,9 @@ class Layout:
         start, self._end = self._end, self._end + self._round(size)
         return start
 
-    def bits(self, count):
-        """Bytes that `count` bits of all lanes take."""
-        return count * self.spec.lanes * self.size
+    def bits(self, count, size):
+        """Bytes that `count` bits of all lanes take, `size` bytes an element."""
+        return count * self.spec.lanes * size
 
     def column(self, j):
         """Where column j starts."""

@@ -2,6 +2,7 @@
 """The decoder's columns back to float32 a-posteriori LLRs of the info bits, block by block."""
 
 from tokenlink.phy.ldpc_llvm.emit import BYTES, F32, I64, Code, constant
+from tokenlink.phy.ldpc_llvm.layers import load_total
 
 
 def emit_store_lanes(module, layout, arithmetic, block):
@@ -14,13 +15,13 @@ def emit_store_lanes(module, layout, arithmetic, block):
     z, schedule = layout.spec.lifting_size, layout.schedule
     outputs = [output_of(c, layout, lane, block) for lane in range(layout.spec.lanes)]
     bits = layout.width // layout.spec.lanes
-    starts = c.table("store_starts", [layout.column(j) + layout.bits(-schedule.resting[j] % z)
+    starts = c.table("store_starts", [layout.column(j) + layout.bits(-schedule.resting[j] % z, math.total_size)
                                       for j in range(schedule.systematic)])
     columns_in_use = c.b.udiv(c.sum(c.info_bits, z - 1), constant(I64, z))
     with c.loop(columns_in_use) as j:
         start = c.load(I64, starts, c.times(j, 8), align=8)
         with c.loop(layout.vectors) as v:
-            value = c.load(math.vector, c.workspace, start, c.times(v, layout.step), align=math.size)
+            value = load_total(c, math, start, c.times(v, layout.step))
             deliver(c, math, layout, value, outputs, c.sum(c.times(v, bits), c.times(j, z)))
     c.b.ret_void()
     return c.function
