@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which blocks go through which kernel together, prepared once for codes and counts that come again and again."""
 
-import threading
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
 from tokenlink.phy.ldpc_llvm.decoder import BLOCK
 from tokenlink.phy.ldpc_llvm.kernels import decoder_kernel
+from tokenlink.phy.ldpc_llvm.workspace import Pool
 
 #: precision -> elements of a column (lifting_size * lanes) up to which more lanes make a kernel faster
 FULL_COLUMN = {"float32": 160, "int8": 1200}
@@ -73,7 +73,7 @@ class Run:
         own = np.repeat(np.arange(len(codes)), counts)
         self._which = np.stack([own, np.full(self.total, len(codes))], axis=1)
         self._offsets = self._blocks[:, : _OUTPUT + 1].copy()
-        self._local = threading.local()
+        self._tables = Pool(partial(_Table, self._blocks, len(members)))
 
     def decode(self, arrays, max_iterations, early_stop):
         """Decode the members' arrays, C-contiguous float32 [B_i, n_i].
@@ -86,21 +86,22 @@ class Run:
         ------
         ValueError   an LLR is NaN
         """
-        own, output = self._own_blocks(), np.empty((self.total, self.k), np.float32)
-        own.addresses[:] = [*[arrays[i].ctypes.data for i in self.members], output.ctypes.data]
-        np.add(own.addresses.take(self._which), self._offsets, out=own.pointers)
-        n_bad = self._kernel.decode(own.address, self.total, self.k, self.longest, max_iterations, early_stop)
-        if n_bad:
-            raise ValueError("llr holds NaN")
-        return output, own.iterations.astype(np.int32), own.parity.astype(bool)
+        table, output = self._tables.take(), np.empty((self.total, self.k), np.float32)
+        try:
+            table.addresses[:] = [*[arrays[i].ctypes.data for i in self.members], output.ctypes.data]
+            np.add(table.addresses.take(self._which), self._offsets, out=table.pointers)
+            n_bad = self._kernel.decode(table.address, self.total, self.k, self.longest, max_iterations, early_stop)
+            if n_bad:
+                raise ValueError("llr holds NaN")
+            return output, table.iterations.astype(np.int32), table.parity.astype(bool)
+        finally:
+            self._tables.give(table)
 
-    def _own_blocks(self):
-        """The array of blocks of this thread and views of it; all but pointers and results stays what it is."""
-        own = self._local
-        if not hasattr(own, "blocks"):
-            own.blocks = self._blocks.copy()
-            own.address = own.blocks.ctypes.data
-            own.addresses = np.zeros(len(self.members) + 1, np.int64)
-            own.pointers = own.blocks[:, : _OUTPUT + 1]
-            own.iterations, own.parity = own.blocks[:, _ITERATIONS], own.blocks[:, _PARITY]
-        return own
+
+class _Table:
+    """The array of blocks of one call and views of it; all but pointers and results stays what it is."""
+
+    def __init__(self, blocks, members):
+        own = blocks.copy()
+        self.address, self.addresses = own.ctypes.data, np.zeros(members + 1, np.int64)
+        self.pointers, self.iterations, self.parity = own[:, : _OUTPUT + 1], own[:, _ITERATIONS], own[:, _PARITY]

@@ -4,28 +4,20 @@
 import ctypes
 import hashlib
 import threading
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-
-import numpy as np
 
 from tokenlink.phy import nr_tables
 from tokenlink.phy.ldpc_llvm import cache, target
 from tokenlink.phy.ldpc_llvm.arithmetic import ARITHMETIC
 from tokenlink.phy.ldpc_llvm.decoder import emit_decoder, workspace_bytes
 from tokenlink.phy.ldpc_llvm.encoder import EncoderLayout, EncoderSpec, emit_encoder
-from tokenlink.phy.ldpc_llvm.schedule import ALIGNMENT, KernelSpec
+from tokenlink.phy.ldpc_llvm.schedule import KernelSpec
+from tokenlink.phy.ldpc_llvm.workspace import Pool, Workspace
 
 _LOCK = threading.RLock()
 _KERNELS = {}
 _POINTER, _NUMBER = ctypes.c_void_p, ctypes.c_int64
-
-
-def aligned_zeros(size):
-    """uint8 [size] zeros that start at a multiple of 64 bytes."""
-    raw = np.zeros(size + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size]
 
 
 @lru_cache(maxsize=1)
@@ -76,23 +68,19 @@ class Engine:
 
 
 class _Kernel:
-    """A compiled function with a workspace per thread, and scratch for the longest block so far."""
+    """A compiled function, and a workspace for each call that runs at once."""
 
     def __init__(self, engine, name, pointers, numbers, workspace_size):
         self.engine = engine
-        self._call = engine.function(name, *[_POINTER] * pointers, *[_NUMBER] * numbers)
-        self._workspace_size = workspace_size
-        self._local = threading.local()
+        self._function = engine.function(name, *[_POINTER] * pointers, *[_NUMBER] * numbers)
+        self._workspaces = Pool(partial(Workspace, workspace_size))
 
-    def _buffers(self, scratch):
-        local = self._local
-        if not hasattr(local, "workspace"):
-            local.workspace, local.size = aligned_zeros(self._workspace_size), -1
-            local.workspace_address = local.workspace.ctypes.data
-        if local.size < scratch:
-            local.scratch, local.size = aligned_zeros(scratch + 2 * ALIGNMENT), scratch
-            local.scratch_address = local.scratch.ctypes.data
-        return local.workspace_address, local.scratch_address
+    def _call(self, scratch, *arguments):
+        workspace = self._workspaces.take().with_scratch(scratch)
+        try:
+            return self._function(workspace.address, workspace.scratch_address, *arguments)
+        finally:
+            self._workspaces.give(workspace)
 
 
 class DecoderKernel(_Kernel):
@@ -113,8 +101,7 @@ class DecoderKernel(_Kernel):
 
         Results go into it. Returns how many blocks hold NaN.
         """
-        workspace, received = self._buffers(4 * longest)
-        return self._call(workspace, received, blocks, count, info_bits, max_iterations, early)
+        return self._call(4 * longest, blocks, count, info_bits, max_iterations, early)
 
 
 class EncoderKernel(_Kernel):
@@ -125,10 +112,8 @@ class EncoderKernel(_Kernel):
 
     def encode(self, info_bits, coded_bits):
         """Encode uint8 [B, k] into uint8 [B, n], both C-contiguous; returns whether all info bits were 0 or 1."""
-        workspace, sending = self._buffers(coded_bits.shape[1])
-        count, k = info_bits.shape
-        return not self._call(workspace, sending, info_bits.ctypes.data, coded_bits.ctypes.data, count, k,
-                              coded_bits.shape[1])
+        (count, k), n = info_bits.shape, coded_bits.shape[1]
+        return not self._call(n, info_bits.ctypes.data, coded_bits.ctypes.data, count, k, n)
 
 
 def decoder_kernel(base_graph, lifting_size, rows, lanes, precision, bits_per_symbol, alpha, level=None):
