@@ -8,50 +8,47 @@
 """
 
 import hashlib
-import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from tokenlink.files.settings import shortened
+from tokenlink.models.artifact_files import (
+    DEFAULT_DIR,
+    FILES,
+    ArtifactContentError,
+    ArtifactError,
+    ArtifactHashError,
+    ArtifactMissingError,
+    ArtifactTruncatedError,
+    VocabSizeError,
+    read_description,
+    read_manifest,
+    read_metrics,
+    sha256_of,
+    verify,
+    write_json,
+)
 from tokenlink.models.completion import Completion, CompletionConfig
 from tokenlink.models.head import HeadConfig, TrafficHead
 from tokenlink.models.tokenizer import Tokenizer, TokenizerConfig
 
-DEFAULT_DIR = Path(__file__).resolve().parents[3] / "artifacts"
+__all__ = [
+    "DEFAULT_DIR", "FILES", "MODELS", "ArtifactContentError", "ArtifactError", "ArtifactHashError",
+    "ArtifactMissingError", "ArtifactTruncatedError", "Check", "VocabSizeError", "check_all", "codes_sha256", "load",
+    "read_description", "read_manifest", "read_metrics", "save_artifact", "sha256_of", "verify", "write_json",
+]  # fmt: skip
 MODELS = {
     "tokenizer": (Tokenizer, TokenizerConfig),
     "completion": (Completion, CompletionConfig),
     "head": (TrafficHead, HeadConfig),
 }
-FILES = ("weights.safetensors", "config.json", "metrics.json")
-
-
-class ArtifactError(Exception):
-    """Weights cannot be used; the message says which and what to do."""
-
-
-class ArtifactMissingError(ArtifactError):
-    """A file of the artifact, or its entry in the manifest, is not there."""
-
-
-class ArtifactTruncatedError(ArtifactError):
-    """A file is shorter than the manifest says."""
-
-
-class ArtifactHashError(ArtifactError):
-    """A file's SHA-256 differs from the manifest."""
-
-
-class ArtifactContentError(ArtifactError):
-    """The description or the tensors do not fit the model."""
-
-
-class VocabSizeError(ArtifactError):
-    """The weights are for another codebook size."""
+#: largest values in a configuration: of what is built one after the other, and of every other whole number
+MAX_BLOCKS, MAX_SIZE = 64, 2**15
 
 
 @dataclass(frozen=True)
@@ -63,15 +60,6 @@ class Check:
     message: str = ""
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file as hexadecimal text."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def codes_sha256(tokenizer: Tokenizer) -> str:
     """SHA-256 of all that decides which tokens a picture gets; another decoder leaves it as it is."""
     digest = hashlib.sha256()
@@ -80,24 +68,6 @@ def codes_sha256(tokenizer: Tokenizer) -> str:
             digest.update(key.encode())
             digest.update(value.detach().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def write_json(path: Path, content: dict) -> None:
-    """Write JSON so that a reader sees either the old or the new file."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
-    os.replace(temporary, path)
-
-
-def read_manifest(root: Path = DEFAULT_DIR) -> dict:
-    """The manifest: {artifact name: {file name: {"bytes": int, "sha256": str}}}."""
-    path = Path(root) / "manifest.json"
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise ArtifactMissingError(f"no manifest at {path}: fetch the artifacts or train them") from None
-    except ValueError as error:
-        raise ArtifactContentError(f"{path} is not JSON: {error}") from None
 
 
 def save_artifact(
@@ -122,13 +92,20 @@ def save_artifact(
     -------
     Path
         The artifact's folder.
+
+    Raises
+    ------
+    ArtifactContentError
+        A weight is not finite; nothing is written.
     """
     root = Path(root)
     folder = root / name
+    tensors = {key: value.contiguous().clone() for key, value in model.state_dict().items()}
+    _check_finite(name, tensors)
     folder.mkdir(parents=True, exist_ok=True)
     description = description | _token_origin(name, model, root)
     temporary = folder / "weights.safetensors.part"
-    save_file({key: value.contiguous().clone() for key, value in model.state_dict().items()}, temporary)
+    save_file(tensors, temporary)
     os.replace(temporary, folder / "weights.safetensors")
     write_json(folder / "config.json", {"model": name, "config": model.config_dict(), **description})
     write_json(folder / "metrics.json", metrics)
@@ -144,26 +121,9 @@ def _token_origin(name, model, root):
     """What ties models to the tokens they were trained on: the tokenizer's own mark, or that of the one beside."""
     if name == "tokenizer":
         return {"codes_sha256": codes_sha256(model)}
-    beside = Path(root) / "tokenizer" / "config.json"
-    mark = json.loads(beside.read_text()).get("codes_sha256") if beside.is_file() else None
+    there = (Path(root) / "tokenizer" / "config.json").is_file()
+    mark = read_description("tokenizer", root).get("codes_sha256") if there else None
     return {"tokenizer_sha256": mark} if mark else {}
-
-
-def verify(name: str, root: Path = DEFAULT_DIR) -> None:
-    """Compare every file of an artifact with the manifest; raises an `ArtifactError` by name of the fault."""
-    root = Path(root)
-    entry = read_manifest(root).get(name)
-    if entry is None:
-        raise ArtifactMissingError(f"{name} is not in {root / 'manifest.json'}: train it with `./twist train {name}`")
-    for file, expected in entry.items():
-        path = root / name / file
-        if not path.is_file():
-            raise ArtifactMissingError(f"{path} is missing: fetch it again or run `./twist train {name}`")
-        size = path.stat().st_size
-        if size < expected["bytes"]:
-            raise ArtifactTruncatedError(f"{path} has {size} of {expected['bytes']} bytes: fetch it again")
-        if sha256_of(path) != expected["sha256"]:
-            raise ArtifactHashError(f"{path} does not match the SHA-256 of the manifest: fetch it again")
 
 
 def load(name: str, root: Path = DEFAULT_DIR, vocab_size: int | None = None) -> torch.nn.Module:
@@ -182,32 +142,78 @@ def load(name: str, root: Path = DEFAULT_DIR, vocab_size: int | None = None) -> 
     -------
     Module
         The model with its weights.
+
+    Raises
+    ------
+    ArtifactError
+        By name of the fault: a file or its entry in the manifest is missing or wrong, a size is out of bounds, the
+        configuration does not fit the weights, or a weight is not finite.
     """
     verify(name, root)
-    folder = Path(root) / name
-    model_class, config_class = MODELS[name]
-    try:
-        config = config_class(**json.loads((folder / "config.json").read_text())["config"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactContentError(f"{folder / 'config.json'} does not describe a {name}: {error}") from None
+    model_class, _ = MODELS[name]
+    config, weights = read_config(name, root), Path(root) / name / "weights.safetensors"
     if vocab_size is not None and config.vocab_size != vocab_size:
         raise VocabSizeError(f"{name} has {config.vocab_size} codes, {vocab_size} are expected")
-    model = model_class(config)
     try:
-        model.load_state_dict(load_file(folder / "weights.safetensors"))
-    except (RuntimeError, SafetensorError) as error:
-        raise ArtifactContentError(f"weights of {name} do not fit its configuration: {error}") from None
+        with torch.device("meta"):  # shapes without memory: nothing is built that the file does not hold
+            _check_shapes(model_class(config), weights)
+        tensors = load_file(weights)
+        _check_finite(name, tensors)
+        model = model_class(config)
+        model.load_state_dict(tensors)
+    except ArtifactError:
+        raise
+    except Exception as error:  # whatever a library makes of sizes that do not go together
+        raise ArtifactContentError(f"weights of {name} do not fit its configuration: {shortened(error)}") from None
     return model.eval()
 
 
-def read_description(name: str, root: Path = DEFAULT_DIR) -> dict:
-    """Configuration, training command and data origin of an artifact."""
-    return json.loads((Path(root) / name / "config.json").read_text())
+def read_config(name: str, root: Path = DEFAULT_DIR):
+    """Configuration of a model, every value of its type and within bounds; ArtifactError names one that is not."""
+    path, config_class = Path(root) / name / "config.json", MODELS[name][1]
+    raw = read_description(name, root).get("config")
+    if not isinstance(raw, dict):
+        raise ArtifactContentError(f"{path} does not describe a {name}: config is {shortened(raw)}")
+    known = {entry.name: entry.type for entry in fields(config_class)}
+    for field, value in raw.items():
+        if field not in known:
+            raise ArtifactContentError(f"{path} does not describe a {name}: {field[:80]} is unknown")
+        low, high = (0, MAX_BLOCKS) if "blocks" in field or "layers" in field else (1, MAX_SIZE)
+        if known[field] in (int, "int"):
+            fits, legal = type(value) is int and low <= value <= high, f"a whole number in {low}..{high}"
+        else:
+            fits, legal = type(value) in (int, float) and abs(value) <= MAX_SIZE, f"a number within {MAX_SIZE}"
+        if not fits:
+            raise ArtifactContentError(f"{path}: {field} is {shortened(value)}, expected {legal}")
+    return config_class(**raw)
 
 
-def read_metrics(name: str, root: Path = DEFAULT_DIR) -> dict:
-    """The metrics stored beside the weights."""
-    return json.loads((Path(root) / name / "metrics.json").read_text())
+def _check_shapes(model, path):
+    """Compare a model without memory with the header of its weights."""
+    expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    with safe_open(path, "pt") as file:
+        there = {key: file.get_slice(key) for key in file.keys()}
+        found = {key: tuple(part.get_shape()) for key, part in there.items()}
+        kinds = {part.get_dtype() for part in there.values()}
+    wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
+    if wrong:
+        key = wrong[0]
+        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        reason = f"{key[:80]} is {shortened(found.get(key))} there, {shortened(expected.get(key))} by the configuration"
+        raise ArtifactContentError(f"{path} and its configuration do not fit: {reason}{more}")
+    if kinds != {"F32"}:
+        raise ArtifactContentError(f"{path} holds {', '.join(sorted(kinds))}, expected F32")
+
+
+def _check_finite(name, tensors):
+    wrong = {key: int((~torch.isfinite(value)).sum()) for key, value in tensors.items()}
+    wrong = {key: count for key, count in wrong.items() if count}
+    if wrong:
+        key = min(wrong)
+        raise ArtifactContentError(
+            f"weights of {name} are not finite: {wrong[key]} of {tensors[key].numel()} numbers of {key}, in "
+            f"{len(wrong)} of {len(tensors)} tensors; fetch them again or train them"
+        )
 
 
 def check_all(root: Path = DEFAULT_DIR) -> list[Check]:
