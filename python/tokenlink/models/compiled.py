@@ -29,7 +29,7 @@ from tokenlink.models.head import TrafficLogits
 
 OPSET = 17
 TORCH, ONNX_RUNTIME = "torch", "onnxruntime"
-_SOURCES = ("compiled", "completion", "folded", "head", "layers", "tokenizer")
+_SOURCES = ("compiled", "completion", "folded", "head", "layers", "tokenizer", "tokenizer_networks")
 
 
 def best_engine() -> str:

@@ -31,6 +31,36 @@ class ConvBlock(nn.Module):
         return x + self.down(F.gelu(self.up(self.norm(self.depthwise(x)))))
 
 
+class BottleneckBlock(nn.Module):
+    """A full 3 x 3 convolution in half the channels, residual; normalised per batch, which inference folds away.
+
+    Parameters
+    ----------
+    dim : int
+        Channels in and out, even.
+
+    Notes
+    -----
+    He et al., Deep residual learning for image recognition, fig. 5 right; starts as the identity.
+    """
+
+    def __init__(self, dim: int):
+        super().__init__()
+        narrow = dim // 2
+        self.down = nn.Conv2d(dim, narrow, 1, bias=False)
+        self.norm_down = nn.BatchNorm2d(narrow)
+        self.spatial = nn.Conv2d(narrow, narrow, 3, padding=1, bias=False)
+        self.norm_spatial = nn.BatchNorm2d(narrow)
+        self.up = nn.Conv2d(narrow, dim, 1)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """float32 [batch, dim, rows, cols] to the same shape."""
+        narrow = F.relu(self.norm_down(self.down(x)))
+        return x + self.up(F.relu(self.norm_spatial(self.spatial(narrow))))
+
+
 class AttentionBlock(nn.Module):
     """Pre-norm self-attention and a two-layer network, residual.
 

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """VQ tokenizer: a camera frame to a grid of token ids and back.
 
-    image [3,128,512] > patches, stride 4 > stride 8 > blocks > stride 16 > blocks > nearest code > token_ids [8,32]
-    token_ids > code embeddings > blocks, stride 16 > pixel shuffle, stride 8 > blocks > pixel shuffle > image
+    image [3,128,512] > encoder > nearest code > token_ids [8,32] > code embeddings > decoder > image
 
-Nothing is computed at full resolution, so that a frame costs about 0.4 G multiplications. The kernels are small, so
-that a token depends on little more than its own patch and keeps its value while the patch keeps its look. The
-quantizer is the one of vector-quantize-pytorch: cosine similarity, running means, revival of dead codes.
+Nothing is computed at full resolution, see `tokenlink.models.tokenizer_networks`, and kernels are small, so that a
+token depends on little more than its own patch and keeps its value while the patch keeps its look. The quantizer is
+the one of vector-quantize-pytorch: cosine similarity, running means, revival of dead codes.
 """
 
 from dataclasses import asdict, dataclass
@@ -17,11 +16,8 @@ import torch.nn.functional as F
 from torch import nn
 from vector_quantize_pytorch import VectorQuantize
 
-from tokenlink.models.layers import ConvBlock
+from tokenlink.models.tokenizer_networks import DESIGNS, make_decoder, make_encoder
 
-STEM = 4
-STEM_CHANNELS = 32
-PATCH = 8
 STRIDE = 16
 
 
@@ -35,10 +31,16 @@ class TokenizerConfig:
         Codes in the codebook, K.
     height, width : int
         Frame size in pixels, multiples of 16.
-    dim_fine, dim_coarse : int
-        Channels at stride 8 and at stride 16.
+    design : str
+        "depthwise" or "bottleneck", see `tokenlink.models.tokenizer_networks`.
+    dim_stem, dim_fine, dim_coarse : int
+        Channels at stride 4, 8 and 16.
     blocks_fine, blocks_coarse : int
         Blocks at stride 8 and 16, in the encoder and again in the decoder.
+    more_blocks : int
+        Further blocks of the decoder, at stride 8 and at stride 16 each.
+    blocks_stem : int
+        Blocks of the decoder at stride 4; with 0 it goes from stride 8 to pixels.
     codebook_dim : int
         Dimension in which codes are compared.
     dead_code_threshold : float
@@ -57,6 +59,14 @@ class TokenizerConfig:
     codebook_dim: int = 16
     dead_code_threshold: float = 0.1
     hold_margin: float = 0.05
+    design: str = "depthwise"
+    dim_stem: int = 32
+    more_blocks: int = 0
+    blocks_stem: int = 0
+
+    def __post_init__(self):
+        if self.design not in DESIGNS:
+            raise ValueError(f"design is {self.design!r}, expected one of {', '.join(DESIGNS)}")
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -67,6 +77,10 @@ class TokenizerConfig:
     def n_tokens(self) -> int:
         """Tokens per frame, L."""
         return self.grid[0] * self.grid[1]
+
+
+# As fast as the design before it, with twice the layers: what `./twist train tokenizer` trains.
+DEEP = TokenizerConfig(design="bottleneck", dim_stem=48, blocks_coarse=4, more_blocks=1, blocks_stem=1)
 
 
 @dataclass
@@ -106,18 +120,9 @@ class Tokenizer(nn.Module):
     def __init__(self, config: TokenizerConfig = TokenizerConfig()):  # noqa: B008 (frozen)
         super().__init__()
         self.config = config
-        fine, coarse = config.dim_fine, config.dim_coarse
-        self.encoder = nn.Sequential(
-            nn.Conv2d(3, STEM_CHANNELS, STEM, stride=STEM),
-            nn.GELU(),
-            nn.Conv2d(STEM_CHANNELS, fine, 3, stride=2, padding=1),
-            *[ConvBlock(fine) for _ in range(config.blocks_fine)],
-            nn.Conv2d(fine, coarse, 2, stride=2),
-            *[ConvBlock(coarse) for _ in range(config.blocks_coarse)],
-            nn.GroupNorm(1, coarse),
-        )
+        self.encoder = make_encoder(config)
         self.quantizer = VectorQuantize(
-            dim=coarse,
+            dim=config.dim_coarse,
             codebook_dim=config.codebook_dim,
             codebook_size=config.vocab_size,
             use_cosine_sim=True,
@@ -125,15 +130,7 @@ class Tokenizer(nn.Module):
             threshold_ema_dead_code=config.dead_code_threshold,
             commitment_weight=0.25,
         )
-        self.decoder = nn.Sequential(
-            nn.Conv2d(coarse, coarse, 1),
-            *[ConvBlock(coarse) for _ in range(config.blocks_coarse)],
-            nn.Conv2d(coarse, fine * 4, 1),
-            nn.PixelShuffle(2),
-            *[ConvBlock(fine) for _ in range(config.blocks_fine)],
-            nn.Conv2d(fine, 3 * PATCH * PATCH, 1),
-            nn.PixelShuffle(PATCH),
-        )
+        self.decoder = make_decoder(config)
 
     def features(self, image: torch.Tensor) -> torch.Tensor:
         """Image float32 [batch, 3, height, width] in [0, 1] to vectors float32 [batch, rows, cols, dim_coarse]."""

@@ -10,6 +10,7 @@ pytest.importorskip("onnx")
 
 from tokenlink.models import artifact, compiled  # noqa: E402
 from tokenlink.models.inference import code_embeddings  # noqa: E402
+from tokenlink.models.layers import BottleneckBlock  # noqa: E402
 from tokenlink.models.tokenizer import encode_image  # noqa: E402
 
 LOGIT_TOLERANCE = 3e-5  # a tenth of the lead below which a decision is taken again
@@ -112,3 +113,20 @@ def test_a_cache_that_cannot_be_written_costs_no_result(tmp_path, monkeypatch):
 
 def test_the_engine_is_named():
     assert compiled.engine_version().split()[0] == compiled.best_engine() == compiled.ONNX_RUNTIME
+
+
+@torch.no_grad()
+def test_normalisation_per_batch_vanishes_into_the_convolutions(cache):
+    import onnx
+
+    torch.manual_seed(3)
+    block = BottleneckBlock(8)
+    for norm in (block.norm_down, block.norm_spatial):
+        norm.running_mean.normal_(), norm.running_var.uniform_(0.5, 2), norm.weight.normal_(), norm.bias.normal_()
+    torch.nn.init.normal_(block.up.weight)
+    x = torch.randn(3, 8, 4, 6)
+    ours = compiled.CompiledModule(block.eval(), torch.zeros(2, 8, 4, 6))
+    assert float((ours(x) - block(x)).abs().max()) < 1e-5
+    (path,) = cache.iterdir()
+    operations = {node.op_type for node in onnx.load_from_string(path.read_bytes()[32:]).graph.node}
+    assert operations == {"Conv", "Relu", "Add"}

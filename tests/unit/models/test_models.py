@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tokenlink.models import completion, head, tokenizer  # noqa: E402
+from tokenlink.models import completion, head, layers, tokenizer  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +141,39 @@ def test_holding_reduces_changes_under_noise(small_tokenizer):
     alone = tokenizer.encode_image(small_tokenizer, noisy)
     held = tokenizer.encode_image(small_tokenizer, noisy, first)
     assert (held != first).sum() <= (alone != first).sum()
+
+
+@pytest.fixture(scope="module")
+def deep_tokenizer():
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 50, "dim_stem": 8, "dim_fine": 16, "dim_coarse": 32, "codebook_dim": 4}
+    config = tokenizer.TokenizerConfig(design="bottleneck", more_blocks=1, blocks_stem=1, **sizes)
+    model = tokenizer.Tokenizer(config)
+    model(torch.rand(2, 3, 128, 512), quantize=False)  # statistics of the batch
+    return model.eval()
+
+
+def test_bottleneck_design_round_trip(deep_tokenizer):
+    token_ids = deep_tokenizer.encode(torch.rand(2, 3, 128, 512))
+    assert token_ids.shape == (2, 8, 32)
+    assert deep_tokenizer.decode(token_ids).shape == (2, 3, 128, 512)
+    again = tokenizer.TokenizerConfig(**deep_tokenizer.config_dict())
+    tokenizer.Tokenizer(again).load_state_dict(deep_tokenizer.state_dict())
+
+
+def test_bottleneck_blocks_start_as_the_identity():
+    block = layers.BottleneckBlock(6)
+    x = torch.randn(2, 6, 4, 5)
+    assert torch.equal(block(x), x)
+    torch.nn.init.normal_(block.up.weight)
+    assert not torch.equal(block(x), x)
+
+
+def test_a_description_without_a_design_is_of_the_first_one():
+    """Weights on disk that are older than the second design have such descriptions."""
+    config = tokenizer.TokenizerConfig(dim_fine=8, dim_coarse=16)
+    model = tokenizer.Tokenizer(config)
+    assert config.design == "depthwise"
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in model.modules())
+    with pytest.raises(ValueError, match="design is 'deep', expected one of depthwise, bottleneck"):
+        tokenizer.TokenizerConfig(design="deep")
