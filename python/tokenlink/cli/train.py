@@ -23,6 +23,7 @@ Work = Annotated[Path, typer.Option(help="Folder of checkpoints, logs and tokens
 Out = Annotated[OptionalPath, typer.Option(help="Folder of the artifacts; default: artifacts/ of this checkout.")]
 Json = Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.")]
 Real = Annotated[OptionalPaths, typer.Option(help="Folder of real pictures without labels to learn looks from.")]
+Texture = Annotated[OptionalPaths, typer.Option(help="Folder of pictures of anything, at any depth, for texture.")]
 CACHE, WORK = Path(".cache/frames"), Path(".cache/train")
 
 
@@ -30,9 +31,11 @@ CACHE, WORK = Path(".cache/frames"), Path(".cache/train")
 def tokenizer(
     cache: Cache = CACHE,
     work: Work = WORK,
-    minutes: Annotated[float, typer.Option(help="Wall-clock budget.")] = 45.0,
+    minutes: Annotated[float, typer.Option(help="Wall-clock budget; 0: --steps alone decides.")] = 45.0,
+    steps: Annotated[int, typer.Option(help="Budget in steps; 0: --minutes alone decides.")] = 0,
     processes: Annotated[int, typer.Option(help="Processes that share the work, one thread each.")] = 2,
     real: Real = None,
+    texture: Texture = None,
     out: Out = None,
     json: Json = None,
 ) -> None:
@@ -45,13 +48,15 @@ def tokenizer(
     from tokenlink.train.tokenizer import TokenizerTraining, train
 
     settings = TokenizerTraining(
-        cache / "train", cache / "val", work / "tokenizer", real=tuple(real or ()), minutes=minutes, processes=processes
-    )
+        cache / "train", cache / "val", work / "tokenizer", tuple(real or ()), tuple(texture or ()), minutes, steps,
+        processes=processes,
+    )  # fmt: skip
     model, _, run = train(settings)
-    command = f"./twist train tokenizer --minutes {minutes:g} --processes {processes}"
-    command += _named(real)
+    command = f"./twist train tokenizer --minutes {minutes:g} --steps {steps} --processes {processes}"
+    command += _named(real) + _named(texture, "--texture")
     root = out or DEFAULT_DIR
-    metrics = ship.ship_tokenizer(model, run, command, cache / "val", cache / "test", root, **_origins(cache, real))
+    origins = _origins(cache, real, texture)
+    metrics = ship.ship_tokenizer(model, run, command, cache / "val", cache / "test", root, **origins)
     _write(json, metrics)
 
 
@@ -145,14 +150,15 @@ def decoder(
     _write(json, metrics)
 
 
-def _named(real):
-    return "".join(f" --real {folder.name}" for folder in real or ())
+def _named(folders, option="--real"):
+    return "".join(f" {option} {folder.name}" for folder in folders or ())
 
 
-def _origins(cache, real=()):
+def _origins(cache, real=(), texture=()):
     from tokenlink.train.ship import origin_of
 
-    pictures = {"real_pictures": [folder.name for folder in real]} if real else {}
+    named = {"real_pictures": real, "texture_pictures": texture}
+    pictures = {name: [folder.name for folder in folders] for name, folders in named.items() if folders}
     return {"data_origin": origin_of([path.stem for path in sorted((cache / "train").glob("*.npy"))]), **pictures}
 
 

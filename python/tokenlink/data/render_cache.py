@@ -28,16 +28,21 @@ def cell_map(
     A cell is 1 where counted boxes of the kind (0 car, 1 vulnerable) cover at least `min_share` of it, or where it
     holds the centre of one.
     """
+    counted = [o for o in objects if counts(o, config)]
+    boxes = np.array([o.box_px for o in counted], np.float32).reshape(-1, 4)
+    vru = np.array([o.kind not in CAR_KINDS for o in counted], bool)
+    return covered_cells(boxes, vru, height, width, min_share)
+
+
+def covered_cells(boxes: np.ndarray, vru: np.ndarray, height: int, width: int, min_share: float = 0.2) -> np.ndarray:
+    """`cell_map` of boxes float [n, 4] in pixels, of which `vru`, bool [n], says whether they are vulnerable."""
     n_rows, n_columns = height // _CELL_PX, width // _CELL_PX
     cells = np.zeros((2, n_rows, n_columns), np.uint8)
     rows, columns = _CELL_PX * np.arange(n_rows), _CELL_PX * np.arange(n_columns)
-    for o in objects:
-        if not counts(o, config):
-            continue
-        left, top, right, bottom = o.box_px
+    for (left, top, right, bottom), kind in zip(boxes.tolist(), vru.astype(int), strict=True):
         in_rows = np.clip(np.minimum(rows + _CELL_PX, bottom) - np.maximum(rows, top), 0, None)
         in_columns = np.clip(np.minimum(columns + _CELL_PX, right) - np.maximum(columns, left), 0, None)
-        layer = cells[0 if o.kind in CAR_KINDS else 1]
+        layer = cells[kind]
         layer |= (np.outer(in_rows, in_columns) >= min_share * _CELL_PX**2).astype(np.uint8)
         row, column = int((top + bottom) / 2 / _CELL_PX), int((left + right) / 2 / _CELL_PX)
         layer[min(row, n_rows - 1), min(column, n_columns - 1)] = 1

@@ -10,7 +10,7 @@ import torch
 from tokenlink.models.tokenizer import Tokenizer
 from tokenlink.train.frames import FrameStore, read_pictures
 from tokenlink.train.run import Budget, Run, set_up
-from tokenlink.train.tokenizer import reconstruction_loss
+from tokenlink.train.terms import reconstruction_loss
 from tokenlink.train.tokens import TokenSet, code_embeddings
 
 

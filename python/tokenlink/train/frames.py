@@ -2,7 +2,7 @@
 """Rendered frames on disk as training data: `<name>.npy` holds the pictures, `<name>.npz` what is known about them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,8 @@ class Batch:
         Centres of counted cars and VRUs in the token's patch.
     objects : float32 [batch, 1, height, width]
         How much more a pixel matters because of the road users on it: 0 none, 1 a large one, up to 3 a small one.
+    seen : float32 [batch, 3, height, width] or None
+        What a sensor makes of `image`; None where that is the same.
     """
 
     image: torch.Tensor
@@ -43,6 +45,7 @@ class Batch:
     cells: torch.Tensor
     counts: torch.Tensor
     objects: torch.Tensor
+    seen: torch.Tensor | None = None
 
 
 class FrameStore:
@@ -59,7 +62,7 @@ class FrameStore:
     """
 
     def __init__(self, folder: Path, limit: int | None = None, prefix: str = ""):
-        self.names, self.images, self._boxes = [], [], []
+        self.names, self.images, self._boxes, self._vru = [], [], [], []
         labels, cells, counts = [], [], []
         for path in sorted(Path(folder).glob(f"{prefix}*.npy")):
             if not path.with_suffix(".npz").exists():
@@ -74,6 +77,7 @@ class FrameStore:
             frame, boxes, vru = counted_boxes(known)
             counts.append(centre_counts(boxes, frame, vru, n))
             self._boxes += [boxes[frame == i] for i in range(n)]
+            self._vru += [vru[frame == i] for i in range(n)]
         if not self.images:
             raise FrameStoreError(f"no frames in {folder}: see ./twist render --help")
         self.labels = np.concatenate(labels).astype(np.int64)
@@ -93,6 +97,10 @@ class FrameStore:
         """One picture, uint8 [height, width, 3]."""
         file = int(np.searchsorted(self._first, index, side="right")) - 1
         return np.asarray(self.images[file][index - self._first[file]])
+
+    def road_users(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes of the counted road users of a picture, float32 [n, 4] in pixels, and which are VRUs, bool [n]."""
+        return self._boxes[index], self._vru[index]
 
     def sampling_weights(self) -> np.ndarray:
         """Probability of drawing each frame, float64 [n]: rare kinds of label more often, but not equally often."""
@@ -181,11 +189,3 @@ def read_pictures(folders: Sequence[Path]) -> np.ndarray:
     geometry = FrameGeometry()
     paths = [path for folder in folders for path in list_pictures(folder)]
     return np.stack([fit_picture(read_picture(path), geometry) for path in paths])
-
-
-def with_pictures(batch: Batch, pictures: np.ndarray) -> Batch:
-    """A batch with unlabelled pictures uint8 [n, height, width, 3] behind its frames; labels stay as they are."""
-    image = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(255)
-    image = torch.cat([batch.image, image]).contiguous(memory_format=torch.channels_last)
-    objects = torch.cat([batch.objects, torch.zeros(len(pictures), *batch.objects.shape[1:])])
-    return replace(batch, image=image, objects=objects)

@@ -19,7 +19,7 @@ class CheckpointError(Exception):
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train, and the rate over that time: linear rise, then half a cosine down to a hundredth.
+    """How long to train, and the rate over that time: linear rise, flat, then half a cosine down to a hundredth.
 
     Parameters
     ----------
@@ -31,16 +31,21 @@ class Budget:
         Largest learning rate.
     warm_share : float
         Share of the budget in which the rate rises.
+    decay_share : float
+        Share of the budget in which it falls, at the end; what the rise leaves of it if that is less.
     """
 
     steps: int = 0
     minutes: float = 0.0
     peak_rate: float = 1e-3
     warm_share: float = 0.03
+    decay_share: float = 1.0
 
     def __post_init__(self):
         if self.steps <= 0 and self.minutes <= 0:
             raise ValueError("a budget needs steps > 0 or minutes > 0")
+        if not 0 < self.decay_share <= 1:
+            raise ValueError(f"decay_share must be > 0 and <= 1, got {self.decay_share}")
 
     def progress(self, step: int, elapsed_s: float) -> float:
         """Share of the budget that is spent; 1 or more means done."""
@@ -52,7 +57,8 @@ class Budget:
         """Learning rate at a share of the budget."""
         if progress < self.warm_share:
             return self.peak_rate * (0.02 + 0.98 * progress / self.warm_share)
-        phase = min(1.0, (progress - self.warm_share) / (1 - self.warm_share))
+        start = max(self.warm_share, 1 - self.decay_share)
+        phase = min(1.0, max(0.0, progress - start) / (1 - start))
         return self.peak_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * phase)))
 
 

@@ -15,7 +15,7 @@ from tokenlink.train.frames import ORIGIN, FrameStore
 from tokenlink.train.head import head_logits, said_states
 from tokenlink.train.losses import Received
 from tokenlink.train.scores import traffic_scores
-from tokenlink.train.tokenizer import evaluate, flicker_of, spread_indices
+from tokenlink.train.tokenizer_scores import evaluate, flicker_of, spread_indices
 from tokenlink.train.tokens import TokenSet, code_embeddings
 
 EVALUATION_SEED = 7

@@ -11,14 +11,16 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from tokenlink.models.head import HeadConfig, TrafficHead, TrafficLogits, read_state, traffic_loss
-from tokenlink.models.tokenizer import Tokenizer, TokenizerConfig, codebook_usage
-from tokenlink.train.frames import Batch, FrameStore, count_files, read_pictures, with_pictures
+from tokenlink.models.head import HeadConfig, TrafficHead, TrafficLogits
+from tokenlink.models.tokenizer import DEEP, Tokenizer, TokenizerConfig
+from tokenlink.train.frames import FrameStore, count_files
 from tokenlink.train.run import Budget, Run, set_up
-from tokenlink.train.scores import flicker, traffic_scores
 from tokenlink.train.team import Team
-from tokenlink.train.tokens import tokenize_span
+from tokenlink.train.terms import jitter, reconstruction_loss, task_loss
+from tokenlink.train.tokenizer_scores import evaluate, real_scores, spread_indices
+from tokenlink.train.worlds import Worlds, held_out_pictures
 
 
 @dataclass(frozen=True)
@@ -31,16 +33,22 @@ class TokenizerTraining:
         Folders of rendered frames.
     work : Path
         Folder of checkpoint and log.
-    real : tuple of Path
-        Folders of real pictures without labels; one of them joins every step, for looks the renderer does not have.
+    real, textures : tuple of Path
+        Folders of real driving pictures, and of pictures of anything, see `tokenlink.train.worlds`.
     minutes, steps : float, int
         Budget; 0 means that only the other counts.
     batch : int
-        Frames per step and process, `jittered` of them copies with noise.
+        Pictures per step and process: rendered frames, `n_real` real ones, `n_textures` of anything, `jittered` copies.
+    n_real, n_textures : int
+        Real pictures and textures per step and process, where there are folders of them.
     jittered : int
-        Copies per step, for the term against flicker.
-    continuous_share : float
-        Share of the budget before the codes come in.
+        Copies with noise, for the term against flicker.
+    continuous_steps : int
+        Steps before the codes come in.
+    decay_share : float
+        Share of the budget in which the learning rate falls, at the end.
+    average : float
+        Share that the mean of the weights keeps of itself in each step; the mean is what is measured and saved.
     peak_rate : float
         Largest learning rate.
     object_weight : float
@@ -51,112 +59,32 @@ class TokenizerTraining:
         Processes that each take `batch` frames per step and share their gradients; one thread each.
     seed : int
         Seed of everything random.
+    config : TokenizerConfig
+        Sizes of the tokenizer.
     """
 
     train: Path
     validation: Path
     work: Path
     real: tuple[Path, ...] = ()
+    textures: tuple[Path, ...] = ()
     minutes: float = 45.0
     steps: int = 0
     batch: int = 8
+    n_real: int = 2
+    n_textures: int = 1
     processes: int = 2
     jittered: int = 1
-    continuous_share: float = 0.12
+    continuous_steps: int = 600
+    decay_share: float = 0.5
+    average: float = 0.999
     peak_rate: float = 1.5e-3
     object_weight: float = 3.0
     task_weight: float = 0.06
     steady_weight: float = 0.2
     commitment_weight: float = 4.0
     seed: int = 1
-
-
-def reconstruction_loss(said: torch.Tensor, image: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Weighted error of a picture: values, edges at two scales, and how much edge there is per 8 x 8 pixels.
-
-    Parameters
-    ----------
-    said, image : float32 [batch, 3, height, width]
-        Decoded and true picture.
-    weight : float32 [batch, 1, height, width]
-        Weight of each pixel.
-    """
-    loss = ((said - image).abs() * weight).mean()
-    energy = []
-    for scale in (1, 2):
-        if scale > 1:
-            said, image, weight = (F.avg_pool2d(x, scale) for x in (said, image, weight))
-        across = [x[..., 1:] - x[..., :-1] for x in (said, image)]
-        down = [x[..., 1:, :] - x[..., :-1, :] for x in (said, image)]
-        loss = loss + ((across[0] - across[1]).abs() * weight[..., 1:]).mean()
-        loss = loss + ((down[0] - down[1]).abs() * weight[..., 1:, :]).mean()
-        if scale == 2:
-            for pair in (across, down):
-                energy.append([F.avg_pool2d(x.abs(), 4, ceil_mode=True) for x in pair])
-    for said_energy, true_energy in energy:
-        loss = loss + 0.5 * (said_energy - true_energy).abs().mean()
-    return loss
-
-
-def task_loss(logits: TrafficLogits, batch: Batch) -> torch.Tensor:
-    """Presence, density, cells covered, and centres per cell (Poisson), mean over the batch."""
-    state = traffic_loss(logits, batch.labels[:, 0], batch.labels[:, 1], batch.labels[:, 2], vru_weight=1.5).mean()
-    balance = torch.tensor([2.0, 4.0]).view(2, 1, 1)
-    cells = F.binary_cross_entropy_with_logits(logits.cells, batch.cells, pos_weight=balance, reduction="none")
-    centres = logits.counts - batch.counts * torch.log(logits.counts + 1e-4)
-    return state + (cells.sum((1, 2, 3)) / 16).mean() + (centres.sum((1, 2, 3)) / 4).mean()
-
-
-def jitter(image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """The same picture as another exposure would give it: a little noise, a little brighter or darker."""
-    noise = torch.randn(image.shape, generator=generator) * 0.012
-    gain = 1 + 0.06 * (torch.rand((len(image), 1, 1, 1), generator=generator) - 0.5)
-    return (image * gain + noise).clamp(0, 1)
-
-
-@torch.no_grad()
-def evaluate(model: Tokenizer, head: TrafficHead | None, store: FrameStore, indices: np.ndarray) -> dict:
-    """PSNR, L1 error, codebook use and, with a head, traffic scores on the given frames."""
-    model.eval()
-    squared, absolute, token_ids, states = [], [], [], []
-    for start in range(0, len(indices), 8):
-        chosen = indices[start : start + 8]
-        image = store.batch(chosen).image
-        ids = model.encode(image)
-        said = model.decode(ids)
-        squared += ((said - image) ** 2).mean((1, 2, 3)).tolist()
-        absolute += (said - image).abs().mean((1, 2, 3)).tolist()
-        token_ids.append(ids.numpy())
-        if head is not None:
-            state = read_state(head.eval(), model.embed(ids).flatten(1, 2))
-            states.append(torch.stack([state["car"].long(), state["vru"].long(), state["density"]], dim=1).numpy())
-    scores = {"psnr_db": float(-10 * np.log10(np.maximum(squared, 1e-9)).mean()), "l1": float(np.mean(absolute))}
-    scores.update(codebook_usage(np.concatenate(token_ids), model.config.vocab_size))
-    if states:
-        scores.update(traffic_scores(store.labels[indices], np.concatenate(states)))
-    return scores
-
-
-def spread_indices(store: FrameStore, n: int) -> np.ndarray:
-    """About n frames, evenly over the store."""
-    return np.unique(np.linspace(0, len(store) - 1, min(n, len(store))).astype(int))
-
-
-def flicker_of(model: Tokenizer, store: FrameStore, margin: float | None = None, n_per_file: int = 120) -> dict:
-    """Token changes from frame to frame over the first frames of every file, see `scores.flicker`."""
-    parts = []
-    for first, last in store.spans:
-        last = min(last, first + n_per_file)
-        images = np.stack([store.image(i) for i in range(first, last)])
-        parts.append((last - first - 1, flicker(images, tokenize_span(model, store, first, last, margin=margin))))
-    still = sum(part["unchanged_patches"] for _, part in parts)
-    changed = sum(part["flicker"] * part["unchanged_patches"] for _, part in parts if part["unchanged_patches"])
-    weight = sum(n for n, _ in parts)
-    return {
-        "flicker": changed / still if still else None,
-        "unchanged_patches": still,
-        "token_change": sum(n * part["token_change"] for n, part in parts) / max(weight, 1),
-    }
+    config: TokenizerConfig = DEEP
 
 
 def train(settings: TokenizerTraining) -> tuple[Tokenizer, TrafficHead, Run]:
@@ -177,61 +105,120 @@ def _help(index: int, settings: TokenizerTraining) -> None:
 
 def _train(settings: TokenizerTraining, team: Team):
     set_up(settings.seed, threads=1 if team.size > 1 else 2)
-    store, validation = FrameStore(settings.train), FrameStore(settings.validation)
-    model = Tokenizer(TokenizerConfig()).to(memory_format=torch.channels_last)
-    head = TrafficHead(HeadConfig(dim_embedding=model.config.dim_coarse)).to(memory_format=torch.channels_last)
-    parameters = [*model.parameters(), *head.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=settings.peak_rate, betas=(0.9, 0.98), weight_decay=0.01)
-    budget = Budget(settings.steps, settings.minutes, settings.peak_rate)
-    run = Run(settings.work, budget, {"model": model, "head": head, "optimizer": optimizer})
-    run.extra = {"codes": False}
-    resumed = run.resume()
-    team.start()
-    rng = np.random.default_rng([settings.seed, run.step, team.rank])
-    generator = torch.Generator().manual_seed(1000 * settings.seed + run.step + team.rank)
-    if team.leads:
-        print(f"{len(store)} frames in {len(store.names)} files, resumed: {resumed}", flush=True)
-    weights = store.sampling_weights()
-    real = read_pictures(settings.real) if settings.real else None
-    shown = spread_indices(validation, 160)
-    sums: dict[str, float] = {}
+    learner = _Learner(settings, team)
+    run, source, log = learner.run, _Source(settings, learner.run, team), _Log(settings, learner, team)
     while (progress := team.agree(run.progress)) < 1:
-        run.set_rate(optimizer, progress)
-        if run.step % 500 == 499 and count_files(settings.train) > len(store.names):
-            store = FrameStore(settings.train)
-            weights = store.sampling_weights()
-        if not run.extra["codes"] and progress >= settings.continuous_share:
-            if team.leads:
-                _start_codebook(model, store, rng)
-            team.share(model.quantizer.buffers())
-            run.extra["codes"] = True
-        drawn = rng.choice(len(store), settings.batch - settings.jittered, p=weights)
-        batch = store.batch(drawn, rng)
-        if real is not None and team.leads:
-            batch = with_pictures(batch, real[rng.integers(len(real), size=1)])
-        terms = _step(model, head, batch, settings, run.extra["codes"], generator)
-        optimizer.zero_grad(set_to_none=True)
-        sum(terms.values()).backward()
-        team.average([p.grad for p in parameters if p.grad is not None])
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        if run.extra["codes"]:
-            _average_codebook(model, team)
-        run.step += 1
-        for name, value in terms.items():
-            sums[name] = sums.get(name, 0.0) + float(value.detach())
-        if not team.leads:
-            continue
-        if run.step % 100 == 0:
-            run.log(progress=progress, frames=len(store), **{name: value / 100 for name, value in sums.items()})
-            sums = {}
-        if run.extra["codes"] and run.step % 1000 == 0:
-            run.log(validation=evaluate(model, head, validation, shown))
-        run.save(every_s=120)
+        run.set_rate(learner.optimizer, progress)
+        if not run.extra["codes"] and run.step >= settings.continuous_steps:
+            learner.start_codes(source.batch)
+        terms = learner.step(source.batch())
+        if team.leads:
+            log.add(terms, progress)
+            run.save(every_s=120)
     if team.leads:
         run.save()
     team.stop()
-    return model.eval(), head.eval(), run
+    return learner.mean().eval(), learner.head.eval(), run
+
+
+class _Source:
+    """Training batches, of frames that may become more while a training runs."""
+
+    def __init__(self, settings, run, team):
+        self._settings, self._run = settings, run
+        self._rng = np.random.default_rng([settings.seed, run.step, team.rank])
+        self._open()
+
+    def _open(self):
+        settings = self._settings
+        self._worlds = Worlds(FrameStore(settings.train), settings.real, settings.textures)
+        self._opened_at = self._run.step
+
+    def batch(self):
+        settings, store = self._settings, self._worlds.store
+        if self._run.step >= self._opened_at + 500 and count_files(settings.train) > len(store.names):
+            self._open()
+        n_real = settings.n_real if settings.real else 0
+        n_textures = settings.n_textures if settings.textures else 0
+        n = settings.batch - settings.jittered - n_real - n_textures
+        return self._worlds.batch(self._rng, n, n_real, n_textures)
+
+
+class _Learner:
+    """Model, task head, their mean, and what changes them."""
+
+    def __init__(self, settings, team):
+        self._settings, self._team = settings, team
+        self.model = Tokenizer(settings.config).to(memory_format=torch.channels_last)
+        config = self.model.config
+        head = TrafficHead(HeadConfig(config.vocab_size, *config.grid, dim_embedding=config.dim_coarse))
+        self.head = head.to(memory_format=torch.channels_last)
+        self._mean = AveragedModel(
+            self.model, multi_avg_fn=get_ema_multi_avg_fn(settings.average), use_buffers=True
+        )
+        self._parameters = [*self.model.parameters(), *self.head.parameters()]
+        self.optimizer = torch.optim.AdamW(self._parameters, settings.peak_rate, betas=(0.9, 0.98), weight_decay=0.01)
+        budget = Budget(settings.steps, settings.minutes, settings.peak_rate, decay_share=settings.decay_share)
+        state = {"model": self.model, "head": self.head, "optimizer": self.optimizer, "mean": self._mean}
+        self.run = Run(settings.work, budget, state)
+        self.run.extra = {"codes": False}
+        self.run.resume()
+        team.start()
+        self._generator = torch.Generator().manual_seed(1000 * settings.seed + self.run.step + team.rank)
+
+    def step(self, batch):
+        """One step of the optimizer; returns the terms of the loss."""
+        codes = self.run.extra["codes"]
+        terms = _terms(self.model, self.head, batch, self._settings, codes, self._generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        sum(terms.values()).backward()
+        self._team.average([p.grad for p in self._parameters if p.grad is not None])
+        torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
+        self.optimizer.step()
+        if codes:
+            _average_codebook(self.model, self._team)
+        self._mean.update_parameters(self.model)
+        self.run.step += 1
+        return terms
+
+    def start_codes(self, draw):
+        """Let the codebook begin with what the encoder says of batches that `draw` gives."""
+        if self._team.leads:
+            _start_codebook(self.model, [draw().image for _ in range(16)])
+        self._team.share(self.model.quantizer.buffers())
+        self._mean.n_averaged.zero_()  # the mean begins anew
+        self.run.extra["codes"] = True
+
+    @torch.no_grad()
+    def mean(self):
+        """The tokenizer with the mean of its weights, of codes of length 1."""
+        codes = self._mean.module.quantizer._codebook.embed
+        codes.copy_(F.normalize(codes, dim=-1))
+        return self._mean.module
+
+
+class _Log:
+    """Mean terms every 100 steps, scores on held-out pictures every 1000."""
+
+    def __init__(self, settings, learner, team):
+        self._learner, self._sums = learner, {}
+        if team.leads:
+            self._store = FrameStore(settings.validation)
+            self._shown = spread_indices(self._store, 160)
+            self._real = held_out_pictures(settings.real) if settings.real else None
+
+    def add(self, terms, progress):
+        run = self._learner.run
+        for name, value in terms.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(value.detach())
+        if run.step % 100 == 0:
+            run.log(progress=progress, **{name: value / 100 for name, value in self._sums.items()})
+            self._sums = {}
+        if run.extra["codes"] and run.step % 1000 == 0:
+            model = self._learner.mean()
+            run.log(validation=evaluate(model, self._learner.head, self._store, self._shown))
+            if self._real is not None:
+                run.log(real=real_scores(model, self._real))
 
 
 def _average_codebook(model: Tokenizer, team: Team) -> None:
@@ -241,11 +228,11 @@ def _average_codebook(model: Tokenizer, team: Team) -> None:
         codebook.embed.copy_(F.normalize(codebook.embed, dim=-1))
 
 
-def _step(model, head, batch, settings, codes, generator):
+def _terms(model, head, batch, settings, codes, generator):
     model.train()
     head.train()
     n_copies = settings.jittered
-    image = torch.cat([batch.image, jitter(batch.image[:n_copies], generator)])
+    image = torch.cat([batch.seen, jitter(batch.image[:n_copies], generator)])
     image = image.contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         output = model(image, quantize=codes, n_decoded=len(batch.image))
@@ -262,13 +249,10 @@ def _step(model, head, batch, settings, codes, generator):
 
 
 @torch.no_grad()
-def _start_codebook(model, store, rng):
+def _start_codebook(model, images):
     model.eval()
-    vectors = []
-    for _ in range(16):
-        batch = store.batch(rng.integers(len(store), size=8), rng)
-        vectors.append(F.normalize(model.quantizer.project_in(model.features(batch.image)), dim=-1).flatten(0, 2))
-    model.set_codebook(torch.cat(vectors).contiguous())
+    said = [F.normalize(model.quantizer.project_in(model.features(image)), dim=-1).flatten(0, 2) for image in images]
+    model.set_codebook(torch.cat(said).contiguous())
     model.train()
 
 

@@ -125,6 +125,14 @@ def test_rate_rises_then_falls():
         Budget()
 
 
+def test_rate_stays_before_it_falls():
+    budget = Budget(steps=100, peak_rate=1.0, decay_share=0.2)
+    assert {budget.rate(step / 100) for step in range(5, 81)} == {1.0}
+    assert budget.rate(0.9) == pytest.approx(0.505, abs=1e-6) and budget.rate(1.0) == pytest.approx(0.01)
+    with pytest.raises(ValueError, match="decay_share must be > 0 and <= 1, got 0"):
+        Budget(steps=1, decay_share=0)
+
+
 def test_head_training_and_calibration(tokens, tmp_path):
     start = TrafficHead(HeadConfig(VOCAB_SIZE, dim_embedding=8, dim=8, blocks=1))
     settings = head.HeadTraining(tmp_path, minutes=0, steps=3, batch=4)
