@@ -17,10 +17,10 @@ from tokenlink.cli.main import run_app  # noqa: E402
 from tokenlink.control import ControlConfig  # noqa: E402
 from tokenlink.eval import sweep as sweep_module  # noqa: E402
 from tokenlink.eval import worker  # noqa: E402
+from tokenlink.eval.counts import f1_parts  # noqa: E402
 from tokenlink.eval.dataset import Sequence  # noqa: E402
 from tokenlink.eval.outcomes import uniform_table  # noqa: E402
 from tokenlink.eval.plan import RunSpec, Task  # noqa: E402
-from tokenlink.eval.statistics import f1_parts  # noqa: E402
 from tokenlink.eval.store import ResultStore, load_results  # noqa: E402
 from tokenlink.eval.sweep import make_setting, run_sweep  # noqa: E402
 from tokenlink.link.modes import load_mode_table  # noqa: E402

@@ -16,7 +16,9 @@ OptionalInt, OptionalText = Optional[int], Optional[str]  # noqa: UP007, UP045
 QUICK = {"snrs_db": (6.0, 14.0), "realisations": 1, "limit": 30}
 TRACKS = "KITTI tracking folder, for origin rendered."
 TABLE_WIDTH = 150  # no figure is cut off for a narrow terminal or a file
-FIGURES = ("f1_avg", "f1_car", "tsmr", "auer", "erasure_rate", "cost")
+FIGURES = ("f1_avg", "f1_car", "f1_sequence_std", "f1_realisation_std", "tsmr", "auer", "erasure_rate", "cost")
+HEADS = {"f1_sequence_std": "+- sequences", "f1_realisation_std": "+- seeds"}
+TEST = "Sequences of your own as the test split, such as 0010,0012, for origin rendered."
 STUDY = (
     "main; designs: ways to complete; feedback: delayed and lost; temporal: Es/N0 changes in blocks; "
     "pareto: thresholds moved."
@@ -30,6 +32,7 @@ def evaluate(
     frames: Annotated[OptionalPath, typer.Option(help="Frames of ./twist render, instead of tracks.")] = None,
     real: Annotated[OptionalPaths, typer.Option(help="KITTI raw drive or folder of stills, for origin real.")] = None,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    test: Annotated[OptionalText, typer.Option(help=TEST)] = None,
     study: Annotated[str, typer.Option(help=STUDY)] = "main",
     policies: Annotated[OptionalText, typer.Option(help="Such as twist,oracle; default: the study's.")] = None,
     receivers: Annotated[OptionalText, typer.Option(help="Compared under twist, such as uniform,hard-only.")] = None,
@@ -56,21 +59,25 @@ def evaluate(
     from rich.console import Console
 
     from tokenlink.eval.dataset import load_sequences
-    from tokenlink.eval.plan import study_tasks
+    from tokenlink.eval.means import mean_figures, task_rows
+    from tokenlink.eval.plan import channel_name, study_tasks
+    from tokenlink.eval.snr_range import update
+    from tokenlink.eval.splits import split_name
     from tokenlink.eval.store import ResultStore
     from tokenlink.eval.sweep import load_inputs, make_setting, run_sweep
 
     if workers < 0:
         raise ValueError(f"--workers is {workers}, expected >= 0")
-    console = Console(markup=False)
+    console, own = Console(markup=False), _words(test)
     default = QUICK if quick else {}
     tables, control = load_inputs(mode_table, controller, artifacts)
     with console.status("frames and tokens") as status:
         sequences = load_sequences(
             origin, split, tracks=tracks, frames=frames, real=real or (), artifacts=artifacts,
-            limit=limit or default.get("limit"), on_sequence=lambda name: status.update(f"frames and tokens of {name}"),
+            limit=limit or default.get("limit"), names=own,
+            on_sequence=lambda name: status.update(f"frames and tokens of {name}"),
         )  # fmt: skip
-    setting = make_setting(origin, split, control, tables, priority, artifacts)
+    setting = make_setting(origin, split_name(split, own), control, tables, priority, artifacts)
     tasks = study_tasks(
         study, sequences, control,
         policies=_words(policies), receivers=_words(receivers), channels=_words(channels),
@@ -81,7 +88,9 @@ def evaluate(
         result = run_sweep(
             tasks, sequences, setting, tables, store, workers, scheduler, artifacts and str(artifacts), bar.show
         )
-    rows = _means(store, tasks, sequences, setting)
+    with console.status("what the link delivers"):
+        shares = update(out, tables["table"], {(channel_name(t.channel), float(t.channel.esn0_db)) for t in tasks})
+    rows = mean_figures(task_rows(tasks, sequences, setting, store.read_row), shares)
     Console(width=max(console.width, TABLE_WIDTH), markup=False).print(_table(rows, study))
     rate = f", {result.frames_per_s:.0f} frames/s" if result.frames_per_s else ""
     console.print(
@@ -120,42 +129,20 @@ class _Bar:
             self._console.print(text, soft_wrap=True, highlight=False)
 
 
-def _means(store, tasks, sequences, setting):
-    """Mean figures of each policy, receiver and feedback over all that this call asked for."""
-    from tokenlink.eval.plan import channel_name, run_config
-    from tokenlink.eval.rows import add_confusions
-    from tokenlink.eval.statistics import f1_parts
-
-    by_name, groups = {sequence.name: sequence for sequence in sequences}, {}
-    for task in tasks:
-        for spec, number in task.all_runs():
-            config = run_config(setting, by_name[task.sequence], task, spec, number)
-            key = (channel_name(task.channel), spec.policy, spec.receiver, spec.delay_slots, spec.loss, spec.control)
-            groups.setdefault(key, []).append(json_module.loads(store.path_of(config).read_text())["rows"][0])
-    means = []
-    for (channel, policy, receiver, delay, loss, control), rows in groups.items():
-        weight = sum(row["n_frames"] for row in rows)
-        named = {"channel": channel, "policy": policy, "receiver": receiver, "delay_slots": delay, "loss": loss}
-        figures = {name: sum(row[name] * row["n_frames"] for row in rows) / weight
-                   for name in ("tsmr", "erasure_rate", "cost")}  # fmt: skip
-        errors = [(row["auer"], row["n_auer_frames"]) for row in rows if row["auer"] is not None]
-        n_errors = sum(count for _, count in errors)
-        figures["auer"] = sum(value * count for value, count in errors) / n_errors if n_errors else None
-        counts = [row["confusion"] for row in rows if "confusion" in row]
-        f1 = f1_parts(add_confusions(counts)) if counts else {}
-        means.append(named | {"control": dict(control), "n_frames": weight} | figures | f1)
-    return means
-
-
 def _table(rows, study):
     from rich.table import Table
 
-    table = Table(title=f"{study}: means over sequences, Es/N0 and realisations", title_justify="left")
-    names = ("channel", "policy", "receiver", "delay_slots", "loss", "control")
-    shown = [name for name in names if len({str(row[name]) for row in rows}) > 1 or name == "policy"]
+    from tokenlink.eval.means import NAMES
+
+    counting = {row["channel"]: ", ".join(f"{snr:g}" for snr in row["esn0_db"]) for row in rows}
+    snrs = "; ".join(f"{channel} {text}" for channel, text in counting.items())
+    title = f"{study}: all frames at an Es/N0, then the mean over those that count, dB: {snrs}"
+    table = Table(title=title, title_justify="left")
+    shown = [name for name in NAMES if len({str(row.get(name)) for row in rows}) > 1 or name == "policy"]
     figures = [name for name in FIGURES if any(row.get(name) is not None for row in rows)]
     for name in (*shown, *figures):
-        table.add_column(name.replace("_", " "), justify="right" if name in figures else "left", no_wrap=True)
+        head = HEADS.get(name, name.replace("_", " "))
+        table.add_column(head, justify="right" if name in figures else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(_text(row.get(name)) for name in (*shown, *figures)))
     return table

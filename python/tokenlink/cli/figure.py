@@ -16,6 +16,7 @@ Out = Annotated[OptionalPath, typer.Option(help="Folder to write to; default: fi
 Tracks = Annotated[OptionalPath, typer.Option(help="KITTI tracking folder, for figure 8 of origin rendered.")]
 Frames = Annotated[OptionalPath, typer.Option(help="Frames of ./twist render, instead of tracks.")]
 Real = Annotated[OptionalPaths, typer.Option(help="KITTI raw drive or folder of stills, for origin real.")]
+KeepRows = Annotated[bool, typer.Option("--keep-rows", help="Write the rows too, from which all can be redone.")]
 DEFAULT = Path("runs/evaluation")
 
 
@@ -49,12 +50,18 @@ def figure(
             typer.echo(f"figure {each}: {paths[0]}")
 
 
-def claims(results: Results = DEFAULT, out: Out = None) -> None:
-    """Check the paper's claims on an evaluation: claims.md and claims.json.
+def claims(
+    results: Results = DEFAULT,
+    out: Out = None,
+    keep_rows: KeepRows = False,
+) -> None:
+    """Check the paper's claims on an evaluation: claims.md and claims.json. Kept rows give the same ones again.
 
-    Example: ./twist claims --results runs/evaluation --out results
+    Example: ./twist claims --results runs/evaluation --out results --keep-rows
     """
+    from tokenlink.eval import kept_rows
     from tokenlink.eval.collect import collect
+    from tokenlink.eval.over_time import run_figures
 
     folder = out or results / "figures"
     found = collect(results)
@@ -62,6 +69,9 @@ def claims(results: Results = DEFAULT, out: Out = None) -> None:
     for verdict in sorted({each["verdict"] for each in checked}):
         typer.echo(f"{sum(each['verdict'] == verdict for each in checked):3d} {verdict}")
     typer.echo(f"{folder / 'claims.md'}")
+    if keep_rows:
+        kept_rows.write(found.still, run_figures(found.temporal), results, folder)
+        typer.echo(f"{folder / kept_rows.ROWS}")
 
 
 def report(
@@ -96,15 +106,17 @@ def _number(text):
 
 
 def _write_claims(found, folder, command):
-    from tokenlink.eval.claims import check_all, markdown
-    from tokenlink.eval.over_time import temporal_claims
+    from tokenlink.eval.claim_page import markdown
+    from tokenlink.eval.claims import measure_all, settle
+    from tokenlink.eval.over_time import run_figures, temporal_claims
 
-    checked = check_all([row for row in found.main]) + temporal_claims(found.temporal)
+    measured = measure_all(found.main, moved=found.pareto, shares=found.shares)
+    checked = settle(measured + temporal_claims(run_figures(found.temporal)))
     folder.mkdir(parents=True, exist_ok=True)
     title = f"Claims of the TWIST paper, origin: {found.setting['origin']}"
-    (folder / "claims.md").write_text(markdown(checked, title, command, found.note))
-    content = {"setting": found.setting, "data": found.note, "command": command, "claims": checked}
-    (folder / "claims.json").write_text(json_module.dumps(content, indent=2) + "\n")
+    (folder / "claims.md").write_text(markdown(checked, title, command, found.note, found.shares))
+    content = {"setting": found.setting, "data": found.note, "command": command, "esn0_delivered": found.shares}
+    (folder / "claims.json").write_text(json_module.dumps(content | {"claims": checked}, indent=2) + "\n")
     return checked
 
 

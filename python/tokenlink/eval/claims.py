@@ -1,137 +1,44 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The claims of the TWIST paper as statements about rows, and whether they hold here.
+"""Whether claims hold on the rows of an evaluation.
 
-A claim is one or more comparisons. Each compares a metric of two selections of rows, paired by sequence, realisation
-and SNR, and expects the difference above a bound. A claim holds when all its intervals lie above their bounds, does not
-hold when one lies below, and cannot be distinguished otherwise.
+A claim is one or more comparisons, each a difference that is expected above 0, with its interval over sequences. What
+is judged together is corrected for it: all comparisons on one channel, those that were fixed before any test result was
+seen and those that explore apart. A comparison holds when its difference is above 0 and its corrected p-value below
+0.05, does not hold when it is so below 0, and cannot be distinguished otherwise. A claim holds when all of it does.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-import numpy as np
-
+from tokenlink.eval.claim_table import CLAIMS, CONSTANT, Claim
+from tokenlink.eval.constant import constant_rows
+from tokenlink.eval.counts import StatisticsError, measurable
 from tokenlink.eval.examination import FAILS, examine
-from tokenlink.eval.statistics import StatisticsError, difference, estimate, mean_interval, measurable
+from tokenlink.eval.intervals import LEVEL, Interval, holm
+from tokenlink.eval.snr_range import counted
+from tokenlink.eval.statistics import difference, difference_at_cost, estimate
 
 HOLDS, UNCLEAR, MISSING = "holds", "not distinguishable", "not measured"
-NEAR_F1, NEAR_COST = 0.02, 0.05
-LOW_AND_MEDIUM_DB = (0.0, 10.0)
-OURS = "beyond the paper"
+TOO_FEW = "one sequence says nothing of how sequences differ"
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """left - right of a metric is expected above `above`; for metrics where less is better, swap the sides.
+@dataclass
+class Finding:
+    """A comparison that was measured and is still to be judged.
 
     Attributes
     ----------
-    metric : str         key of `tokenlink.eval.statistics.METRICS`
-    left, right : dict   fields that the rows must have, beside the channel
-    above : float        bound of the difference; negative: "at most so much worse"
-    esn0_db : (low, high) or None   only rows within
-    shared : bool        only where both sides were run: one of them is of a study with fewer SNRs
+    figure : dict             metric, left, right and what `settle` adds
+    between : Interval or None   None: not measured, and `figure` says why
+    look_again : callable     (figure) -> examination of one that does not hold, or None
     """
 
-    metric: str
-    left: dict
-    right: dict
-    above: float = 0.0
-    esn0_db: tuple | None = None
-    shared: bool = False
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A statement of the paper.
-
-    Attributes
-    ----------
-    name : str           short and stable
-    statement, source : str
-    comparisons : tuple of Comparison
-    """
-
-    name: str
-    statement: str
-    source: str
-    comparisons: tuple = field(default=())
-
-
-def _policy(name):
-    return {"policy": name, "receiver": "full"}
-
-
-def _receiver(name, policy="twist"):
-    return {"policy": policy, "receiver": name}
-
-
-_TWIST = _policy("twist")
-_LOW, _MED, _HIGH = (_policy(f"static-{level}") for level in ("low", "med", "high"))
-_ADAPTIVE, _LED = _policy("channel-adaptive"), _policy("twist-channel-led")
-
-CLAIMS = (
-    Claim("static-tradeoff", "A larger static budget gives a better traffic state and fewer mismatches.", "VI-C, VI-E",
-          (Comparison("f1_avg", _MED, _LOW), Comparison("f1_avg", _HIGH, _MED),
-           Comparison("tsmr", _LOW, _MED), Comparison("tsmr", _MED, _HIGH))),
-    Claim("near-static-high", f"TWIST's F1 comes near that of Static-High (at most {NEAR_F1} below).", "VI-C",
-          (Comparison("f1_avg", _TWIST, _HIGH, above=-NEAR_F1),)),
-    Claim("below-static-high-cost", "TWIST costs less than Static-High.", "VI-C",
-          (Comparison("cost", _HIGH, _TWIST),)),
-    Claim("above-static-med", "TWIST's F1 is above that of Static-Med.", "VI-C",
-          (Comparison("f1_avg", _TWIST, _MED),)),
-    Claim("above-channel-adaptive", "TWIST's F1 is above that of Channel-Adaptive.", "VI-C",
-          (Comparison("f1_avg", _TWIST, _ADAPTIVE),)),
-    Claim("tsmr-below-static-med", "TWIST's token state mismatch is below that of Static-Low and Static-Med.", "VI-E",
-          (Comparison("tsmr", _LOW, _TWIST), Comparison("tsmr", _MED, _TWIST))),
-    Claim("low-snr-mismatch", "At low and medium SNR, Static-Low and Static-Med mismatch more than Static-High.",
-          "VI-E", (Comparison("tsmr", _LOW, _HIGH, esn0_db=LOW_AND_MEDIUM_DB),
-                   Comparison("tsmr", _MED, _HIGH, esn0_db=LOW_AND_MEDIUM_DB))),
-    Claim("no-gating-auer", "Without the gate, more accepted tokens are wrong (AUER).", "VI-E",
-          (Comparison("auer", _receiver("no-gating"), _TWIST),)),
-    Claim("no-completion-tsmr", "Without completion, token state mismatch rises.", "VI-E",
-          (Comparison("tsmr", _receiver("no-completion"), _TWIST),)),
-    Claim("hard-only-tsmr", "With hard decisions only, token state mismatch rises.", "VI-F",
-          (Comparison("tsmr", _receiver("hard-only"), _TWIST),)),
-    Claim("uniform-f1", "Uniform protection weakens F1.", "VI-F",
-          (Comparison("f1_avg", _TWIST, _receiver("uniform")),)),
-    Claim("full-controller-f1", "The full controller has the highest F1 among its ablations.", "VI-F",
-          tuple(Comparison("f1_avg", _TWIST, _policy(f"twist-no-{part}"))
-                for part in ("gamma", "u", "d", "pi"))),
-    Claim("without-u", "Without the erased fraction u the controller costs less, and F1 falls.", "VI-F",
-          (Comparison("cost", _TWIST, _policy("twist-no-u")),
-           Comparison("f1_avg", _TWIST, _policy("twist-no-u")))),
-    Claim("urgent-f1", "On urgent frames, TWIST's F1 is above that of Static-Med and Channel-Adaptive.", "VI-G",
-          (Comparison("urgent_f1_avg", _TWIST, _MED), Comparison("urgent_f1_avg", _TWIST, _ADAPTIVE))),
-    Claim("urgent-priority", "On urgent frames, TWIST's F1 is above that of TWIST without priority.", "VI-G",
-          (Comparison("urgent_f1_avg", _TWIST, _policy("twist-no-pi")),)),
-    Claim("above-jpeg", "TWIST's F1 is above that of JPEG over the same PHY at the nominal budget.", "VI-B",
-          (Comparison("f1_avg", _TWIST, {"policy": "static-med", "receiver": "jpeg"}),)),
-    Claim("tsmr-below-channel-adaptive", "TWIST's token state mismatch is below that of Channel-Adaptive.", OURS,
-          (Comparison("tsmr", _ADAPTIVE, _TWIST),)),
-    # Designs of ours beside those of the paper, all else equal: what they are worth.
-    Claim("doubted-tsmr", "Completion that sees doubted tokens mismatches less than one that sees nothing of them.",
-          OURS, (Comparison("tsmr", _receiver("blind-completion", "static-med"), _MED, shared=True),
-                 Comparison("tsmr", _receiver("blind-completion"), _TWIST, shared=True))),
-    Claim("doubted-f1", "Completion that sees doubted tokens has the higher F1.", OURS,
-          (Comparison("f1_avg", _MED, _receiver("blind-completion", "static-med"), shared=True),
-           Comparison("f1_avg", _TWIST, _receiver("blind-completion"), shared=True))),
-    Claim("completion-over-hold", "The completion model mismatches less than keeping the previous tokens.", OURS,
-          (Comparison("tsmr", _receiver("hold", "static-med"), _receiver("blind-completion", "static-med"),
-                      shared=True), Comparison("tsmr", _receiver("hold", "static-med"), _MED, shared=True))),
-    Claim("led-tsmr", "TWIST led by the channel mismatches less than Static-Med and Channel-Adaptive.", OURS,
-          (Comparison("tsmr", _MED, _LED, shared=True), Comparison("tsmr", _ADAPTIVE, _LED, shared=True))),
-    Claim("led-cost",
-          f"TWIST led by the channel costs less than Static-High, at most {NEAR_COST} more than Static-Med.", OURS,
-          (Comparison("cost", _MED, _LED, above=-NEAR_COST, shared=True),
-           Comparison("cost", _HIGH, _LED, shared=True))),
-    Claim("led-urgent",
-          "On urgent frames, TWIST led by the channel mismatches less than Channel-Adaptive and TWIST.", OURS,
-          (Comparison("urgent_tsmr", _ADAPTIVE, _LED, shared=True),
-           Comparison("urgent_tsmr", _TWIST, _LED, shared=True))),
-)  # fmt: skip
+    figure: dict
+    between: Interval | None = None
+    look_again: Callable = lambda figure: None
 
 
 def select(rows: list[dict], **wanted) -> list[dict]:
@@ -139,78 +46,148 @@ def select(rows: list[dict], **wanted) -> list[dict]:
     return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
 
 
-def check(claim: Claim, rows: list[dict], channel: str) -> dict:
-    """A claim on one channel.
+def measure_claim(claim: Claim, rows: list[dict], channel: str, moved: list[dict] = ()) -> dict:
+    """A claim on one channel, measured and not judged yet.
 
     Parameters
     ----------
     claim : Claim
-    rows : list of dict   of the main evaluation, one data origin
+    rows : list of dict    of the main evaluation, one data origin
     channel : str
+    moved : list of dict   rows of policies with their thresholds moved, for comparisons at the same cost
 
     Returns
     -------
-    dict   claim, channel, verdict, and figures: for each comparison metric, both means, difference with its interval,
-           bound, verdict; "reason" where something is not measured, "examination" where it does not hold
+    dict   claim, statement, source, exploratory, channel, findings: list of Finding
     """
-    figures = [_compare(part, select(rows, channel=channel)) for part in claim.comparisons]
-    return {
-        "claim": claim.name, "statement": claim.statement, "source": claim.source, "channel": channel,
-        "verdict": overall(figures), "figures": figures,
-    }  # fmt: skip
+    here, elsewhere = (select(part, channel=channel) for part in (rows, moved))
+    findings = [_compare(part, here, elsewhere) for part in claim.comparisons]
+    return {"claim": claim.name, "statement": claim.statement, "source": claim.source,
+            "exploratory": claim.exploratory, "channel": channel, "findings": findings}  # fmt: skip
+
+
+def settle(measured: list[dict]) -> list[dict]:
+    """Judge what was measured, all together.
+
+    Parameters
+    ----------
+    measured : list of dict   of `measure_claim`
+
+    Returns
+    -------
+    list of dict   each without findings and with verdict and figures: for each comparison metric, both means, the
+                   difference with its interval, p-value, corrected p-value, verdict; "reason" where something is not
+                   measured, "examination" where it does not hold
+    """
+    families = {}
+    for each in measured:
+        families.setdefault((each["channel"], each["exploratory"]), []).extend(each["findings"])
+    for family in families.values():
+        _judge([finding for finding in family if finding.between is not None])
+    return [{key: value for key, value in each.items() if key != "findings"}
+            | {"verdict": overall(figures := [f.figure for f in each["findings"]]), "figures": figures}
+            for each in measured]  # fmt: skip
+
+
+def _judge(findings):
+    """Figures and verdicts of a family of comparisons, Holm's correction over all of it."""
+    p_values = [finding.between.p_value() for finding in findings]
+    for finding, p, corrected in zip(findings, p_values, holm(p_values), strict=True):
+        between, figure = finding.between, finding.figure
+        certain = corrected < 1 - LEVEL
+        figure |= {
+            "difference": between.mean, "interval": [between.low, between.high], "freedom": between.freedom,
+            "p_value": p, "p_corrected": corrected, "judged_together": len(findings),
+            "verdict": UNCLEAR if not certain else HOLDS if between.mean > 0 else FAILS,
+        }  # fmt: skip
+        if figure["verdict"] != HOLDS and (found := finding.look_again(figure)):
+            figure["examination"] = found
 
 
 def overall(figures: list[dict]) -> str:
     """Verdict on a claim from those on its comparisons."""
-    verdicts = [figure["verdict"] for figure in figures]
+    verdicts = [figure.get("verdict", MISSING) for figure in figures]
     return next((v for v in (MISSING, FAILS, UNCLEAR) if v in verdicts), HOLDS)
 
 
-def judge(metric: str, left: str, right: str, pairs: list[tuple[float, float]]) -> dict:
-    """Figures of a comparison of paired numbers, one pair a run; left is expected above right."""
-    figure = {"metric": metric, "left": left, "right": right, "above": 0.0, "esn0_db": None}
-    if not pairs:
-        return figure | {"verdict": MISSING, "reason": "no runs"}
-    values = np.asarray(pairs, float)
-    return figure | _verdict(values.mean(axis=0), mean_interval(values[:, 0] - values[:, 1]), 0.0)
+def missing(figure: dict, reason: str) -> Finding:
+    """A comparison that was not measured."""
+    return Finding(figure | {"verdict": MISSING, "reason": reason})
 
 
-def _verdict(means, between, above):
-    verdict = HOLDS if between.low > above else FAILS if between.high < above else UNCLEAR
-    return {
-        "left_mean": float(means[0]), "right_mean": float(means[1]), "difference": between.mean,
-        "interval": [between.low, between.high], "verdict": verdict,
-    }  # fmt: skip
+def finding(figure: dict, means: tuple, between: Interval, look_again=lambda figure: None) -> Finding:
+    """A comparison with its means, or a missing one where nothing is known of its error."""
+    if math.isnan(between.mean):
+        return missing(figure, f"{figure['metric']} is not defined on these rows")
+    if math.isnan(between.error):
+        return missing(figure, f"{figure['metric']} has no error: {TOO_FEW}, or only one has what it needs")
+    return Finding(figure | {"left_mean": float(means[0]), "right_mean": float(means[1])}, between, look_again)
 
 
-def _compare(part, rows):
+def _compare(part, rows, moved):
     part = replace(part, metric=measurable(part.metric, rows))
-    if "f1" in part.metric:
-        rows = [row for row in rows if "confusion" in row]
-    sides = [select(rows, **wanted) for wanted in (part.left, part.right)]
+    figure = {"metric": part.metric, "left": _label(part.left), "right": _label(part.right), "esn0_db": part.esn0_db,
+              "same_cost": part.same_cost}  # fmt: skip
+    if part.between:
+        figure |= {"slack_of": [_label(each) for each in part.between], "share": part.share}
+    try:
+        sides, found = _sides(part, rows, moved)
+        if len({row["sequence"] for row in sides[0]}) == 1:
+            return missing(figure, TOO_FEW)
+        between = _difference(part, sides, found)
+        means = [estimate(side, part.metric).mean for side in sides[:2]]
+        if found:
+            means = _means_at_cost(part, means, between)
+    except StatisticsError as error:
+        return missing(figure, str(error))
+    return finding(figure, means, between, lambda known: examine(known, *sides[:2], rows))
+
+
+def _means_at_cost(part, means, between):
+    """Of the side that was moved, what it has at the other's cost."""
+    return (means[1] + between.mean, means[1]) if part.same_cost == "left" else (means[0], means[0] - between.mean)
+
+
+def _sides(part, rows, moved):
+    """Rows of left, right and slack, and those with thresholds moved by the amount, where that is asked for."""
+    usable = [row for row in rows if "f1" not in part.metric or "confusion" in row]
+    sides = [_side(usable, wanted) for wanted in (part.left, part.right, *(part.between or ()))]
+    wanted = {"left": part.left, "right": part.right}.get(part.same_cost)
+    found = {} if wanted is None else _by_amount(sides[0 if part.same_cost == "left" else 1], select(moved, **wanted))
+    sides, amounts = [*sides, *found.values()], list(found)
     if part.esn0_db is not None:
         low, high = part.esn0_db
-        sides = [[r for r in side if low <= r["esn0_db"] <= high] for side in sides]
+        sides = [[row for row in side if low <= row["esn0_db"] <= high] for side in sides]
     if part.shared:
-        met = [{_place(row) for row in side} for side in sides]
-        sides = [[row for row in side if _place(row) in met[0] & met[1]] for side in sides]
-    figure = {
-        "metric": part.metric, "left": _label(part.left), "right": _label(part.right), "above": part.above,
-        "esn0_db": part.esn0_db,
-    }  # fmt: skip
-    try:
-        between = difference(*sides, part.metric)
-        means = [estimate(side, part.metric).mean for side in sides]
-    except StatisticsError as error:
-        return figure | {"verdict": MISSING, "reason": str(error)}
-    if math.isnan(between.mean) or math.isnan(between.low):
-        return figure | {"verdict": MISSING, "reason": f"{part.metric} is not defined on these rows"}
-    if len({(row["sequence"], row["realisation"]) for row in sides[0]}) < 2:
-        return figure | {"verdict": MISSING, "reason": "one sequence and one realisation say nothing of chance"}
-    figure |= _verdict(means, between, part.above)
-    if figure["verdict"] != HOLDS:
-        figure["examination"] = examine(figure, *sides, rows)
-    return figure
+        met = set.intersection(*({_place(row) for row in side} for side in sides))
+        sides = [[row for row in side if _place(row) in met] for side in sides]
+    n_own = len(sides) - len(amounts)
+    return sides[:n_own], sides[n_own:]
+
+
+def _side(rows, wanted):
+    if wanted["policy"] != CONSTANT:
+        return select(rows, **wanted)
+    return constant_rows(select(rows, policy="twist", receiver="full"))
+
+
+def _by_amount(unmoved, moved):
+    """Rows by the amount that thresholds are moved by, the unmoved among them."""
+    if not moved:
+        raise StatisticsError("no rows with thresholds moved: ./twist evaluate --study pareto")
+    found = {"": unmoved} if unmoved else {}
+    for row in moved:
+        found.setdefault(str(sorted(row["control"].items())), []).append(row)
+    return found
+
+
+def _difference(part, sides, found):
+    if not found:
+        between = (sides[2], sides[3]) if part.between else None
+        return difference(sides[0], sides[1], part.metric, between=between, share=part.share)
+    if part.same_cost == "right":
+        return difference_at_cost(sides[0], found, part.metric)
+    return difference_at_cost(sides[1], found, part.metric).negated()
 
 
 def _place(row):
@@ -221,50 +198,25 @@ def _label(wanted):
     return wanted["policy"] if wanted["receiver"] == "full" else f"{wanted['policy']}, {wanted['receiver']}"
 
 
-def check_all(rows: list[dict], claims=CLAIMS) -> list[dict]:
-    """Every claim on every channel of the rows, see `check`."""
+def check(claim: Claim, rows: list[dict], channel: str, moved: list[dict] = ()) -> dict:
+    """A claim on one channel, judged alone; see `measure_claim` and `settle`."""
+    return settle([measure_claim(claim, rows, channel, moved)])[0]
+
+
+def measure_all(rows: list[dict], claims=CLAIMS, moved: list[dict] = (), shares: dict | None = None) -> list[dict]:
+    """Every claim on every channel of the rows, to be judged by `settle`.
+
+    Parameters
+    ----------
+    rows, moved : list of dict
+    claims : sequence of Claim
+    shares : dict or None   of `tokenlink.eval.snr_range`: only Es/N0 that count; None: all
+    """
+    rows, moved = (counted(part, shares or {}) for part in (rows, moved))
     channels = sorted({row["channel"] for row in rows})
-    return [check(claim, rows, channel) for claim in claims for channel in channels]
+    return [measure_claim(claim, rows, channel, moved) for claim in claims for channel in channels]
 
 
-def markdown(results: list[dict], title: str, command: str, data: str = "") -> str:
-    """The claims table as Markdown: one line a comparison."""
-    lines = [
-        f"# {title}", "", f"{data[:1].upper()}{data[1:]}.", "",
-        f"Made by `{command}`. Differences are paired by sequence, realisation and SNR; in brackets the 95 % bootstrap",
-        "interval over sequences and realisations. A claim holds when every difference lies above its bound.", "",
-        "| claim | channel | metric | left | right | difference | expected | verdict |",
-        "|---|---|---|---|---|---|---|---|",
-    ]  # fmt: skip
-    for result in results:
-        for number, figure in enumerate(result["figures"]):
-            head = (f"{result['statement']} ({result['source']})", result["channel"]) if number == 0 else ("", "")
-            lines.append("| " + " | ".join([*head, *_cells(figure)]) + " |")
-    counted = {v: sum(r["verdict"] == v for r in results) for v in (HOLDS, FAILS, UNCLEAR, MISSING)}
-    lines += ["", "Claims by channel: " + ", ".join(f"{n} {verdict}" for verdict, n in counted.items() if n) + ".", ""]
-    return "\n".join(lines + _examined(results))
-
-
-def _examined(results):
-    """What does not hold, looked at again: one line a comparison, none where all hold."""
-    found = [(result, figure) for result in results for figure in result["figures"] if "examination" in figure]
-    if not found:
-        return []
-    lines = ["## What does not hold, examined", "", "Differences are left less right, both at the same seeds; how the "
-             "figures read follows fixed rules (`tokenlink.eval.examination`).", ""]  # fmt: skip
-    for result, figure in found:
-        lines.append(f"- {result['statement']} {result['channel']}, {figure['metric']} of {figure['left']} and "
-                     f"{figure['right']}, {figure['verdict']}. {figure['examination']['reading']}.")  # fmt: skip
-    return [*lines, ""]
-
-
-def _cells(figure):
-    between = "" if figure["esn0_db"] is None else f", {figure['esn0_db'][0]:g} to {figure['esn0_db'][1]:g} dB"
-    metric = f"{figure['metric']}{between}"
-    if figure["verdict"] == MISSING:
-        return metric, figure["left"], figure["right"], figure["reason"], "", MISSING
-    low, high = figure["interval"]
-    return (
-        metric, f"{figure['left']} {figure['left_mean']:.4f}", f"{figure['right']} {figure['right_mean']:.4f}",
-        f"{figure['difference']:+.4f} [{low:+.4f}, {high:+.4f}]", f"> {figure['above']:g}", figure["verdict"],
-    )  # fmt: skip
+def check_all(rows: list[dict], claims=CLAIMS, moved: list[dict] = (), shares: dict | None = None) -> list[dict]:
+    """Every claim on every channel of the rows, judged together; see `measure_all`."""
+    return settle(measure_all(rows, claims, moved, shares))

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from tokenlink.eval import kept_rows, snr_range
 from tokenlink.eval.store import StoreError, load_results
 
 USUAL_FEEDBACK = {"delay_slots": 1, "loss": 0.0}
@@ -24,7 +25,9 @@ class Results:
     main : list of dict     policies and receivers over SNR, as they are
     feedback : list of dict twist and channel-adaptive at the SNRs where feedback was delayed and lost too
     pareto : list of dict   thresholds moved, and what they are compared with, at the same SNRs
-    temporal : list of dict SNR that changes over time, with "series": path of the arrays
+    temporal : list of dict SNR that changes over time, with "series": path of the arrays; from kept rows, with what
+                            `tokenlink.eval.over_time.run_figures` gives
+    shares : dict           what the link delivers, see `tokenlink.eval.snr_range`
     """
 
     setting: dict
@@ -32,6 +35,17 @@ class Results:
     feedback: list
     pareto: list
     temporal: list
+    shares: dict = field(default_factory=dict)
+
+    @property
+    def has_series(self):
+        """Whether temporal runs are there slot by slot."""
+        return bool(self.temporal) and "series" in self.temporal[0]
+
+    @property
+    def still(self):
+        """All rows at one Es/N0, each once."""
+        return list({id(row): row for row in (*self.main, *self.feedback, *self.pareto)}.values())
 
     @property
     def note(self):
@@ -50,14 +64,20 @@ class Results:
 
 
 def collect(folder: Path) -> Results:
-    """Read a folder of `./twist evaluate`.
+    """Read a folder of `./twist evaluate`, or of rows that `./twist claims --keep-rows` has kept.
 
     Raises
     ------
     StoreError   nothing there, damaged files
     """
-    rows = [result["config"] | result["rows"][0] | {"series": result["series"]} for result in load_results(folder)]
-    head = Path(folder) / "sweep.json"
+    folder = Path(folder)
+    if (folder / kept_rows.ROWS).is_file() and not (folder / "results").is_dir():
+        rows, temporal = kept_rows.read(folder)
+    else:
+        found = load_results(folder)
+        rows = [result["config"] | result["rows"][0] | {"series": result["series"]} for result in found]
+        temporal = [row for row in rows if row["trajectory"] is not None and row["series"] is not None]
+    head = folder / "sweep.json"
     if not head.is_file():
         raise StoreError(f"{folder} holds no sweep.json: is it a results folder?")
     still = [row for row in rows if row["trajectory"] is None]
@@ -70,7 +90,8 @@ def collect(folder: Path) -> Results:
         main,
         unusual + _beside(unusual, main),
         moved + _beside(moved, main),
-        [row for row in rows if row["trajectory"] is not None and row["series"] is not None],
+        temporal,
+        snr_range.read(folder),
     )
 
 

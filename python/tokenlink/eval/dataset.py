@@ -19,24 +19,15 @@ import numpy as np
 
 from tokenlink.data import kitti
 from tokenlink.data.cache import cache_folder
-from tokenlink.data.labels import TEST_SEQUENCES, TRAIN_SEQUENCES, VALIDATION_SEQUENCES
+from tokenlink.eval.splits import FIRST_INVENTED, RENDER_SEEDS, SPLITS, TRACKS, DatasetError, own_tracks
 
 ORIGINS = ("rendered", "invented", "real")
-SPLITS = ("train", "val", "test")
-# As `./twist render --seed` was called for each split; the shipped weights saw invented scenes 1000 to 3999 only.
-TRACKS = {"train": TRAIN_SEQUENCES, "val": VALIDATION_SEQUENCES, "test": TEST_SEQUENCES}
-RENDER_SEEDS = {"train": 1, "val": 50, "test": 100}
-FIRST_INVENTED = {"train": 1000, "val": 50000, "test": 100000}
 UNKNOWN = -1
 STILL_SLOTS = 5
 STILL_CARS = "car_instances.json"
 # A car of the smallest height that counts, 25 pixels at 375, covers about that many pixels.
 STILL_MIN_AREA_PX = 25 * 25
 _RENDERER = 1  # one more where drawn frames change, so that kept ones are not used again
-
-
-class DatasetError(ValueError):
-    """The sequences asked for are not there; the message says which and what to do."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +77,7 @@ class Sequence:
 
 def load_sequences(
     origin="invented", split="test", *, tracks=None, frames=None, real=(), artifacts=None, cache=None,
-    n_invented=4, invented_frames=120, limit=None, on_sequence=lambda name: None,
+    n_invented=4, invented_frames=120, limit=None, names=None, on_sequence=lambda name: None,
 ):  # fmt: skip
     """Sequences of a split.
 
@@ -102,6 +93,7 @@ def load_sequences(
     cache : Path or None    None: `tokenlink.data.cache.cache_folder()`
     n_invented, invented_frames : int   scenes, and frames of each
     limit : int or None     use at most so many frames of each sequence
+    names : sequence of str or None   tracks to test on instead of the split's own, origin "rendered" only
     on_sequence : callable  told the name of each sequence before it is made
 
     Returns
@@ -118,9 +110,10 @@ def load_sequences(
             raise DatasetError(f"{name} is {value!r}, expected one of {', '.join(legal)}")
     if limit is not None and limit < 1:
         raise DatasetError(f"limit is {limit}, expected >= 1")
+    wanted = TRACKS[split] if names is None else own_tracks(origin, split, names)
     cache = Path(cache) if cache else cache_folder()
     if origin == "rendered":
-        sources = _rendered(split, tracks, frames, cache)
+        sources = _rendered(split, wanted, tracks, frames, cache)
     elif origin == "invented":
         sources = _invented(split, n_invented, invented_frames, cache)
     else:
@@ -147,22 +140,25 @@ def require_labels(sequences):
         raise DatasetError(f"sequences without labels: {', '.join(without)}; labels are needed here")
 
 
-def _rendered(split, tracks, frames, cache):
+def _rendered(split, wanted, tracks, frames, cache):
     if frames is not None:
         paths = sorted(p for p in Path(frames).glob("*.npz") if p.with_suffix(".npy").is_file())
-        wanted = [p for p in paths if p.stem.startswith("tracks_")]
-        if not wanted:
+        drawn = [p for p in paths if p.stem.startswith("tracks_")]
+        if not drawn:
             raise DatasetError(f"no frames of tracks in {frames}: draw them with ./twist render")
-        foreign = [p.stem for p in wanted if p.stem.split("_")[1] not in TRACKS[split]]
+        foreign = [p.stem for p in drawn if p.stem.split("_")[1] not in wanted]
         if foreign:
-            raise DatasetError(f"frames of {', '.join(foreign)} do not belong to split {split}: {TRACKS[split]}")
-        return [(path.stem, lambda path=path: _drawn(path)) for path in wanted]
+            raise DatasetError(f"frames of {', '.join(foreign)} do not belong to split {split}: {wanted}")
+        return [(path.stem, lambda path=path: _drawn(path)) for path in drawn]
     if tracks is None:
         raise DatasetError("origin rendered needs --tracks, a KITTI tracking folder with label_02 and calib")
     folder = kitti.tracks_folder(tracks)
-    there = [name for name in TRACKS[split] if (folder / "label_02" / f"{name}.txt").is_file()]
+    there = [name for name in wanted if (folder / "label_02" / f"{name}.txt").is_file()]
     if not there:
-        raise DatasetError(f"split {split} is empty: none of {', '.join(TRACKS[split])} is in {folder / 'label_02'}")
+        raise DatasetError(f"split {split} is empty: none of {', '.join(wanted)} is in {folder / 'label_02'}")
+    if wanted != TRACKS[split] and len(there) < len(wanted):
+        absent = [name for name in wanted if name not in there]
+        raise DatasetError(f"test sequence {absent[0]} is not in {folder / 'label_02'}")
     return [(f"tracks_{n}_s{RENDER_SEEDS[split]}", lambda n=n: _draw_tracks(folder, n, split, cache)) for n in there]
 
 

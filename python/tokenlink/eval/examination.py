@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 
-from tokenlink.eval.statistics import StatisticsError, difference, estimate
+from tokenlink.eval.counts import StatisticsError
+from tokenlink.eval.statistics import difference, estimate
 
 FAILS = "does not hold"
 DATA, CLAIM, HERE = "the data", "the claim", "our implementation"
@@ -45,7 +46,7 @@ def _between(left, right, metric):
         between = difference(left, right, metric)
     except StatisticsError:
         return None
-    return None if math.isnan(between.mean) else [between.mean, between.low, between.high]
+    return None if math.isnan(between.error) else [between.mean, between.low, between.high]
 
 
 def _reach(rows, metric):

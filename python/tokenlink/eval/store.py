@@ -54,6 +54,10 @@ class ResultStore:
         """Whether the result of a configuration is there."""
         return self.path_of(config).is_file()
 
+    def read_row(self, config):
+        """The row of a configuration that has a result."""
+        return _read(self.path_of(config))["rows"][0]
+
     def write(self, config, row, series=None):
         """Keep a result; a reader sees all of it or nothing. Series come first: where the JSON is, they are."""
         path = self.path_of(config)

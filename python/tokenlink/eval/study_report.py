@@ -7,7 +7,9 @@ import base64
 from html import escape
 from pathlib import Path
 
-from tokenlink.eval.claims import FAILS, HOLDS, MISSING, UNCLEAR
+from tokenlink.eval.claim_page import metric_text
+from tokenlink.eval.claims import HOLDS, MISSING, UNCLEAR
+from tokenlink.eval.examination import FAILS
 from tokenlink.eval.figures.catalog import FIGURES
 
 _COLOURS = {HOLDS: "#2a7d46", FAILS: "#b3261e", UNCLEAR: "#8a6d00", MISSING: "#777"}
@@ -59,20 +61,24 @@ def _table(claims):
         lines = "<br>".join(_line(figure) for figure in claim["figures"])
         colour = _COLOURS[claim["verdict"]]
         rows.append(
-            f"<tr><td>{escape(claim['statement'])} <span class='small'>({escape(claim['source'])})</span></td>"
+            f"<tr><td>{escape(claim['statement'])} <span class='small'>({_source(claim)})</span></td>"
             f"<td>{escape(claim['channel'])}</td><td>{lines}</td>"
             f"<td style='color:{colour};font-weight:600'>{claim['verdict']}</td></tr>"
         )
     return f"<table>{''.join(rows)}</table>"
 
 
+def _source(claim):
+    return escape(claim["source"] + (", exploratory" if claim["exploratory"] else ""))
+
+
 def _line(figure):
-    name = f"{figure['metric']}: {figure['left']} against {figure['right']}"
+    name = f"{metric_text(figure)}: {figure['left']} against {figure['right']}"
     if figure["verdict"] == MISSING:
         return escape(f"{name}: {figure['reason']}")
     low, high = figure["interval"]
     reading = figure.get("examination", {}).get("reading", "")
     return escape(
         f"{name}: {figure['left_mean']:.4f}, {figure['right_mean']:.4f}; difference {figure['difference']:+.4f} "
-        f"[{low:+.4f}, {high:+.4f}], expected above {figure['above']:g}"
+        f"[{low:+.4f}, {high:+.4f}], p {figure['p_corrected']:.2g} of {figure['judged_together']} judged together"
     ) + (f'<br><span class="small">{escape(reading)}</span>' if reading else "")

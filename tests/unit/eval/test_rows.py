@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tokenlink.eval import metrics
+from tokenlink.eval.counts import f1_parts
 from tokenlink.eval.rows import add_confusions, ages, confusion, durations, result_row
-from tokenlink.eval.statistics import f1_parts
 from tokenlink.link.modes import load_mode_table
 
 TABLE = load_mode_table()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,7 @@ LOOKS = {
     "static-high": ("#0072B2", "^"), "channel-adaptive": ("#009E73", "D"), "oracle": ("#000000", "*"),
     "twist-no-gamma": ("#CC79A7", "v"), "twist-no-u": ("#56B4E9", "s"),
     "twist-no-d": ("#009E73", "^"), "twist-no-pi": ("#0072B2", "D"),
-    "twist-channel-led": ("#CC79A7", "P"),
+    "twist-channel-led": ("#CC79A7", "P"), "constant": ("#888888", ""),
     "uniform": ("#CC79A7", "P"), "no-gating": ("#E69F00", "X"), "no-completion": ("#009E73", "<"),
     "hard-only": ("#000000", ">"), "jpeg": ("#E69F00", "h"), "hold": ("#56B4E9", "p"),
     "blind-completion": ("#0072B2", "d"), "nominal": ("#000000", ""), "received": ("#BBBBBB", ""),
@@ -52,7 +53,7 @@ _WORDS = {
     "hold": "hold previous", "hard-only": "hard decisions", "blind-completion": "blind completion",
 }  # fmt: skip
 ESN0_LABEL = "nominal $E_s/N_0$ [dB]"
-BANDS = "bands: 95 % bootstrap, of F1 and ages less what all series of a panel share"
+BANDS = "bands: 95 % over sequences, of F1 and ages less what all series of a panel share"
 plt.rcParams.update(STYLE)
 
 
@@ -94,8 +95,7 @@ class Canvas:
         """A point with its interval for each label, one below the other."""
         for at, (label, e) in enumerate(zip(labels, estimates, strict=True)):
             colour, mark = look(label)
-            # A bootstrap interval need not hold the mean of a skewed metric.
-            reach = [[max(0.0, e.mean - e.low)], [max(0.0, e.high - e.mean)]]
+            reach = None if math.isnan(e.low) else [[e.mean - e.low], [e.high - e.mean]]
             axis.errorbar([e.mean], [at], xerr=reach, color=colour, marker=mark, markersize=6, capsize=3, linewidth=1.3)
             self.keep(axis, label, [""], [e])
         axis.set_ylim(len(labels) - 0.5, -0.5)
@@ -112,7 +112,7 @@ class Canvas:
         """Note what was drawn for the CSV."""
         panel = axis.get_label() or axis.get_title()
         for at, e in zip(x, estimates, strict=True):
-            self.data.append([panel, label, at, e.mean, e.std, e.low, e.high])
+            self.data.append([panel, label, at, e.mean, e.low, e.high, e.sequence_std, e.realisation_std])
 
     def legend(self, cols=4):
         """One legend for all panels, above them."""
@@ -140,9 +140,14 @@ class Canvas:
         plt.close(self.figure)
         with paths[2].open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["panel", "series", "x", "mean", "std", "low", "high"])
-            writer.writerows(self.data)
+            writer.writerow(["panel", "series", "x", "mean", "low", "high", "sequence_std", "realisation_std"])
+            writer.writerows([_known(value) for value in line] for line in self.data)
         return paths
+
+
+def _known(value):
+    """A value as the CSV has it: nothing where nothing is known, and no digits that only a last bit decides."""
+    return value if not isinstance(value, float) else "" if math.isnan(value) else float(f"{value:.10g}")
 
 
 def look(label: str) -> tuple[str, str]:

@@ -11,8 +11,10 @@ from tokenlink.eval.figures import curves
 from tokenlink.eval.figures.example import qualitative
 from tokenlink.eval.figures.reliability import reliability
 from tokenlink.eval.figures.temporal import temporal
+from tokenlink.eval.snr_range import counted
 
 ABLATION_SNR_DB = 12.0
+MEANS = ("pareto", "feedback")  # drawn as means over Es/N0
 
 
 class FigureError(ValueError):
@@ -96,7 +98,9 @@ def draw(number: int, results: Results, folder: Path, examples: list = ()) -> li
     """
     one = entry(number)
     rows = list(examples) if one.rows == "examples" else getattr(results, one.rows)
-    usable = rows if one.draw in (temporal, qualitative) else [r for r in rows if _fits(one, r)]
+    if one.rows in MEANS:
+        rows = counted(rows, results.shares)
+    usable = rows if one.draw is qualitative else [r for r in rows if _fits(one, r)]
     if not usable:
         raise FigureError(f"figure {number} has no rows: run ./twist evaluate --study {one.study} with the same --out")
     note = results.note_on([] if one.draw is qualitative else usable)
@@ -104,4 +108,6 @@ def draw(number: int, results: Results, folder: Path, examples: list = ()) -> li
 
 
 def _fits(one, row):
-    return "confusion" in row or one.draw in (curves.diagnostics, _reliability)
+    """Whether a row has what a figure is drawn from; rows that were kept lack series and reliability."""
+    special = {temporal: "series", _reliability: "reliability", curves.diagnostics: "tsmr"}
+    return special.get(one.draw, "confusion") in row

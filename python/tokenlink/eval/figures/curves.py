@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from tokenlink.eval.claims import select
+from tokenlink.eval.constant import constant_rows
+from tokenlink.eval.counts import measurable
 from tokenlink.eval.figures.canvas import BANDS, ESN0_LABEL, NAMES, Canvas
 from tokenlink.eval.plan import ALL_CHANNELS
 from tokenlink.eval.receivers import JPEG
-from tokenlink.eval.statistics import estimate, estimates_side_by_side, measurable
+from tokenlink.eval.statistics import estimate, estimates_side_by_side
 
 POLICIES = ("static-low", "static-med", "static-high", "channel-adaptive", "twist", "oracle")
 ABLATIONS = ("twist", "twist-no-gamma", "twist-no-u", "twist-no-d", "twist-no-pi")
@@ -40,6 +42,17 @@ def over_snr(canvas, axis, rows, metric, series):
     if metric == "auer":
         axis.set_yscale("symlog", linthresh=SMALLEST_AUER)
         axis.set_ylim(bottom=0.0)
+    if "f1" in metric:
+        _constant(canvas, axis, select(rows, policy="twist", receiver="full"), metric)
+
+
+def _constant(canvas, axis, rows, metric):
+    """A dotted line: what the constant answer scores that fits these frames best."""
+    if made := constant_rows(rows):
+        found = estimate(made, metric)
+        label = f"constant: {made[0]['answer']}"
+        axis.axhline(found.mean, color="#888888", linestyle=":", linewidth=1.1, label=label)
+        canvas.keep(axis, label, [""], [found])
 
 
 def _estimates(selections, metric):
@@ -154,9 +167,18 @@ def feedback(rows, note=""):
     for line, metric in zip(canvas.axes, metrics, strict=True):
         _keep_possible(line[0], metric)  # once all that share the axis are drawn
     canvas.legend()
-    snrs = ", ".join(f"{snr:g}" for snr in sorted({row["esn0_db"] for row in rows}))
-    canvas.note(f"{note}; mean over {snrs} dB; {BANDS}")
+    canvas.note(f"{note}; mean over {_snrs(rows)}; {BANDS}")
     return canvas
+
+
+def _snrs(rows):
+    """The Es/N0 of rows, apart by channel where they differ."""
+    found = {}
+    for channel in _channels(rows):
+        snrs = ", ".join(f"{snr:g}" for snr in sorted({row["esn0_db"] for row in select(rows, channel=channel)}))
+        found.setdefault(snrs, []).append(NAMES[channel])
+    parts = [f"{snrs} dB" + (f" ({', '.join(names)})" if len(found) > 1 else "") for snrs, names in found.items()]
+    return "; ".join(parts)
 
 
 def pareto(rows, note=""):
@@ -176,8 +198,7 @@ def pareto(rows, note=""):
             axis.set_ylabel(NAMES[metric])
             _keep_possible(axis, metric)
     canvas.legend()
-    snrs = ", ".join(f"{snr:g}" for snr in sorted({row["esn0_db"] for row in rows}))
-    canvas.note(f"{note}; mean over {snrs} dB; {BANDS}")
+    canvas.note(f"{note}; mean over {_snrs(rows)}; {BANDS}")
     return canvas
 
 

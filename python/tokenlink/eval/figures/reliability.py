@@ -67,7 +67,7 @@ def _diagram(canvas, axis, rate, bins):
     said, happened = confidence / count, correct / count
     colour, mark = look(rate)
     axis.plot(said, happened, color=colour, marker=mark, markersize=4, linewidth=1.2, label=f"rate {rate}")
-    canvas.keep(axis, f"rate {rate}", said, [Estimate(h, 0.0, h, h) for h in happened])
+    canvas.keep(axis, f"rate {rate}", said, [Estimate(h) for h in happened])
 
 
 def _error_over_snr(canvas, axis, rate, rows):
@@ -78,4 +78,4 @@ def _error_over_snr(canvas, axis, rate, rows):
         return
     colour, mark = look(rate)
     axis.plot(*zip(*known, strict=True), color=colour, marker=mark, markersize=4, linewidth=1.2, label=f"rate {rate}")
-    canvas.keep(axis, f"rate {rate}", [s for s, _ in known], [Estimate(e, 0.0, e, e) for _, e in known])
+    canvas.keep(axis, f"rate {rate}", [s for s, _ in known], [Estimate(e) for _, e in known])

@@ -8,6 +8,7 @@ import numpy as np
 from tokenlink.eval.collect import read_series
 from tokenlink.eval.figures.canvas import NAMES, Canvas, look, words
 from tokenlink.eval.over_time import COMPARED, WINDOW_SLOTS, correctness, rolling
+from tokenlink.eval.statistics import Estimate
 
 MODES = ("low", "med", "high")
 
@@ -59,8 +60,7 @@ def _column(canvas, axes, runs, title):
             how = "steps-post" if label in (panels[0][0], "mode") else "default"
             width = 2.4 if name == "twist" and len(lines) > 1 else 1.1  # seen where another line covers it
             axis.plot(slots, values, color=look(name)[0], linewidth=width, drawstyle=how, label=words(name))
-            canvas.data += [[axis.get_label(), name, int(s), float(v), 0.0, float(v), float(v)]
-                            for s, v in zip(slots, values, strict=True)]  # fmt: skip
+            canvas.keep(axis, name, map(int, slots), [Estimate(float(value)) for value in values])
         axis.set_ylabel(label)
         axis.set_xlim(slots[0], slots[-1])
     axes[0].set_title(title)
