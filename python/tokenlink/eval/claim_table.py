@@ -118,7 +118,7 @@ _BESIDE = (
           (Comparison("f1_avg", _TWIST, _policy(CONSTANT)),), exploratory=True),
     Claim("tsmr-below-channel-adaptive", "TWIST's token state mismatch is below that of Channel-Adaptive.", OURS,
           (Comparison("tsmr", _ADAPTIVE, _TWIST),), exploratory=True),
-    # What is compared at unequal cost above, at the same: policies with their thresholds moved, receivers under one mode.
+    # What is compared at unequal cost above, at the same: policies with thresholds moved, receivers under one mode.
     Claim("channel-adaptive-same-cost", "At TWIST's cost, Channel-Adaptive mismatches more and has the lower F1.",
           OURS, (Comparison("tsmr", _ADAPTIVE, _TWIST, shared=True, same_cost="left"),
                  Comparison("f1_avg", _TWIST, _ADAPTIVE, shared=True, same_cost="right")), exploratory=True),

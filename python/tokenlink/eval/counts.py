@@ -104,23 +104,23 @@ def stack(rows: list[dict], conditions=("esn0_db",)) -> np.ndarray:
     return counts
 
 
-def ratio(numerator, denominator):
+def _ratio(numerator, denominator):
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(denominator > 0, numerator / denominator, np.nan)
 
 
 def _f1(counts, question, scope):
     tp, fp, fn = (counts[..., AT[f"{scope}{question}_{outcome}"]] for outcome in ("tp", "fp", "fn"))
-    return ratio(2 * tp, 2 * tp + fp + fn)
+    return _ratio(2 * tp, 2 * tp + fp + fn)
 
 
 def _density_f1(counts, scope):
     first = AT[f"{scope}density_00"]
     table = counts[..., first : first + N_DENSITY**2].reshape(*counts.shape[:-1], N_DENSITY, N_DENSITY)
     hits = np.diagonal(table, axis1=-2, axis2=-1)
-    each = ratio(2 * hits, table.sum(-1) + table.sum(-2))
+    each = _ratio(2 * hits, table.sum(-1) + table.sum(-2))
     known = ~np.isnan(each)
-    return ratio(np.where(known, each, 0).sum(-1), known.sum(-1))
+    return _ratio(np.where(known, each, 0).sum(-1), known.sum(-1))
 
 
 def _f1_avg(counts, scope=""):
@@ -136,13 +136,13 @@ METRICS = {
     "f1_density": lambda c: _density_f1(c, ""),
     "urgent_f1_avg": lambda c: _f1_avg(c, "urgent_"),
     "urgent_f1_car": lambda c: _f1(c, "car", "urgent_"),
-    "tsmr": lambda c: ratio(c[..., AT["mismatch"]], c[..., AT["n_frames"]]),
-    "urgent_tsmr": lambda c: ratio(c[..., AT["urgent_mismatch"]], c[..., AT["n_urgent"]]),
-    "auer": lambda c: ratio(c[..., AT["auer"]], c[..., AT["n_auer"]]),
-    "erasure_rate": lambda c: ratio(c[..., AT["erased"]], c[..., AT["n_frames"]]),
-    "cost": lambda c: ratio(c[..., AT["cost"]], c[..., AT["n_frames"]]),
-    "wrong_duration": lambda c: ratio(c[..., AT["wrong_slots"]], c[..., AT["wrong_spells"]]),
-    "wrong_age": lambda c: ratio(c[..., AT["wrong_age_sum"]], c[..., AT["n_labelled"]]),
+    "tsmr": lambda c: _ratio(c[..., AT["mismatch"]], c[..., AT["n_frames"]]),
+    "urgent_tsmr": lambda c: _ratio(c[..., AT["urgent_mismatch"]], c[..., AT["n_urgent"]]),
+    "auer": lambda c: _ratio(c[..., AT["auer"]], c[..., AT["n_auer"]]),
+    "erasure_rate": lambda c: _ratio(c[..., AT["erased"]], c[..., AT["n_frames"]]),
+    "cost": lambda c: _ratio(c[..., AT["cost"]], c[..., AT["n_frames"]]),
+    "wrong_duration": lambda c: _ratio(c[..., AT["wrong_slots"]], c[..., AT["wrong_spells"]]),
+    "wrong_age": lambda c: _ratio(c[..., AT["wrong_age_sum"]], c[..., AT["n_labelled"]]),
 }
 
 

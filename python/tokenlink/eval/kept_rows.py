@@ -30,7 +30,7 @@ _CELLS = tuple(f"{question}_{cell}" for question in ("car", "vru") for cell in (
 _OVER_TIME = ("channel", "policy", "sequence", "realisation", "follows", "spread")
 COLUMNS = (*_RUN, "delay_slots", "loss", "control", *_RATES, *_CELLS, *(f"wrong_{name}" for name in _AGES),
            *(f"urgent_{name}" for name in (*_URGENT, *_CELLS)))  # fmt: skip
-DIGITS = 10
+DIGITS = 12
 
 
 def write(rows: list[dict], temporal: list[dict], source: Path, folder: Path) -> None:

@@ -121,8 +121,10 @@ def estimates_side_by_side(selections: list[list[dict]], metric: str, conditions
         return [estimate(rows, metric, conditions) for rows in selections]
     stacks = [stack(rows, conditions) for rows in selections]
     values = np.stack([_over_conditions([counts], metric)[0] for counts in stacks])
+    known = ~np.isnan(values).any(axis=1)
     moved = values - values[:, :1]
-    own = (moved - np.nanmean(moved, axis=0)) * np.sqrt(len(moved) / (len(moved) - 1))
+    shared = moved[known].mean(axis=0) if known.any() else 0.0
+    own = (moved - shared) * np.sqrt(len(moved) / (len(moved) - 1))
     return [_with_spread(_interval(mean + np.concatenate([[0.0], each[1:]]), counts), counts, metric)
             for mean, each, counts in zip(values[:, 0], own, stacks, strict=True)]  # fmt: skip
 

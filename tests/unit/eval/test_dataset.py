@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 from tokenlink.eval import dataset  # noqa: E402
 from tokenlink.eval.dataset import DatasetError, Sequence, load_sequences, require_labels  # noqa: E402
+from tokenlink.eval.splits import split_name  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +96,35 @@ def test_an_empty_split_and_frames_of_another_split_are_refused(tmp_path):
     np.savez(tmp_path / "tracks_0002_s50.npz", labels=np.zeros((1, 3), np.int64))
     with pytest.raises(DatasetError, match="frames of tracks_0002_s50 do not belong to split test"):
         load_sequences("rendered", "test", frames=tmp_path, cache=tmp_path)
+
+
+def test_tracks_of_ones_own_are_tested_on_and_none_that_weights_have_seen(tmp_path, monkeypatch):
+    (tmp_path / "label_02").mkdir()
+    for name in ("0004", "0010", "0012"):
+        (tmp_path / "label_02" / f"{name}.txt").write_text("")
+    np.save(tmp_path / "drawn.npy", np.zeros((2, 128, 512, 3), np.uint8))
+    asked = []
+
+    def draw(folder, name, split, cache):
+        asked.append((name, split))
+        return tmp_path / "drawn.npy", np.zeros((2, 3), np.int64)
+
+    monkeypatch.setattr(dataset, "_draw_tracks", draw)
+    monkeypatch.setattr(dataset, "_Tokenizing", lambda *options: lambda path: np.zeros((2, 256), np.int16))
+    found = load_sequences("rendered", "test", tracks=tmp_path, cache=tmp_path, names=("0010", "0012"))
+    assert [sequence.name for sequence in found] == ["tracks_0010_s100", "tracks_0012_s100"]
+    assert asked == [("0010", "test"), ("0012", "test")]
+    assert split_name("test", ("0010", "0012")) == "test 0010,0012" and split_name("val") == "val"
+    for names, message in (
+        (("0010", "0000"), "0000 is one that weights and thresholds were trained on; expected none of 0000, 0001"),
+        (("0015",), "0015 is one that weights and thresholds were chosen by; expected none of 0002, 0015"),
+        (("0010", "0010"), "each once"), (("0010", "0018"), "0018 is not in"), ((), "expected names such as 0010"),
+    ):  # fmt: skip
+        with pytest.raises(DatasetError, match=message):
+            load_sequences("rendered", "test", tracks=tmp_path, cache=tmp_path, names=names)
+    for options in (("invented", "test"), ("rendered", "val")):
+        with pytest.raises(DatasetError, match="expected rendered, test"):
+            load_sequences(*options, tracks=tmp_path, cache=tmp_path, names=("0010",))
 
 
 def test_sequences_of_other_content_have_other_hashes():

@@ -85,6 +85,15 @@ def test_confusions_add_up_and_leave_out_what_nobody_knows():
     assert f1_parts(counts)["f1_avg"] is None and f1_parts(counts)["f1_car"] is not None
 
 
+def test_a_false_alarm_is_no_miss():
+    """By hand: a car said where there is none, a VRU missed twice; the density is told a class too high once."""
+    labels = np.array([[0, 1, 1], [1, 1, 0], [1, 0, 2]])
+    predicted = np.array([[1, 0, 2], [1, 0, 0], [1, 0, 2]])
+    counts = confusion(labels, predicted)
+    assert counts["car"] == [2, 1, 0, 0] and counts["vru"] == [0, 0, 2, 1]
+    assert counts["density"] == [[1, 0, 0], [0, 0, 1], [0, 0, 1]]
+
+
 def test_ages_of_what_is_wrong_by_hand():
     wrong = np.array([[1, 0], [1, 0], [0, 1], [1, 0], [0, 1], [0, 1], [0, 1]], bool)
     assert sorted(durations(wrong).tolist()) == [1, 1, 2, 3]

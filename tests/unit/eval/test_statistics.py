@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Statistics of rows against the metrics of the frames they count, and against scipy's bootstrap."""
+"""Statistics of rows against the metrics of the frames they count, and against scipy's intervals."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from tokenlink.eval import metrics, statistics
+from tokenlink.eval import counts, metrics, statistics
 
 
 def confusion(truth, said):
@@ -77,17 +77,45 @@ def test_a_class_that_is_nowhere_is_not_defined():
     assert statistics.estimate([row(frames, frames)], "f1_density").mean == 1.0
 
 
-def test_interval_is_that_of_scipy_for_a_mean():
-    """One realisation, sequences of equal length: the bootstrap of a mean. 2,000 samples each, seed 3."""
+def test_interval_of_a_mean_is_that_of_student():
+    """Sequences of equal length: the interval that scipy gives for the mean of what the sequences have."""
     rng = np.random.default_rng(3)
-    values = rng.uniform(0, 1, 12)
+    values = rng.uniform(0, 1, (5, 4))
     frames = draw(rng, 10)
-    rows = [row(*frames, sequence=f"{i:02d}", tsmr=v) for i, v in enumerate(values)]
-    ours = statistics.estimate(rows, "tsmr")
-    theirs = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=2000, random_state=3)
-    width = theirs.confidence_interval.high - theirs.confidence_interval.low
-    assert ours.low == pytest.approx(theirs.confidence_interval.low, abs=0.1 * width)
-    assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=0.1 * width)
+    rows = [row(*frames, sequence=str(i), realisation=j, tsmr=v) for (i, j), v in np.ndenumerate(values)]
+    ours, means = statistics.estimate(rows, "tsmr"), values.mean(axis=1)
+    low, high = stats.t.interval(0.95, 4, means.mean(), stats.sem(means))
+    assert (ours.mean, ours.low, ours.high) == pytest.approx((means.mean(), low, high))
+    assert ours.sequence_std == pytest.approx(means.std(ddof=1))
+    assert ours.realisation_std == pytest.approx(np.sqrt(values.var(axis=1, ddof=1).mean()))
+
+
+def test_realisations_of_a_sequence_are_no_further_sequences():
+    """The same realisation three times over: nothing is known better than by one."""
+    rng = np.random.default_rng(9)
+    frames = draw(rng, 10)
+    values = rng.uniform(0, 1, 4)
+    once, thrice = ([row(*frames, sequence=str(i), realisation=j, tsmr=v) for i, v in enumerate(values)
+                     for j in range(n)] for n in (1, 3))  # fmt: skip
+    one, other = (statistics.estimate(rows, "tsmr") for rows in (once, thrice))
+    assert (one.mean, one.low, one.high) == pytest.approx((other.mean, other.low, other.high))
+
+
+def test_chance_of_the_channel_widens_the_interval():
+    """Sequences that are all alike but for their realisation: its spread is in the interval."""
+    rng = np.random.default_rng(10)
+    frames = draw(rng, 10)
+    widths = []
+    for spread in (0.0, 0.2):
+        rows = [row(*frames, sequence=str(i), tsmr=0.5 + spread * rng.uniform(-1, 1)) for i in range(6)]
+        found = statistics.estimate(rows, "tsmr")
+        widths.append(found.high - found.low)
+    assert widths[0] == pytest.approx(0, abs=1e-12) and widths[1] > 0.1
+
+
+def test_one_sequence_has_no_interval():
+    found = statistics.estimate(grid(np.random.default_rng(7), 0.3, n_sequences=1), "tsmr")
+    assert found.mean == pytest.approx(0.3) and np.isnan([found.low, found.high, found.sequence_std]).all()
 
 
 def test_paired_difference_is_surer_than_its_parts():
@@ -101,6 +129,26 @@ def test_paired_difference_is_surer_than_its_parts():
     assert f1.low <= f1.mean <= f1.high and f1.mean > 0
 
 
+def test_slack_is_a_share_of_what_lies_between_two_others():
+    rows = {name: [r | {"tsmr": tsmr + 0.01 * int(r["sequence"][1])} for r in grid(np.random.default_rng(4), 0.1)]
+            for name, tsmr in (("a", 0.2), ("b", 0.25), ("c", 0.5), ("d", 0.1))}  # fmt: skip
+    found = statistics.difference(rows["a"], rows["b"], "tsmr", between=(rows["c"], rows["d"]), share=0.25)
+    assert found.mean == pytest.approx(0.2 - 0.25 + 0.25 * (0.5 - 0.1))
+
+
+def test_at_the_same_cost_the_metric_is_read_off_the_line_between_two_amounts():
+    """Cost 1.0 lies a quarter of the way from 0.9 to 1.3; the third amount is too dear to matter."""
+    base = grid(np.random.default_rng(4), 0.1)
+    left = [r | {"tsmr": 0.2, "cost": 1.0} for r in base]
+    moved = [[r | {"tsmr": tsmr, "cost": cost} for r in base] for tsmr, cost in ((0.1, 1.3), (0.3, 0.9), (0.0, 1.5))]
+    found = statistics.difference_at_cost(left, moved, "tsmr")
+    assert found.mean == pytest.approx(0.2 - (0.3 - 0.25 * 0.2)) and found.high - found.low < 1e-9
+    back = found.negated()
+    assert (back.mean, back.low, back.high) == (-found.mean, -found.high, -found.low)
+    with pytest.raises(statistics.StatisticsError, match="left side is 2.000, the right side reaches 0.900"):
+        statistics.difference_at_cost([r | {"cost": 2.0} for r in left], moved, "tsmr")
+
+
 def test_conditions_are_averaged_after_the_metric():
     rng = np.random.default_rng(5)
     rows = grid(rng, 0.3, n_sequences=2, n_realisations=1)
@@ -111,11 +159,11 @@ def test_conditions_are_averaged_after_the_metric():
 def test_incomplete_and_double_rows_are_named():
     rows = grid(np.random.default_rng(6), 0.2)
     with pytest.raises(statistics.StatisticsError, match="1 rows are missing"):
-        statistics.stack(rows[:-1])
+        counts.stack(rows[:-1])
     with pytest.raises(statistics.StatisticsError, match="there twice"):
-        statistics.stack([*rows, rows[0]])
+        counts.stack([*rows, rows[0]])
     with pytest.raises(statistics.StatisticsError, match="no rows"):
-        statistics.stack([])
+        counts.stack([])
     with pytest.raises(statistics.StatisticsError, match="no counterpart"):
         statistics.difference(rows, rows[:-1], "tsmr")
 
@@ -127,7 +175,7 @@ def test_bands_side_by_side_leave_out_what_the_selections_share():
     both = statistics.estimates_side_by_side([rows, shifted], "tsmr")
     for one, selection in zip(both, (rows, shifted), strict=True):
         alone = statistics.estimate(selection, "tsmr")
-        assert one.mean == alone.mean and one.std == alone.std and alone.high - alone.low > 0.01
+        assert one.mean == alone.mean and one.sequence_std == alone.sequence_std and alone.high - alone.low > 0.01
         assert one.low == pytest.approx(one.mean) and one.high == pytest.approx(one.mean)
 
 
@@ -151,9 +199,9 @@ def test_bands_of_what_did_not_meet_the_same_are_those_of_each_alone():
 def test_where_only_cars_are_known_their_f1_stands_for_all():
     rows = grid(np.random.default_rng(15), 0.3)
     cars = [r | {"confusion": r["confusion"] | {"vru": [0] * 4, "density": [[0] * 3] * 3}} for r in rows]
-    assert statistics.measurable("f1_avg", rows) == "f1_avg" and statistics.measurable("tsmr", cars) == "tsmr"
-    assert statistics.measurable("f1_avg", cars) == "f1_car"
-    assert statistics.measurable("urgent_f1_avg", cars) == "urgent_f1_car"
-    assert statistics.measurable("f1_avg", []) == "f1_avg"
+    assert counts.measurable("f1_avg", rows) == "f1_avg" and counts.measurable("tsmr", cars) == "tsmr"
+    assert counts.measurable("f1_avg", cars) == "f1_car"
+    assert counts.measurable("urgent_f1_avg", cars) == "urgent_f1_car"
+    assert counts.measurable("f1_avg", []) == "f1_avg"
     assert np.isnan(statistics.estimate(cars, "f1_avg").mean)
     assert statistics.estimate(cars, "f1_car").mean == statistics.estimate(rows, "f1_car").mean

@@ -147,7 +147,7 @@ class Canvas:
 
 def _known(value):
     """A value as the CSV has it: nothing where nothing is known, and no digits that only a last bit decides."""
-    return value if not isinstance(value, float) else "" if math.isnan(value) else float(f"{value:.10g}")
+    return value if not isinstance(value, float) else "" if math.isnan(value) else float(f"{value:.7g}")
 
 
 def look(label: str) -> tuple[str, str]:
