@@ -138,7 +138,8 @@ def _table(rows, study):
     snrs = "; ".join(f"{channel} {text}" for channel, text in counting.items())
     title = f"{study}: all frames at an Es/N0, then the mean over those that count, dB: {snrs}"
     table = Table(title=title, title_justify="left")
-    shown = [name for name in NAMES if len({str(row.get(name)) for row in rows}) > 1 or name == "policy"]
+    runs = [row for row in rows if "cost" in row]  # constant answers are no runs
+    shown = [name for name in NAMES if len({str(row[name]) for row in runs}) > 1 or name == "policy"]
     figures = [name for name in FIGURES if any(row.get(name) is not None for row in rows)]
     for name in (*shown, *figures):
         head = HEADS.get(name, name.replace("_", " "))
