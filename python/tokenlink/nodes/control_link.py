@@ -10,8 +10,8 @@ from collections import Counter, deque
 
 from tokenlink.nodes.handshake import HandshakeRefused, check_entries, differences, refusal
 from tokenlink.wire import Bye, Hello
+from tokenlink.wire.bound import NO_TOKEN, TOKEN_BYTES, BoundPullSocket, BoundPushSocket, new_token
 from tokenlink.wire.keys import is_loopback
-from tokenlink.wire.sockets import PullSocket, PushSocket
 
 HELLO_S = 0.3
 SILENT_S = 3.0
@@ -26,6 +26,10 @@ class ControlLink:
     hears from the other end. They agree once each has heard that the other one knows its session and has the same
     entries. A restarted end has another session, so the handshake begins anew by itself.
 
+    A Hello also tells the token of its end, to the address of the other end and to nobody else. All that comes without
+    this token is dropped, keys or no keys; a Hello without it is answered, so that its sender, if it is the other end,
+    learns the token and says Hello again. A stranger who can only send to an end changes nothing there.
+
     Parameters
     ----------
     role : str            "tx" or "rx"
@@ -36,8 +40,9 @@ class ControlLink:
 
     Attributes
     ----------
-    counts : Counter   "received", "sent", "not_sent", "before_handshake", "peer_starts", "peer_silences",
-                       "refused_peers", "malformed_hellos", and those of the sockets with their prefix
+    counts : Counter   "received", "sent", "not_sent", "without_token", "hellos_without_token", "before_handshake",
+                       "peer_starts", "peer_silences", "refused_peers", "malformed_hellos"; those of the sockets with
+                       their prefix
     peer_info : dict   what the other end says of itself beside the handshake
     """
 
@@ -48,14 +53,15 @@ class ControlLink:
         self.entries, self.info, self.peer_info = entries, {}, {}
         self.session = secrets.randbits(48)
         self.peer_session = None
+        self._token, self._peer_token = new_token(), NO_TOKEN
         self._counts = Counter()
         self._kept = deque(maxlen=queue_messages)
         self._acknowledged = self._ever = self._alive = False
         self._hello_s = self._heard_s = -float("inf")
         remote = not is_loopback(listen)
-        self._in = PullSocket(listen, queue_messages=queue_messages, allow_remote=remote, keys=keys)
+        self._in = BoundPullSocket(listen, self._token, queue_messages=queue_messages, allow_remote=remote, keys=keys)
         try:
-            self._out = PushSocket(peer, queue_messages=queue_messages, timeout_s=0.0, keys=keys, immediate=True)
+            self._out = BoundPushSocket(peer, queue_messages=queue_messages, timeout_s=0.0, keys=keys, immediate=True)
         except BaseException:
             self._in.close()
             raise
@@ -99,13 +105,16 @@ class ControlLink:
             now_s = time.monotonic()
             self._keep_up(now_s)
             left_s = max(0.0, min(deadline_s - now_s, HELLO_S))
-            message = self._in.recv(left_s)
-            if message is None:
+            got = self._in.recv(left_s)
+            if got is None:
                 if time.monotonic() >= deadline_s:
                     return None
                 continue
+            proven, message = got
             if isinstance(message, Hello):
-                self._on_hello(message)
+                self._on_hello(message, proven)
+            elif not proven:
+                self._stranger(message)
             elif self.peer_session is None:
                 self._counts["before_handshake"] += 1
             else:
@@ -114,7 +123,7 @@ class ControlLink:
 
     def send(self, message):
         """Send to the other end, at once or not at all; True when it left."""
-        sent = self.ready and self._out.send(message, 0.0)
+        sent = self.ready and self._out.send_with(self._peer_token, message, 0.0)
         self._counts["sent" if sent else "not_sent"] += 1
         return sent
 
@@ -124,22 +133,27 @@ class ControlLink:
             self._counts["peer_silences"] += 1
             _log.warning("nothing heard of %s for %.0f s", self.peer_role, SILENT_S)
         if now_s - self._hello_s >= HELLO_S:
-            self._hello()
+            self._hello_s = now_s
+            self._hello(self._peer_token)
 
-    def _hello(self, timeout_s=0.0):
-        self._hello_s = time.monotonic()
-        about = {"session": self.session, "hears": self.peer_session, "entries": self.entries, "info": self.info}
-        self._out.send(Hello(0, 0, self.role, about), timeout_s)
+    def _hello(self, token, timeout_s=0.0):
+        about = {"session": self.session, "hears": self.peer_session, "token": self._token.hex(),
+                 "entries": self.entries, "info": self.info}  # fmt: skip
+        self._out.send_with(token, Hello(0, 0, self.role, about), timeout_s)
 
-    def _on_hello(self, message):
-        about = message.info
-        whole = isinstance(about.get("session"), int) and isinstance(about.get("info"), dict)
+    def _on_hello(self, message, proven):
+        about, token = message.info, _token_of(message.info)
+        whole = type(about.get("session")) is int and isinstance(about.get("info"), dict) and token is not None
         if message.node != self.peer_role or not whole or not check_entries(about.get("entries")):
             if not self._counts["malformed_hellos"]:
                 _log.warning("a Hello that is none of %s was refused", self.peer_role)
             self._counts["malformed_hellos"] += 1
             return
-        if about["session"] != self.peer_session and not self._admit(about):
+        if not proven:
+            self._counts["hellos_without_token"] += 1
+            self._hello(token)
+            return
+        if about["session"] != self.peer_session and not self._admit(about, token):
             return
         self._heard_s, self._alive = time.monotonic(), True
         self.peer_info = about["info"]
@@ -148,26 +162,31 @@ class ControlLink:
             self._ever = True
             _log.info("agreed with %s, session %x", self.peer_role, self.peer_session)
 
-    def _admit(self, about):
+    def _stranger(self, message):
+        if not self._counts["without_token"]:
+            _log.warning("a %s without the token of this end was dropped", type(message).__name__)
+        self._counts["without_token"] += 1
+
+    def _admit(self, about, token):
         """Take on a session that is new; False when its entries differ and there was an agreement before."""
         found = differences(self.entries, about["entries"], self.role, self.peer_role)
         if found:
             self._counts["refused_peers"] += 1
             if not self._ever:
-                self._hello(SILENT_S)  # so that the other end can say it too
+                self._hello(token, SILENT_S)  # so that the other end can say it too
                 raise HandshakeRefused(refusal(found))
             if self._counts["refused_peers"] == 1:
                 _log.warning("%s came back and was refused: %s", self.peer_role, refusal(found))
             return False
-        self.peer_session, self._acknowledged = about["session"], False
+        self.peer_session, self._peer_token, self._acknowledged = about["session"], token, False
         self._counts["peer_starts"] += 1
-        self._hello()
+        self._hello(token)
         return True
 
     def close(self, reason=None, slot=0, info=None, linger_s=1.0):
         """Close; with a reason, even an empty one, the other end gets a Bye."""
         if reason is not None and self.ready:
-            self._out.send(Bye(slot, 0, self.role, reason, info or {}), 0.2)
+            self._out.send_with(self._peer_token, Bye(slot, 0, self.role, reason, info or {}), 0.2)
         self._in.close()
         self._out.close(linger_s)
 
@@ -176,3 +195,12 @@ class ControlLink:
 
     def __exit__(self, *_):
         self.close()
+
+
+def _token_of(about):
+    """The token that a Hello tells, or None."""
+    try:
+        token = bytes.fromhex(about.get("token"))
+    except (TypeError, ValueError):
+        return None
+    return token if len(token) == TOKEN_BYTES else None

@@ -12,7 +12,7 @@ from tokenlink.nodes.process import NodeError
 
 # Where a host keeps its controller file says nothing; what it is made for has been checked against the mode table.
 NOT_AGREED = ("source", "codes_sha256", "group_map_sha256")
-PROTOCOL = 1
+PROTOCOL = 2  # 2: messages carry the token of the end they go to
 MAX_ENTRIES, MAX_TEXT, MAX_NAMED = 400, 200, 4
 
 

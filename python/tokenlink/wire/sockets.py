@@ -82,7 +82,8 @@ class _Doorman:
 
 
 class _Socket:
-    _envelope = 0  # frames before those of the message
+    _envelope = 0  # frames before those of the message, when it comes in
+    _before = ()  # such frames of messages that go out
 
     def __init__(self, kind, address, bind, queue_messages, timeout_s, max_bytes, allow_remote, keys, immediate=False):
         if queue_messages < 1:
@@ -255,7 +256,7 @@ class PushSocket(_Socket):
         self._next_seq[type(message)] += not keep_seq
         timeout_s = self.timeout_s if timeout_s is None else timeout_s
         self._note_handshakes()
-        return self._put(frames, int(1000 * timeout_s))
+        return self._put([*self._before, *frames], int(1000 * timeout_s))
 
     def deliver(self, message):
         """Number and queue a message, however long it takes until there is room; arguments and errors as for ``send``.
@@ -309,6 +310,7 @@ class PullSocket(_Socket):
             self._note_handshakes()
             try:
                 frames = self._socket.recv_multipart(zmq.NOBLOCK)
+                self._check_envelope(frames)
                 return frames, decode(frames[self._envelope :], self.max_bytes)
             except zmq.Again:
                 left_s = max(0.0, deadline - time.monotonic())
@@ -318,6 +320,9 @@ class PullSocket(_Socket):
                 self._refuse(err)
                 if time.monotonic() >= deadline:
                     return None
+
+    def _check_envelope(self, frames):
+        """Raise WireError for an envelope that is none."""
 
     def _count(self, message):
         tracker = self._trackers.setdefault(type(message), SequenceTracker())

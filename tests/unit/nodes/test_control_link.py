@@ -13,11 +13,13 @@ from tokenlink.nodes.config import RunConfig
 from tokenlink.nodes.control_link import ControlLink
 from tokenlink.nodes.handshake import HandshakeRefused, agreement, differences, refusal
 from tokenlink.phy.frame import BurstConfig
-from tokenlink.wire import Bye, Hello, ModeCommand
+from tokenlink.wire import Bye, Hello, IqSamples, ModeCommand
+from tokenlink.wire.bound import NO_TOKEN, BoundPushSocket, new_token
 from tokenlink.wire.keys import CurveKeys
 from tokenlink.wire.sockets import PushSocket, new_key_pair
 
 ENTRIES = {"mode_table.modes": "low, high", "codebook": "a" * 64}
+HELLO = {"session": 1, "hears": None, "token": "ab" * 16, "entries": ENTRIES, "info": {}}
 PATIENCE_S = 60.0
 
 
@@ -100,20 +102,50 @@ def test_a_running_host_outlives_one_that_comes_back_different(at):
 @pytest.mark.parametrize(
     "about",
     [
-        {}, {"session": "x", "info": {}, "entries": {}}, {"session": 1, "info": 2, "entries": {}},
-        {"session": 1, "info": {}, "entries": []}, {"session": 1, "info": {}, "entries": {"a": 1}},
-        {"session": 1, "info": {}, "entries": {str(n): "" for n in range(1000)}},
-        {"session": 1, "info": {}, "entries": {"a": "b" * 1000}},
+        {}, {"session": "x"}, {"session": True}, {"info": 2}, {"token": 3}, {"token": "zz" * 16}, {"token": "00"},
+        {"entries": []}, {"entries": {"a": 1}}, {"entries": {str(n): "" for n in range(1000)}},
+        {"entries": {"a": "b" * 1000}},
     ],
 )  # fmt: skip
 def test_hellos_that_are_none_are_counted_and_change_nothing(at, about):
-    with make(at, "rx") as rx, PushSocket(at["rx"]) as stranger:
-        stranger.send(Hello(0, 0, "tx", about))
-        stranger.send(Hello(0, 0, "rx", {"session": 1, "info": {}, "entries": ENTRIES}))
-        stranger.send(ModeCommand(0, 0, 0))
-        stranger.send(Bye(0, 0, "tx"))
-        until(lambda: rx.counts["before_handshake"] == 2, rx)
+    with make(at, "rx") as rx, BoundPushSocket(at["rx"]) as stranger:
+        stranger.send_with(NO_TOKEN, Hello(0, 0, "tx", HELLO | about if about else {}))
+        stranger.send_with(NO_TOKEN, Hello(0, 0, "rx", HELLO))
+        stranger.send_with(NO_TOKEN, ModeCommand(0, 0, 0))
+        stranger.send_with(NO_TOKEN, Bye(0, 0, "tx"))
+        until(lambda: rx.counts["without_token"] == 2, rx)
         assert rx.counts["malformed_hellos"] == 2 and rx.peer_session is None
+
+
+def forgeries():
+    """All a stranger could say in the name of the transmitter: tokens it has made up, and none."""
+    for token in (NO_TOKEN, new_token()):
+        yield token, Bye(200, 0, "tx", "", {})
+        yield token, ModeCommand(150, 0, 1)
+        yield token, IqSamples(3, 0, "forward", 1, 0, 0, 4, 0, np.zeros(4, np.complex64))
+        yield token, Hello(0, 0, "tx", HELLO)
+        yield token, Hello(0, 0, "tx", HELLO | {"session": 7, "entries": {"codebook": "other"}})
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+def test_a_stranger_without_keys_has_no_say(at, agreed):
+    with make(at, "rx") as rx, BoundPushSocket(at["rx"]) as stranger, PushSocket(at["rx"]) as older:
+        with make(at, "tx") as tx:
+            if agreed:
+                until(lambda: tx.ready and rx.ready, tx, rx)
+            for token, message in forgeries():
+                stranger.send_with(token, message)
+            older.send(Bye(200, 0, "tx"))
+            counted = lambda: (rx.counts["without_token"], rx.counts["in_UnknownVersion"]) == (6, 1)  # noqa: E731
+            _, got = until(lambda: counted() and tx.ready and rx.ready, tx, rx)
+            assert got == [] and rx.peer_session == tx.session and rx.counts["refused_peers"] == 0
+            assert (rx.counts["peer_starts"], tx.counts["peer_starts"], rx.counts["received"]) == (1, 1, 0)
+            assert tx.send(ModeCommand(9, 0, 1))
+            _, got = until(lambda: rx.counts["received"], tx, rx)
+            assert [message.slot for message in got] == [9] and rx.counts["in_lost"] == 0
+            tx.close("", 10)
+            (got,) = until(lambda: rx.counts["received"] == 2, rx)
+            assert [type(message) for message in got] == [Bye]
 
 
 def test_keys_are_used_where_they_are_given(at):
