@@ -48,7 +48,7 @@ MODELS = {
     "head": (TrafficHead, HeadConfig),
 }
 #: largest values in a configuration: of what is built one after the other, and of every other whole number
-MAX_BLOCKS, MAX_SIZE = 64, 2**15
+MAX_BLOCKS, MAX_SIZE, MAX_TEXT = 64, 2**15, 40
 
 
 @dataclass(frozen=True)
@@ -178,14 +178,23 @@ def read_config(name: str, root: Path = DEFAULT_DIR):
     for field, value in raw.items():
         if field not in known:
             raise ArtifactContentError(f"{path} does not describe a {name}: {field[:80]} is unknown")
-        low, high = (0, MAX_BLOCKS) if "blocks" in field or "layers" in field else (1, MAX_SIZE)
-        if known[field] in (int, "int"):
-            fits, legal = type(value) is int and low <= value <= high, f"a whole number in {low}..{high}"
-        else:
-            fits, legal = type(value) in (int, float) and abs(value) <= MAX_SIZE, f"a number within {MAX_SIZE}"
+        fits, legal = _fits(field, known[field], value)
         if not fits:
             raise ArtifactContentError(f"{path}: {field} is {shortened(value)}, expected {legal}")
-    return config_class(**raw)
+    try:
+        return config_class(**raw)
+    except ValueError as error:
+        raise ArtifactContentError(f"{path}: {error}") from None
+
+
+def _fits(field, kind, value):
+    """Whether a value of a configuration is of its type and within bounds, and what would be."""
+    if kind is str:
+        return isinstance(value, str) and len(value) <= MAX_TEXT, f"a text of up to {MAX_TEXT} letters"
+    if kind is int:
+        low, high = (0, MAX_BLOCKS) if "blocks" in field or "layers" in field else (1, MAX_SIZE)
+        return type(value) is int and low <= value <= high, f"a whole number in {low}..{high}"
+    return type(value) in (int, float) and abs(value) <= MAX_SIZE, f"a number within {MAX_SIZE}"
 
 
 def _check_shapes(model, path):

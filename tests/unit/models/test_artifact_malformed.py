@@ -24,14 +24,14 @@ def root(tmp_path):
     return tmp_path
 
 
-def vouch(root):
+def vouch(root, name="head"):
     """Enter the files as they are now in the manifest."""
-    folder = root / "head"
+    folder = root / name
     entry = {
         file: {"bytes": (folder / file).stat().st_size, "sha256": artifact.sha256_of(folder / file)}
         for file in artifact.FILES
     }
-    (root / "manifest.json").write_text(json.dumps({"head": entry}))
+    (root / "manifest.json").write_text(json.dumps({name: entry}))
 
 
 def refused(root):
@@ -111,6 +111,22 @@ def test_malformed_descriptions(root, change, said):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     vouch(root)
     assert said in refused(root)
+
+
+@pytest.mark.parametrize("design", ["bottleneck", "none", 3, "x" * 1000])
+def test_words_of_a_configuration_are_read_and_checked(tmp_path, design):
+    config = artifact.TokenizerConfig(vocab_size=16, height=32, width=32, design="bottleneck", blocks_stem=1)
+    artifact.save_artifact("tokenizer", artifact.Tokenizer(config), {}, {}, tmp_path)
+    path = tmp_path / "tokenizer" / "config.json"
+    content = json.loads(path.read_text())
+    content["config"]["design"] = design
+    path.write_text(json.dumps(content))
+    vouch(tmp_path, "tokenizer")
+    if design == "bottleneck":
+        assert artifact.load("tokenizer", tmp_path).config == config
+    else:
+        with pytest.raises(artifact.ArtifactContentError, match="config.json: design is .*, expected"):
+            artifact.load("tokenizer", tmp_path)
 
 
 def test_sizes_are_compared_before_memory_is_taken(root):
