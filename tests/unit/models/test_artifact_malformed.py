@@ -145,7 +145,7 @@ def test_weights_of_another_type_are_refused(root):
     path = root / "head" / "weights.safetensors"
     save_file({key: value.half() for key, value in load_file(path).items()}, path)
     vouch(root)
-    assert "holds F16, expected F32" in refused(root)
+    assert "there, ['F32', 8] by the configuration" in refused(root)
 
 
 @pytest.mark.parametrize("file", ["config.json", "metrics.json"])
