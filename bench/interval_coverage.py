@@ -15,8 +15,8 @@ import argparse
 import numpy as np
 from scipy.stats import t as student
 
-from tokenlink.eval.counts import AT, COUNTS, METRICS, N_DENSITY
-from tokenlink.eval.intervals import leave_one_out
+from tokenlink.measure.counts import AT, COUNTS, METRICS, N_DENSITY
+from tokenlink.measure.intervals import leave_one_out
 
 LENGTHS = np.array([154, 447, 233, 144, 314, 297, 270, 800, 390, 803, 294, 373, 78, 340, 106, 376, 209, 145, 339, 1059,
                     837])  # fmt: skip

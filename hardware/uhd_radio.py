@@ -14,9 +14,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
-from tokenlink.nodes.process import ERROR_PREFIX  # noqa: E402
-from tokenlink.nodes.radio.profile import read_profile  # noqa: E402
-from tokenlink.nodes.radio.usrp import DeviceError, Usrp  # noqa: E402
+from tokenlink.process.node import ERROR_PREFIX  # noqa: E402
+from tokenlink.radio.profiles import read_profile  # noqa: E402
+from tokenlink.radio.usrp import DeviceError, Usrp  # noqa: E402
 
 
 def main(arguments):
@@ -46,7 +46,7 @@ def main(arguments):
 
 def serve(usrp, profile, options):
     """Serve until SIGINT or SIGTERM."""
-    from tokenlink.nodes.radio.usrp_server import UsrpServer
+    from tokenlink.radio.usrp_server import UsrpServer
     from tokenlink.wire.keys import load_host_keys
 
     stop = threading.Event()

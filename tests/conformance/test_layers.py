@@ -16,16 +16,23 @@ ALLOWED = {
     "phy": set(),
     "channel": {"files"},
     "data": {"files"},
+    "wire": set(),
+    "measure": set(),
+    "process": set(),
     "link": {"files", "phy", "channel"},
     "control": {"files", "link"},
-    "wire": {"link"},
     "models": {"files", "link", "data"},
-    "train": {"files", "phy", "channel", "link", "control", "wire", "data", "models"},
-    "eval": {"files", "phy", "channel", "link", "control", "wire", "data", "models"},
-    # The runner writes the records and the report that eval defines.
-    "nodes": {"files", "phy", "channel", "link", "control", "wire", "data", "models", "eval"},
-    "cli": {"files", "phy", "channel", "link", "control", "wire", "data", "models", "train", "nodes", "eval"},
+    "train": {"files", "link", "data", "models"},
+    "study": {"files", "phy", "channel", "data", "link", "control", "measure", "models"},
+    "prepare": {"files", "phy", "channel", "data", "link", "control", "measure", "models", "study"},
+    "report": {"files", "channel", "data", "link", "control", "measure", "models", "study"},
+    "evidence": {"phy", "channel", "link"},
+    "radio": {"files", "phy", "channel", "wire", "process", "link", "control"},
+    "loop": {"files", "channel", "wire", "process", "data", "link", "control", "measure", "models", "radio"},
+    "hosts": {"files", "phy", "channel", "wire", "process", "link", "control", "measure", "models", "radio", "loop"},
+    "bench": {"phy", "channel", "wire", "process", "link", "measure", "models", "radio", "loop"},
 }
+ALLOWED["cli"] = set(ALLOWED)
 ABOVE_ALL_LAYERS = {"__init__.py", "__main__.py"}
 RADIO_LAYERS = {"files", "phy", "channel", "link", "wire"}
 BLOCKS_MAY_IMPORT = {"gnuradio", "pmt", "numpy", "tokenlink"}

@@ -11,8 +11,8 @@ from PIL import Image
 
 from tokenlink.channel import ChannelConfig, SnrTrajectory
 from tokenlink.link.modes import load_mode_table
-from tokenlink.nodes import runner
-from tokenlink.nodes.config import RunConfig
+from tokenlink.loop import runner
+from tokenlink.loop.run_config import RunConfig
 
 N_PICTURES = 6
 
@@ -21,9 +21,9 @@ def save_models(root, vocab_size=1024):
     """Small seeded models without training, as artifacts in ``root``, marked as those of the shipped mode table."""
     torch = pytest.importorskip("torch")
     from tokenlink.models import artifact
-    from tokenlink.models.completion import Completion, CompletionConfig
-    from tokenlink.models.head import HeadConfig, TrafficHead
-    from tokenlink.models.tokenizer import Tokenizer, TokenizerConfig
+    from tokenlink.models.twist.completion import Completion, CompletionConfig
+    from tokenlink.models.twist.head import HeadConfig, TrafficHead
+    from tokenlink.models.twist.tokenizer import Tokenizer, TokenizerConfig
 
     torch.manual_seed(1)
     sizes = {"dim_fine": 8, "dim_coarse": 16, "blocks_fine": 0, "blocks_coarse": 1, "codebook_dim": 8}

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A radio without GNU Radio that falls silent after its first frame, though its process lives on."""
 
-from tokenlink.nodes.config import NodeConfig
-from tokenlink.nodes.process import run_node
-from tokenlink.nodes.sim_radio import SimulatedLink, main
+from tokenlink.loop.run_config import NodeConfig
+from tokenlink.loop.simulated_radio import SimulatedLink, main
+from tokenlink.process.node import run_node
 
 transfer = SimulatedLink.transfer
 

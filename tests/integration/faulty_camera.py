@@ -3,10 +3,10 @@
 
 from itertools import count
 
-from tokenlink.models import tokenizer
-from tokenlink.nodes.camera import main
-from tokenlink.nodes.config import NodeConfig
-from tokenlink.nodes.process import run_node
+from tokenlink.loop.camera import main
+from tokenlink.loop.run_config import NodeConfig
+from tokenlink.models.twist import tokenizer
+from tokenlink.process.node import run_node
 
 BAD_SLOT, FAR = 2, 1 << 16
 slots = count()

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tokenlink.nodes.flowgraph import compile_flowgraph
+from tokenlink.radio.flowgraph import compile_flowgraph
 from tokenlink.wire import Bye
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "python"), str(ROOT / "gr-twist" / "path")]
 
 from tokenlink.link.modes import load_mode_table  # noqa: E402
-from tokenlink.nodes.flowgraph import compile_flowgraph  # noqa: E402
+from tokenlink.radio.flowgraph import compile_flowgraph  # noqa: E402
 from tokenlink.wire import Bye, ModeCommand, TokenFrame  # noqa: E402
 from tokenlink.wire.sockets import PullSocket, PushSocket  # noqa: E402
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import j0
 
-from tokenlink.nodes.flowgraph import compile_hierarchical
+from tokenlink.radio.flowgraph import compile_hierarchical
 
 pytest.importorskip("gnuradio")
 from gnuradio import blocks, gr  # noqa: E402

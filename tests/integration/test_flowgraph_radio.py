@@ -12,7 +12,7 @@ import pytest
 
 from tokenlink.channel.impairments import ImpairmentProfile, ImpairmentStream
 from tokenlink.link.modes import load_mode_table
-from tokenlink.nodes.radio.emulator import Emulator, Patience
+from tokenlink.radio.emulator import Emulator, Patience
 from tokenlink.wire import NO_MODE, Bye, LinkReport, ModeCommand, TokenEstimate, TokenFrame
 from tokenlink.wire.sockets import PullSocket, PushSocket
 

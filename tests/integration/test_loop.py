@@ -15,9 +15,9 @@ torch = pytest.importorskip("torch")
 
 from tokenlink.control import ControllerError  # noqa: E402
 from tokenlink.link.modes import ModeTableError, load_mode_table  # noqa: E402
+from tokenlink.loop import camera, twin  # noqa: E402
+from tokenlink.loop.runner import RunError, run_loop  # noqa: E402
 from tokenlink.models import artifact  # noqa: E402
-from tokenlink.nodes import camera, twin  # noqa: E402
-from tokenlink.nodes.runner import RunError, run_loop  # noqa: E402
 
 N_PICTURES = 6
 needs_flowgraph = pytest.mark.skipif(shutil.which("grcc") is None, reason="GNU Radio is not installed")

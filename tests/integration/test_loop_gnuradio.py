@@ -15,11 +15,11 @@ pytest.importorskip("torch")
 
 from tokenlink.control import ControlConfig  # noqa: E402
 from tokenlink.link.modes import load_mode_table  # noqa: E402
-from tokenlink.nodes import runner  # noqa: E402
-from tokenlink.nodes.config import RUNNING_RADIO, Addresses, FeedbackConfig, NodeConfig  # noqa: E402
-from tokenlink.nodes.flowgraph import FLOWGRAPH, OUT_OF_TREE, compile_flowgraph, flowgraph_command  # noqa: E402
-from tokenlink.nodes.process import NodeError  # noqa: E402
-from tokenlink.nodes.runner import RunError, run_loop  # noqa: E402
+from tokenlink.loop import runner  # noqa: E402
+from tokenlink.loop.run_config import RUNNING_RADIO, Addresses, FeedbackConfig, NodeConfig  # noqa: E402
+from tokenlink.loop.runner import RunError, run_loop  # noqa: E402
+from tokenlink.process.node import NodeError  # noqa: E402
+from tokenlink.radio.flowgraph import FLOWGRAPH, OUT_OF_TREE, compile_flowgraph, flowgraph_command  # noqa: E402
 from tokenlink.wire import AddressRefused  # noqa: E402
 from tokenlink.wire.sockets import PullSocket  # noqa: E402
 

@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("torch")
 
 from tokenlink.channel import Channel, ChannelConfig, SnrTrajectory  # noqa: E402
-from tokenlink.nodes.config import RunConfig  # noqa: E402
-from tokenlink.nodes.runner import RunError, run_loop  # noqa: E402
+from tokenlink.loop.run_config import RunConfig  # noqa: E402
+from tokenlink.loop.runner import RunError, run_loop  # noqa: E402
 
 pytestmark = pytest.mark.skipif(shutil.which("grcc") is None, reason="GNU Radio is not installed")
 

@@ -18,9 +18,9 @@ from typer.testing import CliRunner  # noqa: E402
 
 from tokenlink.cli.main import app  # noqa: E402
 from tokenlink.control import load_controller  # noqa: E402
-from tokenlink.eval.prepare import run  # noqa: E402
 from tokenlink.link.modes import load_mode_table  # noqa: E402
-from tokenlink.nodes.runner import run_loop  # noqa: E402
+from tokenlink.loop.runner import run_loop  # noqa: E402
+from tokenlink.prepare import offline  # noqa: E402
 
 
 def test_a_trial_on_invented_frames_makes_files_that_a_run_takes(artifacts, config, tmp_path, monkeypatch):
@@ -73,7 +73,7 @@ def test_nothing_here_ever_sees_a_test_sequence(artifacts, tmp_path, monkeypatch
         handed_on.extend(sequence.name for sequence in sequences)
         raise typer.Exit
 
-    monkeypatch.setattr(run, "prepare", stop_here)
+    monkeypatch.setattr(offline, "prepare", stop_here)
     command = ["prepare", "--tracks", str(tracks), "--artifacts", str(artifacts), "--out", str(tmp_path / "prepared")]
     opened.clear()
     result = CliRunner().invoke(app, command)

@@ -12,11 +12,11 @@ pytest.importorskip("torch")
 from tokenlink.channel import Channel, ChannelConfig, SnrTrajectory  # noqa: E402
 from tokenlink.control import FeedbackConfig, make_policy  # noqa: E402
 from tokenlink.data.sources import open_source  # noqa: E402
-from tokenlink.eval.simulate import Run, Simulator  # noqa: E402
 from tokenlink.link.modes import load_mode_table  # noqa: E402
+from tokenlink.loop.runner import run_loop  # noqa: E402
 from tokenlink.models.inference import BatchModels, load_networks  # noqa: E402
-from tokenlink.models.tokenizer import encode_image  # noqa: E402
-from tokenlink.nodes.runner import run_loop  # noqa: E402
+from tokenlink.models.twist.tokenizer import encode_image  # noqa: E402
+from tokenlink.study.simulator import Run, Simulator  # noqa: E402
 
 needs_flowgraph = pytest.mark.skipif(shutil.which("grcc") is None, reason="GNU Radio is not installed")
 

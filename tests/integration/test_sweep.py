@@ -15,15 +15,15 @@ LocalCluster = pytest.importorskip("distributed").LocalCluster
 from tokenlink.channel import ChannelConfig  # noqa: E402
 from tokenlink.cli.main import run_app  # noqa: E402
 from tokenlink.control import ControlConfig  # noqa: E402
-from tokenlink.eval import sweep as sweep_module  # noqa: E402
-from tokenlink.eval import worker  # noqa: E402
-from tokenlink.eval.counts import f1_parts  # noqa: E402
-from tokenlink.eval.dataset import Sequence  # noqa: E402
-from tokenlink.eval.outcomes import uniform_table  # noqa: E402
-from tokenlink.eval.plan import RunSpec, Task  # noqa: E402
-from tokenlink.eval.store import ResultStore, load_results  # noqa: E402
-from tokenlink.eval.sweep import make_setting, run_sweep  # noqa: E402
 from tokenlink.link.modes import load_mode_table  # noqa: E402
+from tokenlink.measure.counts import f1_parts  # noqa: E402
+from tokenlink.study import sweep as sweep_module  # noqa: E402
+from tokenlink.study import worker  # noqa: E402
+from tokenlink.study.dataset import Sequence  # noqa: E402
+from tokenlink.study.outcomes import uniform_table  # noqa: E402
+from tokenlink.study.plan import RunSpec, Task  # noqa: E402
+from tokenlink.study.result_store import ResultStore, load_results  # noqa: E402
+from tokenlink.study.sweep import make_setting, run_sweep  # noqa: E402
 
 TABLE = load_mode_table()
 TABLES = {"table": TABLE, "uniform": uniform_table(TABLE)}

@@ -13,8 +13,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tokenlink.nodes.slot_log import UNACCOUNTED, read_slot_log  # noqa: E402
-from tokenlink.nodes.two_hosts import put_together  # noqa: E402
+from tokenlink.hosts.slot_log import UNACCOUNTED, read_slot_log  # noqa: E402
+from tokenlink.hosts.two_hosts import put_together  # noqa: E402
 from tokenlink.wire.keys import write_host_keys  # noqa: E402
 from tokenlink.wire.sockets import new_key_pair  # noqa: E402
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tokenlink.nodes.radio.profile import read_profile
-from tokenlink.nodes.radio.service import UHD_SCRIPT, service_command, service_env, wait_for_radio
-from tokenlink.wire.iq import IqReceiver, IqSender, RadioRefused
+from tokenlink.radio.profiles import read_profile
+from tokenlink.radio.radio_process import UHD_SCRIPT, service_command, service_env, wait_for_radio
+from tokenlink.wire.iq_streams import IqReceiver, IqSender, RadioRefused
 
 STAND_IN = Path(__file__).parents[1] / "unit" / "nodes"
 

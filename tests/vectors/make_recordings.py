@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from tokenlink.link.modes import load_mode_table
-from tokenlink.nodes.radio.air import VirtualAir
-from tokenlink.nodes.radio.player import note_of
-from tokenlink.nodes.radio.profile import read_profile
-from tokenlink.nodes.radio.recording import META, RecordingWriter
-from tokenlink.nodes.radio.traffic import TestTraffic, TrafficReceiver
+from tokenlink.radio.known_bursts import TestTraffic, TrafficReceiver
+from tokenlink.radio.player import note_of
+from tokenlink.radio.profiles import read_profile
+from tokenlink.radio.recording import META, RecordingWriter
+from tokenlink.radio.virtual_air import VirtualAir
 
 FOLDER = Path(__file__).parent
 SEED, SLOT = 2026, 100

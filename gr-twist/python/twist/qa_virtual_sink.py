@@ -8,8 +8,8 @@ import pmt
 from gnuradio import blocks, gr, gr_unittest, twist
 from gnuradio.twist._testing import block_test, wait_until
 
-from tokenlink.wire.iq import WINDOW_SAMPLES
 from tokenlink.wire.iq_server import IqServer
+from tokenlink.wire.iq_streams import WINDOW_SAMPLES
 
 RATE = 1e6
 

@@ -8,7 +8,7 @@ from collections import deque
 import numpy as np
 import pmt
 
-from tokenlink.link.schedule import ModeSchedule
+from tokenlink.link.mode_schedule import ModeSchedule
 from tokenlink.link.twist import packetize
 from tokenlink.wire import NO_MODE
 

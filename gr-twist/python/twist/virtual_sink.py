@@ -8,7 +8,7 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from tokenlink.wire.iq import IqSender
+from tokenlink.wire.iq_streams import IqSender
 
 from . import _keys as names
 from ._block import counting

@@ -5,7 +5,7 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from tokenlink.wire.iq import IqReceiver
+from tokenlink.wire.iq_streams import IqReceiver
 
 from . import _keys as names
 from ._block import counting

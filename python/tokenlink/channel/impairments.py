@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 import numba
 import numpy as np
 
-from tokenlink.channel.iq import dc_offset, iq_imbalance, quantise
+from tokenlink.channel.iq_imbalance import dc_offset, iq_imbalance, quantise
 from tokenlink.channel.sro import HALF_SAMPLES, ClockStream
 from tokenlink.channel.tdl import DelayLineStream, FadingStream, TdlProfile, draw_paths
 from tokenlink.files.settings import SettingError, read_settings

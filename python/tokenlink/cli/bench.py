@@ -76,11 +76,11 @@ def everything(
 def _library(name, repetitions, quick):
     from importlib import import_module
 
-    return import_module(f"tokenlink.eval.bench.{name}").bench(repetitions, quick=quick)
+    return import_module(f"tokenlink.bench.{name}").bench(repetitions, quick=quick)
 
 
 def _ldpc(repetitions, peers_python, quick):
-    from tokenlink.eval.bench.ldpc import bench
+    from tokenlink.bench.ldpc import bench
 
     if peers_python is not None and not peers_python.is_file():
         raise ValueError(f"--peers-python is {peers_python}, expected a Python interpreter")
@@ -88,7 +88,7 @@ def _ldpc(repetitions, peers_python, quick):
 
 
 def _loop(frames, loop_frames, quick):
-    from tokenlink.nodes.bench_loop import bench
+    from tokenlink.bench.loop import bench
 
     return bench(frames, loop_frames, quick)
 
@@ -97,8 +97,8 @@ def _measure(benches, json=None, docs=None):
     """Run benches by name, show them, and write JSON and documentation where asked for."""
     from rich.console import Console
 
-    from tokenlink.eval.bench import document
-    from tokenlink.eval.bench.measure import machine
+    from tokenlink.bench import document
+    from tokenlink.bench.stopwatch import machine
 
     console, facts, results = Console(markup=False), machine(), []
     console.print(document.machine_text(facts), highlight=False)
@@ -118,7 +118,7 @@ def _measure(benches, json=None, docs=None):
 def _show(console, result):
     from rich.table import Table
 
-    from tokenlink.eval.bench.document import TITLES, amount, duration, facts_text
+    from tokenlink.bench.document import TITLES, amount, duration, facts_text
 
     table = Table(title=TITLES[result.bench], title_justify="left", caption=" ".join(result.notes),
                   caption_justify="left")

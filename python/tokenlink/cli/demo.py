@@ -34,9 +34,9 @@ def demo(
     Example: ./twist demo --seed 2
     """
     from tokenlink.channel import ChannelConfig, SnrTrajectory
-    from tokenlink.cli.run import new_run_folder, run_and_show
+    from tokenlink.cli.show_run import new_run_folder, run_and_show
     from tokenlink.control import load_controller
-    from tokenlink.nodes.config import RunConfig
+    from tokenlink.loop.run_config import RunConfig
 
     config = RunConfig(
         source=f"invented:{scene}?frames={frames}",

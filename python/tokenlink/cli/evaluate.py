@@ -58,13 +58,13 @@ def evaluate(
     """
     from rich.console import Console
 
-    from tokenlink.eval.dataset import load_sequences
-    from tokenlink.eval.means import mean_figures, task_rows
-    from tokenlink.eval.plan import channel_name, study_tasks
-    from tokenlink.eval.snr_range import update
-    from tokenlink.eval.splits import split_name
-    from tokenlink.eval.store import ResultStore
-    from tokenlink.eval.sweep import load_inputs, make_setting, run_sweep
+    from tokenlink.data.splits import split_name
+    from tokenlink.report.means import mean_figures, task_rows
+    from tokenlink.study.dataset import load_sequences
+    from tokenlink.study.plan import channel_name, study_tasks
+    from tokenlink.study.result_store import ResultStore
+    from tokenlink.study.snr_range import update
+    from tokenlink.study.sweep import load_inputs, make_setting, run_sweep
 
     if workers < 0:
         raise ValueError(f"--workers is {workers}, expected >= 0")
@@ -132,7 +132,7 @@ class _Bar:
 def _table(rows, study):
     from rich.table import Table
 
-    from tokenlink.eval.means import NAMES
+    from tokenlink.report.means import NAMES
 
     counting = {row["channel"]: ", ".join(f"{snr:g}" for snr in row["esn0_db"]) for row in rows}
     snrs = "; ".join(f"{channel} {text}" for channel, text in counting.items())

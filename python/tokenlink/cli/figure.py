@@ -32,8 +32,8 @@ def figure(
 
     Example: ./twist figure 4 --results runs/evaluation
     """
-    from tokenlink.eval.collect import collect
-    from tokenlink.eval.figures import catalog
+    from tokenlink.report.collect import collect
+    from tokenlink.report.figures import catalog
 
     wanted = list(catalog.FIGURES) if number == "all" else [_number(number)]
     for each in wanted:
@@ -59,9 +59,9 @@ def claims(
 
     Example: ./twist claims --results runs/evaluation --out results --keep-rows
     """
-    from tokenlink.eval import kept_rows
-    from tokenlink.eval.collect import collect
-    from tokenlink.eval.over_time import run_figures
+    from tokenlink.report import kept_rows
+    from tokenlink.report.collect import collect
+    from tokenlink.report.over_time import run_figures
 
     folder = out or results / "figures"
     found = collect(results)
@@ -81,9 +81,9 @@ def report(
 
     Example: ./twist report --results runs/evaluation
     """
-    from tokenlink.eval.collect import collect
-    from tokenlink.eval.figures import catalog
-    from tokenlink.eval.study_report import write_report
+    from tokenlink.report.collect import collect
+    from tokenlink.report.figures import catalog
+    from tokenlink.report.study_page import write_report
 
     folder = out or results / "figures"
     found = collect(results)
@@ -106,9 +106,9 @@ def _number(text):
 
 
 def _write_claims(found, folder, command):
-    from tokenlink.eval.claim_page import markdown
-    from tokenlink.eval.claims import measure_all, settle
-    from tokenlink.eval.over_time import run_figures, temporal_claims
+    from tokenlink.report.claim_page import markdown
+    from tokenlink.report.claims import measure_all, settle
+    from tokenlink.report.over_time import run_figures, temporal_claims
 
     measured = measure_all(found.main, moved=found.pareto, shares=found.shares)
     checked = settle(measured + temporal_claims(run_figures(found.temporal)))
@@ -124,11 +124,11 @@ def _examples(number, found, tracks, frames, real):
     """Frames for figure 8, of the first sequence evaluated; none where its frames are not at hand."""
     if number != 8:
         return []
-    from tokenlink.eval.dataset import DatasetError, load_sequences
-    from tokenlink.eval.examples import pick_examples
-    from tokenlink.eval.figures.catalog import FigureError
-    from tokenlink.eval.sweep import load_inputs
     from tokenlink.models.inference import load_networks
+    from tokenlink.report.figures.catalog import FigureError
+    from tokenlink.report.pick_examples import pick_examples
+    from tokenlink.study.dataset import DatasetError, load_sequences
+    from tokenlink.study.sweep import load_inputs
 
     names = {row["sequence"] for row in found.main}
     try:

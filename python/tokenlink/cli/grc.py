@@ -22,7 +22,7 @@ def grc(
 
     Example: ./twist grc flowgraphs/loopback.grc
     """
-    from tokenlink.nodes.flowgraph import compile_hierarchical
+    from tokenlink.radio.flowgraph import compile_hierarchical
 
     companion = shutil.which("gnuradio-companion")
     if companion is None:

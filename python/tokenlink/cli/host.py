@@ -81,7 +81,7 @@ def tx(
     Example: ./twist host tx --frames-from invented:12 --listen tcp://10.0.0.1:5571 --peer tcp://10.0.0.2:5572
     --keys keys/tx
     """
-    from tokenlink.nodes.host_tx import TxHost
+    from tokenlink.hosts.host_tx import TxHost
 
     run = {"source": frames_from, "n_frames": frames, "startup_timeout_s": wait, "seed": seed, "policy": policy}
     links = {"listen": listen, "peer": peer, "keys": keys, "profile": profile, "feedback_over": feedback,
@@ -126,8 +126,8 @@ def rx(
     Example: ./twist host rx --listen tcp://10.0.0.2:5572 --peer tcp://10.0.0.1:5571 --keys keys/rx
     """
     from tokenlink.cli.loopback import parse_slots
-    from tokenlink.nodes.config import FeedbackConfig
-    from tokenlink.nodes.host_rx import RxHost
+    from tokenlink.hosts.host_rx import RxHost
+    from tokenlink.loop.run_config import FeedbackConfig
 
     run = {
         "source": "",
@@ -158,9 +158,9 @@ def account(
     """
     from rich.console import Console
 
-    from tokenlink.cli.run import new_run_folder
-    from tokenlink.nodes.slot_log import FATES
-    from tokenlink.nodes.two_hosts import put_together
+    from tokenlink.cli.show_run import new_run_folder
+    from tokenlink.hosts.slot_log import FATES
+    from tokenlink.hosts.two_hosts import put_together
 
     found = put_together(tx_folder, rx_folder, out or new_run_folder("two-hosts"))
     console = Console(markup=False)
@@ -174,9 +174,9 @@ def account(
 def _config(role, run, links, channel, control, mode_table, artifacts):
     from tokenlink.channel import ChannelConfig
     from tokenlink.control import ControlConfig
-    from tokenlink.nodes.config import RunConfig
-    from tokenlink.nodes.host_config import LISTEN as DEFAULT
-    from tokenlink.nodes.host_config import HostConfig
+    from tokenlink.hosts.host_config import LISTEN as DEFAULT
+    from tokenlink.hosts.host_config import HostConfig
+    from tokenlink.loop.run_config import RunConfig
 
     links = {name: str(value) if isinstance(value, Path) else value for name, value in links.items()}
     links["listen"] = links["listen"] or DEFAULT[role]
@@ -195,7 +195,7 @@ def _run(host_class, config, out, json_file, describe):
     """Run a host with a line that says how it goes; print and write its counts, also when it is stopped."""
     from rich.console import Console
 
-    from tokenlink.cli.run import new_run_folder
+    from tokenlink.cli.show_run import new_run_folder
 
     console = Console(markup=False)
     out = out or new_run_folder(f"host-{config.role}")

@@ -58,9 +58,9 @@ def loopback(
     Example: ./twist loopback --frames-from invented:3 --channel rayleigh --snr-db 15 --policy static-med
     """
     from tokenlink.channel import ChannelConfig, SnrTrajectory
-    from tokenlink.cli.run import new_run_folder, run_and_show
+    from tokenlink.cli.show_run import new_run_folder, run_and_show
     from tokenlink.control import load_controller
-    from tokenlink.nodes.config import FeedbackConfig, RunConfig
+    from tokenlink.loop.run_config import FeedbackConfig, RunConfig
 
     walk = SnrTrajectory(trajectory, parse_levels(levels_db), block_slots, std_db=walk_std_db)
     control = _given(hold_slots=hold_slots, fallback_mode=fallback_mode) | parse_modes(level_modes)

@@ -18,7 +18,7 @@ import typer
 from tokenlink.cli.bench import app as bench
 from tokenlink.cli.demo import demo
 from tokenlink.cli.doctor import doctor
-from tokenlink.cli.errors import sentence_of
+from tokenlink.cli.error_text import sentence_of
 from tokenlink.cli.evaluate import evaluate
 from tokenlink.cli.figure import claims, figure, report
 from tokenlink.cli.grc import grc

@@ -38,17 +38,17 @@ def prepare(
     """
     from rich.console import Console
 
-    from tokenlink.eval.dataset import load_sequences
-    from tokenlink.eval.prepare.run import load_models
-    from tokenlink.eval.prepare.run import prepare as run
-    from tokenlink.eval.prepare.settings import (
+    from tokenlink.prepare.offline import load_models
+    from tokenlink.prepare.offline import prepare as run
+    from tokenlink.prepare.settings import (
         ControllerSettings,
         LinkSettings,
         PrepareSettings,
         ThresholdSettings,
         trial,
     )
-    from tokenlink.eval.prepare.stages import StageCache
+    from tokenlink.prepare.stages import StageCache
+    from tokenlink.study.dataset import load_sequences
 
     settings = PrepareSettings(
         LinkSettings(n_groups=groups, grouping=grouping, compare_groupings=compare_groupings, seed=seed),

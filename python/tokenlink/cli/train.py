@@ -44,8 +44,8 @@ def tokenizer(
     Example: ./twist train tokenizer --minutes 45
     """
     from tokenlink.models.artifact import DEFAULT_DIR
-    from tokenlink.train import ship
-    from tokenlink.train.tokenizer import TokenizerTraining, train
+    from tokenlink.train.twist import ship
+    from tokenlink.train.twist.tokenizer import TokenizerTraining, train
 
     settings = TokenizerTraining(
         cache / "train", cache / "val", work / "tokenizer", tuple(real or ()), tuple(texture or ()), minutes, steps,
@@ -73,9 +73,9 @@ def head(
     Example: ./twist train head --minutes 8
     """
     from tokenlink.models import artifact
-    from tokenlink.train import ship
-    from tokenlink.train.head import HeadTraining, train
-    from tokenlink.train.tokenizer import load_task_head
+    from tokenlink.train.twist import ship
+    from tokenlink.train.twist.head import HeadTraining, train
+    from tokenlink.train.twist.tokenizer import load_task_head
 
     root = out or artifact.DEFAULT_DIR
     model = artifact.load("tokenizer", root)
@@ -101,9 +101,9 @@ def completion(
     Example: ./twist train completion --minutes 12
     """
     from tokenlink.models import artifact
-    from tokenlink.models.completion import Completion, CompletionConfig
-    from tokenlink.train import ship
-    from tokenlink.train.completion import CompletionTraining, start_from_codes, train
+    from tokenlink.models.twist.completion import Completion, CompletionConfig
+    from tokenlink.train.twist import ship
+    from tokenlink.train.twist.completion import CompletionTraining, start_from_codes, train
 
     root = out or artifact.DEFAULT_DIR
     tokenizer_model, head_model = artifact.load("tokenizer", root), artifact.load("head", root)
@@ -134,9 +134,9 @@ def decoder(
     Example: ./twist train decoder --minutes 15
     """
     from tokenlink.models import artifact
-    from tokenlink.train import ship
-    from tokenlink.train.decoder import DecoderTraining, train
-    from tokenlink.train.tokens import tokenize_folder
+    from tokenlink.train.twist import ship
+    from tokenlink.train.twist.picture_decoder import DecoderTraining, train
+    from tokenlink.train.twist.token_sets import tokenize_folder
 
     root = out or artifact.DEFAULT_DIR
     model = artifact.load("tokenizer", root)
@@ -155,7 +155,7 @@ def _named(folders, option="--real"):
 
 
 def _origins(cache, real=(), texture=()):
-    from tokenlink.train.ship import origin_of
+    from tokenlink.train.twist.ship import origin_of
 
     named = {"real_pictures": real, "texture_pictures": texture}
     pictures = {name: [folder.name for folder in folders] for name, folders in named.items() if folders}
@@ -170,7 +170,7 @@ def _of_codes(folder, tokenizer_model):
 
 
 def _token_sets(model, cache, work, altered):
-    from tokenlink.train.tokens import tokenize_folder
+    from tokenlink.train.twist.token_sets import tokenize_folder
 
     tokens = _of_codes(work / "tokens", model)
     train_sets = [tokenize_folder(model, cache / "train", tokens / "train")]

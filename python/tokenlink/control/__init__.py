@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Mode controllers: step(state, report) -> (state, mode_id), chosen from feedback on the slot before."""
 
-from tokenlink.control.feedback import FeedbackConfig, FeedbackLink
+from tokenlink.control.feedback_link import FeedbackConfig, FeedbackLink
 from tokenlink.control.files import (
     ControllerError,
     check_controller,
@@ -20,7 +20,7 @@ from tokenlink.control.policies import (
     WithoutSignal,
     make_policy,
 )
-from tokenlink.control.report import Report, channel_quality, drift, observe
+from tokenlink.control.slot_report import Report, channel_quality, drift, observe
 
 __all__ = [
     "ABLATIONS",

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from tokenlink.phy.tokens import bits_per_token
+from tokenlink.phy.token_bits import bits_per_token
 
 MAX_ABS_LLR = 60.0
 

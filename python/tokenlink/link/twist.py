@@ -16,7 +16,7 @@ import numpy as np
 from tokenlink.link.modes import Mode, ModeTable
 from tokenlink.link.posterior import map_tokens
 from tokenlink.phy import ldpc, qam
-from tokenlink.phy.tokens import bits_per_token, tokens_to_bits
+from tokenlink.phy.token_bits import bits_per_token, tokens_to_bits
 
 
 @dataclass(frozen=True)

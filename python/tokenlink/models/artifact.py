@@ -33,9 +33,9 @@ from tokenlink.models.artifact_files import (
     verify,
     write_json,
 )
-from tokenlink.models.completion import Completion, CompletionConfig
-from tokenlink.models.head import HeadConfig, TrafficHead
-from tokenlink.models.tokenizer import Tokenizer, TokenizerConfig
+from tokenlink.models.twist.completion import Completion, CompletionConfig
+from tokenlink.models.twist.head import HeadConfig, TrafficHead
+from tokenlink.models.twist.tokenizer import Tokenizer, TokenizerConfig
 
 __all__ = [
     "DEFAULT_DIR", "FILES", "MODELS", "ArtifactContentError", "ArtifactError", "ArtifactHashError",

@@ -23,13 +23,16 @@ import torch.nn.functional as F
 from torch import nn
 
 from tokenlink.data.cache import cache_folder
-from tokenlink.models.completion import AROUND
-from tokenlink.models.folded import FoldedFeatures, FoldedHead
-from tokenlink.models.head import TrafficLogits
+from tokenlink.models.twist.completion import AROUND
+from tokenlink.models.twist.folded import FoldedFeatures, FoldedHead
+from tokenlink.models.twist.head import TrafficLogits
 
 OPSET = 17
 TORCH, ONNX_RUNTIME = "torch", "onnxruntime"
-_SOURCES = ("compiled", "completion", "folded", "head", "layers", "tokenizer", "tokenizer_networks")
+_SOURCES = (
+    "compiled", "twist/blocks", "twist/completion", "twist/folded", "twist/head", "twist/tokenizer",
+    "twist/tokenizer_networks",
+)  # fmt: skip
 
 
 def best_engine() -> str:
@@ -67,7 +70,7 @@ class CompiledModule(nn.Module):
 
 
 class InferenceCompletion:
-    """`Completion` for inference: the logits of erased positions, by `tokenlink.models.folded`.
+    """`Completion` for inference: the logits of erased positions, by `tokenlink.models.twist.folded`.
 
     Parameters
     ----------

@@ -15,8 +15,8 @@ import torch
 
 from tokenlink.models import artifact
 from tokenlink.models.compiled import InferenceCompletion, InferenceHead, compile_tokenizer, engine_version
-from tokenlink.models.completion import fill_erased
-from tokenlink.models.head import read_state
+from tokenlink.models.twist.completion import fill_erased
+from tokenlink.models.twist.head import read_state
 
 COMPLETIONS = ("model", "copy", "none")
 NO_TOKEN = -1

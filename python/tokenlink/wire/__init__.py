@@ -34,7 +34,7 @@ from tokenlink.wire.messages import (
     TokenFrame,
     validate,
 )
-from tokenlink.wire.sequence import SequenceTracker
+from tokenlink.wire.sequence_numbers import SequenceTracker
 
 __all__ = [
     "MAX_MESSAGE_BYTES",

@@ -9,7 +9,7 @@ import numpy as np
 
 from tokenlink.wire.duplex import ServerSocket
 from tokenlink.wire.errors import WireError
-from tokenlink.wire.iq import CHUNK_SAMPLES, WINDOW_SAMPLES, new_session
+from tokenlink.wire.iq_streams import CHUNK_SAMPLES, WINDOW_SAMPLES, new_session
 from tokenlink.wire.messages import IqGrant, IqOpen, IqSamples, IqSet
 
 #: a client not heard of for this long has left; another one may take its place

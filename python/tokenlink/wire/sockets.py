@@ -21,7 +21,7 @@ from zmq.utils.monitor import recv_monitor_message
 from tokenlink.wire.codec import MAX_MESSAGE_BYTES, decode, encode
 from tokenlink.wire.errors import AddressRefused, KeysRefused, PeerRefused, WireError
 from tokenlink.wire.keys import CurveKeys, check_address, is_loopback
-from tokenlink.wire.sequence import SequenceTracker
+from tokenlink.wire.sequence_numbers import SequenceTracker
 
 __all__ = ["CurveKeys", "PullSocket", "PushSocket", "is_loopback", "new_key_pair"]
 

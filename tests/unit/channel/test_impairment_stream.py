@@ -15,7 +15,7 @@ from tokenlink.channel.impairments import (
     noise_dbfs_at,
     read_profile,
 )
-from tokenlink.channel.iq import iq_imbalance, quantise
+from tokenlink.channel.iq_imbalance import iq_imbalance, quantise
 from tokenlink.phy.frame import BurstConfig, modulate_burst
 from tokenlink.phy.header import Header
 from tokenlink.phy.receiver import BurstReceiver

@@ -6,7 +6,7 @@ import pytest
 from scipy import special
 
 from tokenlink.channel.cfo import carrier_offset
-from tokenlink.channel.iq import dc_offset, iq_imbalance, quantise
+from tokenlink.channel.iq_imbalance import dc_offset, iq_imbalance, quantise
 from tokenlink.channel.phase_noise import phase_noise
 from tokenlink.channel.sro import sample_rate_offset
 from tokenlink.channel.tdl import TdlProfile, fading_gain, tapped_delay_line

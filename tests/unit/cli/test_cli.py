@@ -11,8 +11,8 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from tokenlink.cli import doctor, run
-from tokenlink.cli.errors import sentence_of
+from tokenlink.cli import doctor, show_run
+from tokenlink.cli.error_text import sentence_of
 from tokenlink.cli.loopback import parse_modes, parse_slots
 from tokenlink.cli.main import app, run_app
 from tokenlink.cli.radio._common import keys_to_radio
@@ -111,9 +111,9 @@ def test_two_modes_can_serve_three_levels():
 
 
 def test_run_folders_are_fresh_and_a_used_one_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "ROOT", tmp_path)
-    monkeypatch.setattr(run.time, "strftime", lambda form: "now")
-    folders = [run.new_run_folder("demo") for _ in range(3)]
+    monkeypatch.setattr(show_run, "ROOT", tmp_path)
+    monkeypatch.setattr(show_run.time, "strftime", lambda form: "now")
+    folders = [show_run.new_run_folder("demo") for _ in range(3)]
     assert [folder.name for folder in folders] == ["now-demo", "now-demo-2", "now-demo-3"]
     (folders[0] / "notes").touch()
     done = twist("loopback", "--frames-from", tmp_path, "--out", folders[0])

@@ -10,7 +10,7 @@ from tokenlink.control import ControllerError, load_controller
 from tokenlink.files.bounded_yaml import MAX_DEPTH, BoundedLoader, PythonLoader
 from tokenlink.files.settings import MAX_BYTES, MAX_VALUE, SettingError, load_yaml, read_settings, shortened
 from tokenlink.link.modes import ModeTableError, load_mode_table, parse_mode_table
-from tokenlink.nodes.radio.profile import PROFILES, ProfileError, read_profile
+from tokenlink.radio.profiles import PROFILES, ProfileError, read_profile
 
 TABLES = PROFILES.parents[1] / "python" / "tokenlink"
 SHIPPED = sorted([*PROFILES.glob("*.yaml"), *TABLES.glob("*/tables/*.yaml")])

@@ -10,8 +10,8 @@ from tokenlink.control import ControlConfig, load_controller
 from tokenlink.control.files import shipped_controller
 from tokenlink.files.settings import MAX_MESSAGE, SettingError
 from tokenlink.link.modes import ModeTable, load_mode_table
-from tokenlink.nodes.radio.calibrate import read_gain
-from tokenlink.nodes.radio.profile import PROFILES, RadioProfile, parse_profile, read_profile
+from tokenlink.radio.calibrate import read_gain
+from tokenlink.radio.profiles import PROFILES, RadioProfile, parse_profile, read_profile
 
 SEED, MUTANTS, LIMIT_S = 10, 20_000, 5.0
 TABLE = """

@@ -6,7 +6,7 @@ import pytest
 
 from tokenlink.link.gate import bayes_threshold, gate
 from tokenlink.link.posterior import log_posterior, map_tokens
-from tokenlink.phy.tokens import bits_per_token
+from tokenlink.phy.token_bits import bits_per_token
 
 
 def brute_force_posterior(llr, vocab_size):

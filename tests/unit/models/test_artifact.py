@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from tokenlink.models import artifact  # noqa: E402
-from tokenlink.models.head import HeadConfig, TrafficHead  # noqa: E402
+from tokenlink.models.twist.head import HeadConfig, TrafficHead  # noqa: E402
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from tokenlink.models import artifact  # noqa: E402
-from tokenlink.models.head import HeadConfig, TrafficHead  # noqa: E402
+from tokenlink.models.twist.head import HeadConfig, TrafficHead  # noqa: E402
 
 CONFIG = HeadConfig(dim_embedding=16, dim=8, blocks=1)
 

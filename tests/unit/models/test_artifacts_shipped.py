@@ -6,7 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tokenlink.models import artifact, completion, head, tokenizer  # noqa: E402
+from tokenlink.models import artifact  # noqa: E402
+from tokenlink.models.twist import completion, head, tokenizer  # noqa: E402
 
 NAMES = tuple(artifact.MODELS)
 LARGEST_BYTES = 40e6

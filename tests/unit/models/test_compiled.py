@@ -10,8 +10,8 @@ pytest.importorskip("onnx")
 
 from tokenlink.models import artifact, compiled  # noqa: E402
 from tokenlink.models.inference import code_embeddings  # noqa: E402
-from tokenlink.models.layers import BottleneckBlock  # noqa: E402
-from tokenlink.models.tokenizer import encode_image  # noqa: E402
+from tokenlink.models.twist.blocks import BottleneckBlock  # noqa: E402
+from tokenlink.models.twist.tokenizer import encode_image  # noqa: E402
 
 LOGIT_TOLERANCE = 3e-5  # a tenth of the lead below which a decision is taken again
 

@@ -10,8 +10,6 @@ torch = pytest.importorskip("torch")
 
 from tokenlink.link.modes import load_mode_table  # noqa: E402
 from tokenlink.models import compiled, inference  # noqa: E402
-from tokenlink.models.completion import Completion, CompletionConfig  # noqa: E402
-from tokenlink.models.head import HeadConfig, TrafficHead  # noqa: E402
 from tokenlink.models.inference import (  # noqa: E402
     BatchModels,
     ModelMismatchError,
@@ -19,7 +17,9 @@ from tokenlink.models.inference import (  # noqa: E402
     make_networks,
     one_frame,
 )
-from tokenlink.models.tokenizer import Tokenizer, TokenizerConfig  # noqa: E402
+from tokenlink.models.twist.completion import Completion, CompletionConfig  # noqa: E402
+from tokenlink.models.twist.head import HeadConfig, TrafficHead  # noqa: E402
+from tokenlink.models.twist.tokenizer import Tokenizer, TokenizerConfig  # noqa: E402
 
 TABLE = load_mode_table()
 N_FRAMES = 37

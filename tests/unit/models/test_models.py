@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tokenlink.models import completion, head, layers, tokenizer  # noqa: E402
+from tokenlink.models.twist import blocks, completion, head, tokenizer  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_bottleneck_design_round_trip(deep_tokenizer):
 
 
 def test_bottleneck_blocks_start_as_the_identity():
-    block = layers.BottleneckBlock(6)
+    block = blocks.BottleneckBlock(6)
     x = torch.randn(2, 6, 4, 5)
     assert torch.equal(block(x), x)
     torch.nn.init.normal_(block.up.weight)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from tokenlink.models.head import HeadConfig, TrafficHead
+from tokenlink.models.twist.head import HeadConfig, TrafficHead
 
 CONFIG = HeadConfig(vocab_size=37, rows=2, cols=5, dim_embedding=8, dim=8, blocks=1)
 STEPS = 400

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from tokenlink.phy import crc, tokens
+from tokenlink.phy import crc, token_bits
 
 CHECK_INPUT = np.unpackbits(np.frombuffer(b"123456789", np.uint8))
 
@@ -37,21 +37,21 @@ def test_bad_crc_input_is_refused():
 @pytest.mark.parametrize("vocab_size, width", [(2, 1), (3, 2), (1000, 10), (1024, 10), (1025, 11)])
 def test_tokens_round_trip(vocab_size, width):
     ids = np.arange(vocab_size, dtype=np.int32)
-    bits = tokens.tokens_to_bits(ids, vocab_size)
+    bits = token_bits.tokens_to_bits(ids, vocab_size)
     assert bits.dtype == np.uint8 and bits.size == width * vocab_size
-    assert (tokens.bits_to_tokens(bits, vocab_size) == ids).all()
+    assert (token_bits.bits_to_tokens(bits, vocab_size) == ids).all()
 
 
 def test_token_bits_are_msb_first():
-    assert tokens.tokens_to_bits(np.int32([1, 6]), 8).tolist() == [0, 0, 1, 1, 1, 0]
+    assert token_bits.tokens_to_bits(np.int32([1, 6]), 8).tolist() == [0, 0, 1, 1, 1, 0]
 
 
 def test_bad_tokens_are_refused():
     for ids in ([-1], [8], [1.5]):
         with pytest.raises(ValueError, match="token_ids"):
-            tokens.tokens_to_bits(np.array(ids), 8)
+            token_bits.tokens_to_bits(np.array(ids), 8)
     with pytest.raises(ValueError, match="multiple"):
-        tokens.bits_to_tokens([1, 0], 8)
+        token_bits.bits_to_tokens([1, 0], 8)
     with pytest.raises(ValueError, match="below vocab_size"):
-        tokens.bits_to_tokens([1, 1], 3)
-    assert tokens.bits_to_tokens([1, 1], 3, on_invalid="keep").tolist() == [3]
+        token_bits.bits_to_tokens([1, 1], 3)
+    assert token_bits.bits_to_tokens([1, 1], 3, on_invalid="keep").tolist() == [3]

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from tokenlink.channel.cfo import carrier_offset
-from tokenlink.channel.iq import iq_imbalance, quantise
+from tokenlink.channel.iq_imbalance import iq_imbalance, quantise
 from tokenlink.channel.phase_noise import phase_noise
 from tokenlink.channel.sro import sample_rate_offset
 from tokenlink.channel.tdl import TdlProfile, tapped_delay_line

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tokenlink.train.ship import measured_part, origin_of  # noqa: E402
+from tokenlink.train.twist.ship import measured_part, origin_of  # noqa: E402
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from scipy.ndimage import gaussian_filter
 torch = pytest.importorskip("torch")
 
 from tokenlink.data import render_cache  # noqa: E402
-from tokenlink.models.tokenizer import TokenizerConfig  # noqa: E402
-from tokenlink.train import terms  # noqa: E402
-from tokenlink.train.tokenizer import TokenizerTraining, train  # noqa: E402
-from tokenlink.train.tokenizer_scores import ssim  # noqa: E402
+from tokenlink.models.twist.tokenizer import TokenizerConfig  # noqa: E402
+from tokenlink.train.twist import terms  # noqa: E402
+from tokenlink.train.twist.tokenizer import TokenizerTraining, train  # noqa: E402
+from tokenlink.train.twist.tokenizer_scores import ssim  # noqa: E402
 
 SMALL = TokenizerConfig(
     vocab_size=32, design="bottleneck", dim_stem=4, dim_fine=8, dim_coarse=16, codebook_dim=4, blocks_stem=1

@@ -6,11 +6,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tokenlink.models.completion import Completion, CompletionConfig  # noqa: E402
-from tokenlink.models.head import HeadConfig, TrafficHead  # noqa: E402
-from tokenlink.train import completion, frames, head, losses, scores  # noqa: E402
-from tokenlink.train.run import Budget, CheckpointError, Run  # noqa: E402
-from tokenlink.train.tokens import TokenSet  # noqa: E402
+from tokenlink.models.twist.completion import Completion, CompletionConfig  # noqa: E402
+from tokenlink.models.twist.head import HeadConfig, TrafficHead  # noqa: E402
+from tokenlink.train.training_run import Budget, CheckpointError, Run  # noqa: E402
+from tokenlink.train.twist import completion, frame_store, head, link_damage, scores  # noqa: E402
+from tokenlink.train.twist.token_sets import TokenSet  # noqa: E402
 
 VOCAB_SIZE = 64
 
@@ -51,22 +51,22 @@ def test_flicker_counts_only_still_patches():
 
 def test_centres_and_weights_of_boxes():
     boxes = np.array([[16, 0, 31, 15], [0, 112, 512, 128], [5, 5, 8, 13]], np.float32)
-    counts = frames.centre_counts(boxes, np.array([0, 1, 1]), np.array([True, False, True]), 2)
+    counts = frame_store.centre_counts(boxes, np.array([0, 1, 1]), np.array([True, False, True]), 2)
     assert counts.sum() == 3 and counts[0, 1, 0, 1] == 1 and counts[1, 0, 7, 16] == 1 and counts[1, 1, 0, 0] == 1
     weight = np.zeros((128, 512), np.float32)
-    frames.draw_weights(weight, boxes[1:])
+    frame_store.draw_weights(weight, boxes[1:])
     assert weight[120, 300] == 1 and weight[9, 6] == 3 and weight[60, 60] == 0
 
 
 def test_missing_frames_are_named(tmp_path):
-    with pytest.raises(frames.FrameStoreError, match="no frames"):
-        frames.FrameStore(tmp_path)
+    with pytest.raises(frame_store.FrameStoreError, match="no frames"):
+        frame_store.FrameStore(tmp_path)
 
 
 def test_erasures_cover_groups_and_all_rates():
-    group_map, grid = losses.default_group_map()
+    group_map, grid = link_damage.default_group_map()
     rng = np.random.default_rng(3)
-    mask = losses.erasures(rng, 400, group_map, grid)
+    mask = link_damage.erasures(rng, 400, group_map, grid)
     assert mask.shape == (400, 256) and mask.mean(1).min() < 0.15 and mask.mean(1).max() > 0.9
     whole = np.stack([mask[:, group_map == g].mean(1) for g in range(group_map.max() + 1)])
     assert np.mean(((whole == 0) | (whole == 1)).all(0)) > 0.1
@@ -76,7 +76,7 @@ def test_received_tokens_differ_where_wrongly_accepted_and_where_doubted():
     rng = np.random.default_rng(4)
     truth = rng.integers(1000, size=(200, 256))
     erased = rng.random(truth.shape) < 0.3
-    received = losses.receive(rng, truth, erased, 1000)
+    received = link_damage.receive(rng, truth, erased, 1000)
     wrong = received.token_ids != truth
     assert 0 < wrong[~erased].mean() < 0.02 and wrong[erased].mean() > 0.3 and received.token_ids.max() < 1000
     assert received.confidence[~erased].min() > 0.899
@@ -86,13 +86,13 @@ def test_doubted_tokens_are_right_as_often_as_they_say():
     """Seed 5, 400 x 256 tokens: each bin's share within 4 standard deviations."""
     rng = np.random.default_rng(5)
     truth = rng.integers(1024, size=(400, 256))
-    token_ids, confidence = losses.doubt(rng, truth, 10, nothing_share=0.0)
+    token_ids, confidence = link_damage.doubt(rng, truth, 10, nothing_share=0.0)
     bins = np.clip((confidence * 10).astype(int), 0, 9)
     for each in range(10):
         mine = bins == each
         said, happened = confidence[mine].mean(), (token_ids == truth)[mine].mean()
         assert abs(said - happened) < 4 * np.sqrt(said * (1 - said) / mine.sum()) + 1e-3
-    _, nothing = losses.doubt(rng, truth, 10, nothing_share=1.0)
+    _, nothing = link_damage.doubt(rng, truth, 10, nothing_share=1.0)
     assert not nothing.any()
 
 

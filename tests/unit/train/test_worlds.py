@@ -8,8 +8,8 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from tokenlink.data import render_cache  # noqa: E402
-from tokenlink.train.frames import FrameStore  # noqa: E402
-from tokenlink.train.worlds import Worlds, held_out_pictures, split_pictures  # noqa: E402
+from tokenlink.train.twist.frame_store import FrameStore  # noqa: E402
+from tokenlink.train.twist.worlds import Worlds, held_out_pictures, split_pictures  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_labels_are_of_what_is_in_the_view(store):
 
 def test_frames_that_stay_as_they_are_keep_their_labels(store, monkeypatch):
     """The share of unmoved frames set to all: then labels are those the renderer gave."""
-    monkeypatch.setattr("tokenlink.train.worlds._AS_IS", 1.0)
+    monkeypatch.setattr("tokenlink.train.twist.worlds._AS_IS", 1.0)
     monkeypatch.setattr(Worlds, "_pick", lambda self, rng, n: np.arange(n), raising=True)
     batch = Worlds(store).batch(np.random.default_rng(4), len(store))
     assert np.array_equal(batch.labels.numpy(), store.labels)

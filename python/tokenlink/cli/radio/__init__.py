@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import typer
 
+from tokenlink.cli.radio.both_ends import link_test
 from tokenlink.cli.radio.calibrate import calibrate
 from tokenlink.cli.radio.check import check
 from tokenlink.cli.radio.curves import curves
 from tokenlink.cli.radio.emulator import emulator
-from tokenlink.cli.radio.link_test import link_test
 from tokenlink.cli.radio.record import record
 from tokenlink.cli.radio.replay import replay
 from tokenlink.cli.radio.rx import rx

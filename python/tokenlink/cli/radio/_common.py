@@ -87,8 +87,8 @@ def text_of(value):
 @contextlib.contextmanager
 def both_ends(name, profile):
     """IqSender and IqReceiver of a radio of their own: its process is started, at an address nobody else uses."""
-    from tokenlink.nodes.process import NodeError
-    from tokenlink.nodes.radio.session import open_end, radio_process
+    from tokenlink.process.node import NodeError
+    from tokenlink.radio.session import open_end, radio_process
 
     if profile.kind == "file":
         raise NodeError(f"profile {profile.name} is a recording: it has no transmitter")
@@ -105,7 +105,7 @@ def both_ends(name, profile):
 @contextlib.contextmanager
 def one_end(role, name, profile, address, link, keys, radio_name, wait_s, gain, calibration):
     """IqSender ("tx") or IqReceiver ("rx") of a profile's radio, its gain set; a USRP's process is started with it."""
-    from tokenlink.nodes.radio.session import open_end, radio_process
+    from tokenlink.radio.session import open_end, radio_process
 
     at = keys_to_radio(keys, radio_name)
     with radio_process(name, profile, address, keys, sides=role) as child:
@@ -116,7 +116,7 @@ def one_end(role, name, profile, address, link, keys, radio_name, wait_s, gain, 
 
 def set_gain(end, profile, gain, calibration):
     """Set an end's gain to ``gain`` dB, else to what a calibration file recommends; nothing for neither."""
-    from tokenlink.nodes.radio.calibrate import read_gain
+    from tokenlink.radio.calibrate import read_gain
 
     if gain is None and calibration is not None:
         gain = read_gain(calibration, profile, end.role)

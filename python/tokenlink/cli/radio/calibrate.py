@@ -33,8 +33,8 @@ def calibrate(
 
     from tokenlink.cli.radio._common import both_ends, write_json
     from tokenlink.link.modes import load_mode_table
-    from tokenlink.nodes.radio.calibrate import default_gains, recommend, sweep, write_calibration
-    from tokenlink.nodes.radio.profile import PROFILES, read_profile
+    from tokenlink.radio.calibrate import default_gains, recommend, sweep, write_calibration
+    from tokenlink.radio.profiles import PROFILES, read_profile
 
     if bursts < 1:
         raise ValueError(f"--bursts is {bursts}, expected >= 1")

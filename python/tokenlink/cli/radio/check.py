@@ -21,12 +21,12 @@ def check(profile: Profile = "virtual", mode_table: Table = None, json: Json = N
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    from tokenlink.cli.errors import sentence_of
+    from tokenlink.cli.error_text import sentence_of
     from tokenlink.cli.radio._common import both_ends, write_json
     from tokenlink.link.modes import load_mode_table
-    from tokenlink.nodes.process import NodeError
-    from tokenlink.nodes.radio.check import WRONG, Finding, measure, probe
-    from tokenlink.nodes.radio.profile import read_profile
+    from tokenlink.process.node import NodeError
+    from tokenlink.radio.fitness import WRONG, Finding, measure, probe
+    from tokenlink.radio.profiles import read_profile
 
     settings, table = read_profile(profile), load_mode_table(mode_table)
     console = Console(markup=False)

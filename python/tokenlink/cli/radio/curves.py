@@ -29,7 +29,7 @@ def curves(
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from tokenlink.eval.burst_figures import draw_all
+    from tokenlink.evidence.burst_figures import draw_all
 
     parts = [part.strip() for part in only.split(",") if part.strip()]
     unknown = sorted(set(parts) - set(PARTS))
@@ -55,7 +55,7 @@ def _plan(part, bursts, seed):
     """Number of steps of a part, and the function that measures it and calls back at each."""
     import numpy as np
 
-    from tokenlink.eval import burst_detection, burst_loss, burst_ranges
+    from tokenlink.evidence import burst_detection, burst_loss, burst_ranges
     from tokenlink.phy.pulse import Pulse
 
     rng = np.random.default_rng((seed, PARTS.index(part)))

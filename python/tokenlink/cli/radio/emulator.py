@@ -28,9 +28,9 @@ def emulator(
     from json import loads as load
 
     from tokenlink.cli.radio._common import load_keys
-    from tokenlink.nodes.config import run_config_from_dict
-    from tokenlink.nodes.radio.profile import read_profile
-    from tokenlink.nodes.radio.service import serve_virtual
+    from tokenlink.loop.run_config import run_config_from_dict
+    from tokenlink.radio.profiles import read_profile
+    from tokenlink.radio.radio_process import serve_virtual
 
     run = run_config_from_dict(load(channel_of.read_text())) if channel_of else None
     report = serve_virtual(read_profile(profile), address, seed, duration, load_keys(keys), print, run)

@@ -52,11 +52,11 @@ def record(
     """
     from tokenlink.cli.radio._common import one_end, show, write_json
     from tokenlink.link.modes import load_mode_table
-    from tokenlink.nodes.radio.ends import receive
-    from tokenlink.nodes.radio.player import note_of, table_hash, tokens_sent, truth_of
-    from tokenlink.nodes.radio.profile import read_profile
-    from tokenlink.nodes.radio.recording import RecordingWriter
-    from tokenlink.nodes.radio.traffic import TrafficReceiver
+    from tokenlink.radio.ends import receive
+    from tokenlink.radio.known_bursts import TrafficReceiver
+    from tokenlink.radio.player import note_of, table_hash, tokens_sent, truth_of
+    from tokenlink.radio.profiles import read_profile
+    from tokenlink.radio.recording import RecordingWriter
 
     settings, table = read_profile(profile), load_mode_table(mode_table)
     truth = truth_of(settings, table, seed, mode)

@@ -27,11 +27,11 @@ def replay(
     """
     from tokenlink.cli.radio._common import load_keys, show, write_json
     from tokenlink.link.modes import load_mode_table
-    from tokenlink.nodes.radio.player import replay as decode
-    from tokenlink.nodes.radio.player import serve_recording
-    from tokenlink.nodes.radio.profile import read_profile
-    from tokenlink.nodes.radio.recording import read_recording
     from tokenlink.phy.frame import BurstConfig
+    from tokenlink.radio.player import replay as decode
+    from tokenlink.radio.player import serve_recording
+    from tokenlink.radio.profiles import read_profile
+    from tokenlink.radio.recording import read_recording
 
     settings = read_profile(profile) if profile else None
     if recording is None:

@@ -52,9 +52,9 @@ def rx(
     """
     from tokenlink.cli.radio._common import one_end, show, write_json
     from tokenlink.link.modes import load_mode_table
-    from tokenlink.nodes.radio.ends import receive
-    from tokenlink.nodes.radio.profile import read_profile
-    from tokenlink.nodes.radio.traffic import TestTraffic, TrafficReceiver
+    from tokenlink.radio.ends import receive
+    from tokenlink.radio.known_bursts import TestTraffic, TrafficReceiver
+    from tokenlink.radio.profiles import read_profile
 
     settings, table = read_profile(profile), load_mode_table(mode_table)
     reader = TrafficReceiver(

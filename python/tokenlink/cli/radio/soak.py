@@ -26,8 +26,8 @@ def soak(
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from tokenlink.cli.radio._common import show, write_json
-    from tokenlink.cli.run import new_run_folder
-    from tokenlink.nodes.radio.soak import default_run, soak
+    from tokenlink.cli.show_run import new_run_folder
+    from tokenlink.loop.soak import default_run, soak
 
     out = out or new_run_folder("soak")
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()

@@ -45,9 +45,9 @@ def tx(
     """
     from tokenlink.cli.radio._common import one_end, show, write_json
     from tokenlink.link.modes import load_mode_table
-    from tokenlink.nodes.radio.ends import transmit
-    from tokenlink.nodes.radio.profile import read_profile
-    from tokenlink.nodes.radio.traffic import TestTraffic
+    from tokenlink.radio.ends import transmit
+    from tokenlink.radio.known_bursts import TestTraffic
+    from tokenlink.radio.profiles import read_profile
 
     if bursts < 1 or first_slot < 0:
         raise ValueError(f"--bursts is {bursts} and --first-slot {first_slot}, expected >= 1 and >= 0")

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the commands that run the loop share: progress, the table, the JSON file, the report."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def new_run_folder(name):
+    """A fresh folder under runs/, made at once so that two runs of the same second do not share one."""
+    stem, number = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}", 1
+    while True:
+        folder = ROOT / "runs" / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+
+
+def run_and_show(config, out, json_file=None, report=True):
+    """Run the loop with a progress bar, print the table, write report and JSON. A run that fails gets its report too.
+
+    Parameters
+    ----------
+    config : RunConfig
+    out : Path              run folder
+    json_file : Path        metrics and configuration also go here, if given
+    report : bool           write report.html
+
+    Returns
+    -------
+    RunResult
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from tokenlink.cli.error_text import sentence_of
+    from tokenlink.loop.runner import RunError, run_loop
+
+    console = Console(markup=False)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("starting the nodes", total=config.n_frames)
+
+        def on_frame(record):
+            if record["missed"]:
+                now = "nothing came through"
+            else:
+                now = f"Es/N0 {record['channel']['esn0_db']:5.1f} dB  mode {record['mode']:<4}"
+            progress.update(task, advance=1, description=now)
+
+        try:
+            result = run_loop(config, out, on_frame)
+        except (KeyboardInterrupt, RunError):
+            progress.stop()
+            console.print(f"stopped; what was recorded is kept in {out}", soft_wrap=True, highlight=False)
+            if report and has_frames(out):
+                try:
+                    show_report(console, out)
+                except Exception as error:  # the cause of the stop matters more
+                    console.print(f"no report: {sentence_of(error)}", soft_wrap=True, highlight=False)
+            raise
+        n_frames = result.summary["n_frames"]
+        progress.update(task, total=n_frames, completed=n_frames, description="all frames through")
+    console.print(result_table(result))
+    console.print(f"run folder  {out}", soft_wrap=True, highlight=False)
+    if report:
+        show_report(console, out)
+    if json_file:
+        content = {"config": asdict(config), "metrics": result.summary, "timing": result.timing, "run": result.info}
+        Path(json_file).write_text(json.dumps(content | {"run_folder": str(out)}, indent=2) + "\n")
+    return result
+
+
+def has_frames(out):
+    """Whether a run folder, even of a run that failed, holds a record."""
+    records = Path(out) / "records.jsonl"
+    return records.is_file() and records.stat().st_size > 0
+
+
+def show_report(console, out):
+    """Write the report of a run folder and print its path."""
+    with console.status("writing the report"):
+        from tokenlink.report.run_page import write_report
+
+        page = write_report(out)
+    console.print(f"report      {page}", soft_wrap=True, highlight=False)
+
+
+def result_table(result):
+    """The metrics of a run as a rich Table."""
+    from rich.table import Table
+
+    from tokenlink.report.tables import summary_rows
+
+    table = Table(title="closed loop", title_justify="left")
+    table.add_column("metric")
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("meaning", style="dim")
+    for row in summary_rows(result.summary, result.timing, result.info):
+        table.add_row(*row)
+    return table

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The radio of a host: the simulator inside its process, or a GNU Radio flowgraph beside it."""
+
+from __future__ import annotations
+
+import time
+
+from tokenlink.hosts.host_config import environment
+from tokenlink.hosts.simulated_air import ReverseAir, SimulatedAir, TokenReceiver, token_burst
+from tokenlink.loop.run_config import Addresses
+from tokenlink.process.children import Child
+from tokenlink.process.node import NodeError
+from tokenlink.radio.end_flowgraphs import end_command
+from tokenlink.radio.fitness import require_device
+from tokenlink.radio.profiles import read_profile
+from tokenlink.radio.radio_process import START_S
+from tokenlink.wire import NO_MODE, IqSamples, LinkReport, ModeCommand, TokenEstimate
+from tokenlink.wire.sockets import PullSocket, PushSocket
+
+FORWARD, REVERSE = "forward", "reverse"
+_PAIR_S = 0.5
+_HAND_OVER_S = 1.0
+
+
+class SimulatedTransmitter:
+    """Sends each frame as a burst over the control link. ``takes_tokens``: the camera's frames go through the host."""
+
+    takes_tokens = True
+
+    def __init__(self, config, table):
+        self._table, self._burst = table, config.burst
+
+    def prepare(self, slot, mode_id):
+        """Nothing: the mode comes with the frame."""
+
+    def send(self, frame, mode_id, link):
+        """What became of it, "sent" or "receiver away"."""
+        samples = token_burst(frame, self._table.mode(mode_id), self._table, self._burst)
+        message = IqSamples(frame.slot, 0, FORWARD, link.session, 0, 0, len(samples), 0, samples)
+        return "sent" if link.send(message) else "receiver away"
+
+    def commands(self):
+        """Those of the reverse link come over the control link: none."""
+        return []
+
+    def check(self):
+        """Nothing can be wrong with it."""
+
+    def close(self):
+        """Nothing to close."""
+
+
+class FlowgraphTransmitter:
+    """The flowgraph of a radio profile; the camera gives it its frames, and the host the mode of each slot.
+
+    Parameters
+    ----------
+    config : HostConfig
+    table : ModeTable
+    at : Addresses     tokens and mode are the flowgraph's
+    logs : Path
+    children : list    gets the process
+    """
+
+    takes_tokens = False
+
+    def __init__(self, config, table, at, logs, children):
+        self._commands, feedback = None, None
+        if config.feedback_over == "air":
+            feedback = f"{at.mode}-air"
+            self._commands = PullSocket(feedback)
+        try:
+            self._child = start_flowgraph("tx", config, table, at, logs, children, feedback)
+            self._modes = PushSocket(at.mode, timeout_s=_HAND_OVER_S)
+        except BaseException:
+            if self._commands is not None:
+                self._commands.close()
+            raise
+
+    def prepare(self, slot, mode_id):
+        """Tell the flowgraph the mode of a slot."""
+        self._modes.send(ModeCommand(slot, 0, mode_id))
+
+    def send(self, frame, mode_id, link):
+        """The camera has given the frame to the radio."""
+        return "sent"
+
+    def commands(self):
+        """Mode commands that came over the air: list of ModeCommand, slots of 24 bits."""
+        found = []
+        while self._commands is not None and (message := self._commands.recv(0.0)) is not None:
+            found += [message] if isinstance(message, ModeCommand) else []
+        return found
+
+    def check(self):
+        """Raise NodeError when the flowgraph is gone."""
+        check_alive(self._child)
+
+    def close(self):
+        """Close the sockets."""
+        self._modes.close()
+        if self._commands is not None:
+            self._commands.close()
+
+
+class SimulatedReceiver:
+    """Reads bursts that come over the control link, through the channel of each slot."""
+
+    patience_s = 0.0  # a slot the transmitter has ended has come, or never will
+
+    def __init__(self, config, table):
+        run = config.run
+        self._receiver = TokenReceiver(table, config.burst, SimulatedAir(run.channel, config.burst, run.seed))
+        self._reverse = ReverseAir(run.channel, config.burst, run.seed, len(table.modes))
+
+    @property
+    def counts(self):
+        return self._receiver.counts
+
+    def read(self, message):
+        """(TokenEstimate, LinkReport) of a message's burst: list."""
+        return self._receiver.receive(message.samples, message.slot)
+
+    def poll(self):
+        """Nothing comes by itself."""
+        return []
+
+    def command(self, slot, mode_id, link):
+        """Send the mode of a slot as a reverse burst; whether it left."""
+        samples = self._reverse.send(slot, mode_id)
+        return link.send(IqSamples(slot, 0, REVERSE, link.session, 0, 0, len(samples), 0, samples))
+
+    def close(self):
+        """Nothing to close."""
+
+
+class FlowgraphReceiver:
+    """The flowgraph of a radio profile; estimates come from it when they come.
+
+    Parameters
+    ----------
+    config : HostConfig
+    table : ModeTable
+    folder : Path      of the local socket; its path must be short
+    logs : Path
+    children : list    gets the process
+    """
+
+    def __init__(self, config, table, folder, logs, children):
+        at = Addresses.in_folder(folder)
+        self._estimates, self._waiting, self._commands = PullSocket(at.estimates), None, None
+        self._slot_timeout_s, self._heard = config.run.slot_timeout_s, False
+        feedback = f"{at.mode}-air" if config.feedback_over == "air" else None
+        try:
+            self._child = start_flowgraph("rx", config, table, at, logs, children, feedback)
+            if feedback:
+                self._commands = PushSocket(feedback, timeout_s=0.0)
+        except BaseException:
+            self._estimates.close()
+            raise
+        self.counts = self._estimates.counts
+
+    @property
+    def patience_s(self):
+        """How long a slot that the transmitter has ended may take, s; longer while the flowgraph may be starting."""
+        return self._slot_timeout_s if self._heard else max(self._slot_timeout_s, START_S)
+
+    def read(self, message):
+        """A flowgraph has its samples from its radio, not from the control link."""
+        return []
+
+    def poll(self):
+        """(TokenEstimate, LinkReport or None) that have come: list. A report follows its estimate."""
+        check_alive(self._child)
+        ready = []
+        while (message := self._estimates.recv(0.0)) is not None:
+            self._heard = True
+            if isinstance(message, TokenEstimate) and message.mode_id != NO_MODE:
+                ready += self._release()
+                self._waiting = message, time.monotonic()
+            elif isinstance(message, LinkReport):
+                if self._waiting is not None and self._waiting[0].slot == message.slot:
+                    ready.append((self._waiting[0], message))
+                    self._waiting = None
+        if self._waiting is not None and time.monotonic() - self._waiting[1] > _PAIR_S:
+            ready += self._release()
+        return ready
+
+    def command(self, slot, mode_id, link):
+        """Have the flowgraph send the mode of a slot as a reverse burst; whether it took it."""
+        return self._commands.send(ModeCommand(slot, 0, mode_id))
+
+    def _release(self):
+        """An estimate whose report has not come."""
+        waiting, self._waiting = self._waiting, None
+        return [] if waiting is None else [(waiting[0], None)]
+
+    def close(self):
+        """Close the sockets."""
+        self._estimates.close()
+        if self._commands is not None:
+            self._commands.close()
+
+
+def start_flowgraph(role, config, table, at, logs, children, feedback=None):
+    """Child that runs one end of the radio of a host's profile; NodeError when it cannot be made."""
+    profile, report = read_profile(config.profile), logs.parent / "radio.json"
+    access = config.radio_access() if profile.kind == "virtual" else None
+    command = end_command(role, profile, config.run, table, at, access, feedback, report)
+    if profile.kind == "uhd":
+        require_device(config.profile, profile, (role,) if feedback is None else ("tx", "rx"))
+    child = Child("flowgraph", command, logs / "flowgraph.log", environment())
+    children.append(child)
+    return child
+
+
+def check_alive(child):
+    """Raise NodeError when a process has ended."""
+    if child.exit_code is not None:
+        raise NodeError(f"the {child.name} process {child.obituary()}")

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The processes of a run: start them, notice when one ends, stop them all."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import subprocess
+import time
+
+from tokenlink.process.node import ERROR_PREFIX
+
+STOP_S = 4.0
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _die_with_parent():
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Child:
+    """One process of a run; its output goes to a log file.
+
+    Parameters
+    ----------
+    name : str             as the user reads it, "the camera node"
+    command : list of str
+    log_path : Path
+    env : dict             environment
+    """
+
+    def __init__(self, name, command, log_path, env):
+        self.name = name
+        self.log_path = log_path
+        with open(log_path, "wb") as log:
+            # A session of its own: Ctrl-C reaches the runner alone, which then stops its children in order.
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=env,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+
+    @property
+    def exit_code(self):
+        """Exit code, negative for a signal; None while it runs."""
+        return self.process.poll()
+
+    def obituary(self):
+        """How it ended and what it said last, as part of a sentence."""
+        code = self.exit_code
+        if code is not None and code < 0:
+            return f"was killed by {signal.Signals(-code).name}"
+        lines = [line.strip() for line in self.log_path.read_text(errors="replace").splitlines() if line.strip()]
+        said = lines[-1].removeprefix(ERROR_PREFIX) if lines else f"no message, see {self.log_path}"
+        return f"ended with exit code {code}: {said}"
+
+
+def stop_all(children):
+    """Ask all to end, wait at most STOP_S, and kill what is left."""
+    running = [child.process for child in children if child.exit_code is None]
+    for process in running:
+        process.terminate()
+    deadline_s = time.monotonic() + STOP_S
+    for process in running:
+        try:
+            process.wait(max(0.0, deadline_s - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The GNU Radio flowgraph as a process: compile it with grcc when it has changed, and the command that starts it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from tokenlink.control import make_policy
+from tokenlink.process.node import NodeError
+
+ROOT = Path(__file__).resolve().parents[3]
+FLOWGRAPH = ROOT / "flowgraphs" / "loopback.grc"
+HIERARCHICAL = ROOT / "flowgraphs" / "hier"  # blocks that are flowgraphs themselves
+BLOCKS = ROOT / "gr-twist" / "grc"
+OUT_OF_TREE = ROOT / "gr-twist" / "path"  # makes gnuradio.twist importable without installing it
+COMPILE_TIMEOUT_S = 120.0
+
+
+def compile_flowgraph(flowgraph=FLOWGRAPH, build_root=None):
+    """Python program of a flowgraph, compiled unless flowgraph and blocks are those of the last time.
+
+    Parameters
+    ----------
+    flowgraph : Path    .grc file
+    build_root : Path   default: build/flowgraphs in the project
+
+    Returns
+    -------
+    Path   the program, named after the flowgraph
+
+    Raises
+    ------
+    NodeError   grcc is missing or refuses the flowgraph
+    """
+    flowgraph = Path(flowgraph)
+    if not flowgraph.is_file():
+        raise NodeError(f"there is no flowgraph {flowgraph}")
+    if shutil.which("grcc") is None:
+        raise NodeError("grcc is not installed: install the package gnuradio, or use --radio simulator")
+    used = _hierarchical_blocks(flowgraph)
+    folder = _build_folder([flowgraph, *used], build_root)
+    if not (folder / f"{flowgraph.stem}.py").is_file():
+        _compile_into(folder, used, [flowgraph])
+    return folder / f"{flowgraph.stem}.py"
+
+
+def compile_hierarchical(build_root=None):
+    """Folder with the compiled hierarchical blocks and their descriptions, for GRC; arguments and errors as above."""
+    blocks = sorted(HIERARCHICAL.glob("*.grc"))
+    folder = _build_folder(blocks, build_root)
+    if not all((folder / f"{path.stem}.py").is_file() for path in blocks):
+        _compile_into(folder, blocks)
+    return folder
+
+
+def _hierarchical_blocks(flowgraph):
+    """Files of the hierarchical blocks that a flowgraph uses."""
+    kinds = set(re.findall(r"^ *id: (\w+)$", flowgraph.read_text(), re.MULTILINE))
+    return [path for path in sorted(HIERARCHICAL.glob("*.grc")) if path.stem in kinds]
+
+
+def _build_folder(flowgraphs, build_root):
+    """Folder that belongs to these flowgraphs and to the blocks as they are."""
+    digest = hashlib.sha256()
+    for path in [*flowgraphs, *sorted(BLOCKS.glob("*.yml"))]:
+        digest.update(path.read_bytes())
+    return Path(build_root or ROOT / "build" / "flowgraphs") / digest.hexdigest()[:16]
+
+
+def _compile_into(folder, *stages):
+    """Compile lists of flowgraphs, each of which may use those of the lists before."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as fresh:  # two runs may compile at once; neither sees half a program
+        for flowgraphs in filter(None, stages):
+            _compile(flowgraphs, Path(fresh))
+        # What is asked for comes last: where it is, all that it needs is there.
+        last = {flowgraph.stem for flowgraph in stages[-1]}
+        for path in sorted(Path(fresh).iterdir(), key=lambda path: path.stem in last):
+            os.replace(path, folder / path.name)
+
+
+def _compile(flowgraphs, folder):
+    env = os.environ | {"GRC_BLOCKS_PATH": os.pathsep.join([str(BLOCKS), str(folder)])}
+    try:
+        done = subprocess.run(
+            ["grcc", "-o", str(folder), *map(str, flowgraphs)],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=COMPILE_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        names = ", ".join(flowgraph.name for flowgraph in flowgraphs)
+        raise NodeError(f"grcc did not finish {names} within {COMPILE_TIMEOUT_S:.0f} s") from None
+    refused = [flowgraph.name for flowgraph in flowgraphs if not (folder / f"{flowgraph.stem}.py").is_file()]
+    if done.returncode != 0 or refused:
+        lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        raise NodeError(f"grcc refuses {', '.join(refused)}: {lines[-1] if lines else 'it says nothing'}")
+
+
+def flowgraph_command(program, config, table):
+    """Command line of the compiled loopback flowgraph for a NodeConfig and its ModeTable."""
+    run, at = config.run, config.addresses
+    options = {
+        "tokens-address": at.tokens,
+        "mode-address": at.mode,
+        "estimates-address": at.estimates,
+        "mode-table": run.mode_table or "",
+        "channel-model": run.channel.model,
+        "esn0-db": run.channel.esn0_db,
+        "rician-k-db": run.channel.rician_k_db,
+        "fading-correlation": run.channel.fading_correlation,
+        "trajectory": json.dumps(asdict(run.channel.trajectory)),
+        "seed": run.seed,
+        "hold-slots": run.control.hold_slots,
+        "fallback-mode": table.mode(make_policy(run.policy, run.control).fallback_mode).name,
+    }
+    return [sys.executable, str(program), *(f"--{name}={value}" for name, value in options.items())]

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Radio profiles: YAML files that say which radio, and everything it is set to. Read by one loader, checked field by
+field; the profiles that ship are in ``hardware/profiles``."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from tokenlink.channel.impairments import ImpairmentProfile, load_profile
+from tokenlink.files.settings import read_settings
+from tokenlink.phy.frame import BurstConfig
+from tokenlink.phy.pulse import Pulse
+from tokenlink.radio.families import FAMILIES, ProfileError
+
+ROOT = Path(__file__).resolve().parents[3]
+PROFILES = ROOT / "hardware" / "profiles"
+KINDS = ("virtual", "uhd", "file")
+MAX_LINKS, MAX_TEXT = 64, 500
+_require = ProfileError.require
+
+
+def _number(default, low, high, unit=""):
+    return field(default=default, metadata={"low": low, "high": high, "unit": unit})
+
+
+def _choice(default, legal):
+    return field(default=default, metadata={"legal": tuple(legal)})
+
+
+@dataclass(frozen=True)
+class Front:
+    """One direction of a USRP. Frequencies in Hz; ``bandwidth`` 0 leaves the analogue filter to the device;
+    ``lo_offset`` puts the local oscillator that far from the centre, so that its leakage is no DC in the band."""
+
+    center_freq: float = _number(2.45e9, 0, 7.2e9, "Hz")
+    lo_offset: float = _number(0.0, -100e6, 100e6, "Hz")
+    gain_db: float = _number(0.0, -20, 120, "dB")
+    antenna: str = "TX/RX"
+    subdev: str = ""
+    channel: int = _number(0, 0, 7)
+    bandwidth: float = _number(0.0, 0, 400e6, "Hz")
+
+
+@dataclass(frozen=True)
+class Uhd:
+    """A USRP. ``family``: one of FAMILIES; ``args``: UHD device address; ``stream_args``: of the streamers;
+    ``master_clock_rate`` 0 leaves it to the device; ``address``: where its process serves samples; ``reverse_freq``:
+    centre frequency of feedback over the air, 0: that of the tokens."""
+
+    family: str = _choice("b200", FAMILIES)
+    args: str = "type=b200"
+    master_clock_rate: float = _number(0.0, 0, 500e6, "Hz")
+    clock_source: str = "internal"
+    time_source: str = "internal"
+    otw_format: str = _choice("sc16", ("sc16", "sc12", "sc8"))
+    stream_args: str = ""
+    address: str = "tcp://127.0.0.1:5560"
+    reverse_freq: float = _number(0.0, 0, 7.2e9, "Hz")
+    tx: Front = field(default_factory=Front)
+    rx: Front = field(default_factory=Front)
+
+
+@dataclass(frozen=True)
+class VirtualLink:
+    """One direction of the virtual radio. ``impairments``: an ImpairmentProfile without samp_rate; ``seed``: of all
+    its draws."""
+
+    seed: int = _number(1, 0, 2**31 - 1)
+    impairments: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Virtual:
+    """The virtual radio. ``start_s`` and ``stall_s``: patience with an end that has not come, or does not answer;
+    ``allow_remote``: reachable from other machines, with keys only; ``tx_gain_db``, ``rx_gain_db``: as on a device, the
+    tx gain amplifies before the air and the rx gain after it, noise included, where the converter clips."""
+
+    address: str = "tcp://127.0.0.1:5560"
+    start_s: float = _number(60.0, 0, 86400, "s")
+    stall_s: float = _number(10.0, 0.5, 86400, "s")
+    allow_remote: bool = False
+    idle_samples: int = _number(16384, 0, 1 << 24)
+    tx_gain_db: float = _number(0.0, -60, 60, "dB")
+    rx_gain_db: float = _number(0.0, -60, 60, "dB")
+    links: dict = field(default_factory=lambda: {"forward": VirtualLink()})
+
+
+@dataclass(frozen=True)
+class FileRadio:
+    """A SigMF recording that is played. ``path``: of the .sigmf-meta file, from the profile's folder; ``repeat``: how
+    many times."""
+
+    path: str = ""
+    repeat: int = _number(1, 1, 1_000_000)
+    address: str = "tcp://127.0.0.1:5560"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Of bursts. ``lead_s``: a timed burst is handed over that long before its time; ``zero_guard_s``: silence sent
+    before each burst, in which amplifiers settle; ``warmup_bursts``: first bursts that no figure counts;
+    ``slot_s``: from one burst to the next at least."""
+
+    lead_s: float = _number(0.05, 0, 10, "s")
+    zero_guard_s: float = _number(0.0005, 0, 1, "s")
+    warmup_bursts: int = _number(2, 0, 1000)
+    slot_s: float = _number(0.02, 0, 60, "s")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """More than that, and a run is marked as not valid."""
+
+    late: int = _number(0, 0, 1_000_000)
+    underflow: int = _number(0, 0, 1_000_000)
+    lost_samples: int = _number(0, 0, 10**12)
+
+
+@dataclass(frozen=True)
+class RadioProfile:
+    """A radio and all it is set to.
+
+    Attributes
+    ----------
+    name, description : str
+    kind : str            one of KINDS; the section of that name holds
+    samp_rate : float     sample/s
+    burst : BurstConfig   what transmitter and receiver agree on
+    timing : Timing
+    limits : Limits
+    uhd, virtual, file : Uhd, Virtual, FileRadio, or None when of another kind
+    folder : Path         where the file lies
+    """
+
+    name: str
+    kind: str
+    samp_rate: float
+    description: str = ""
+    burst: BurstConfig = field(default_factory=BurstConfig)
+    timing: Timing = field(default_factory=Timing)
+    limits: Limits = field(default_factory=Limits)
+    uhd: Uhd | None = None
+    virtual: Virtual | None = None
+    file: FileRadio | None = None
+    folder: Path = PROFILES
+
+    @property
+    def address(self):
+        """Where the radio's process serves samples."""
+        return getattr(self, self.kind).address
+
+    def impairments(self, link):
+        """ImpairmentProfile of a link of the virtual radio."""
+        return load_profile({**self.virtual.links[link].impairments, "samp_rate": self.samp_rate})
+
+
+def profile_path(name):
+    """File of a profile: a path to a YAML file, or a name in hardware/profiles; ProfileError if there is none."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise ProfileError(f"there is no profile file {path}")
+        return path
+    path = PROFILES / f"{name}.yaml"
+    if not path.is_file():
+        names = ", ".join(sorted(each.stem for each in PROFILES.glob("*.yaml")))
+        raise ProfileError(f"profile is {str(name)!r}, must be a .yaml file or one of {names}")
+    return path
+
+
+def read_profile(name):
+    """RadioProfile of a file or a name, see profile_path; raises ProfileError."""
+    path = profile_path(name)
+    return read_settings(path, lambda raw: parse_profile(raw, path.stem, path.parent), ProfileError)
+
+
+def parse_profile(raw, name="profile", folder=PROFILES):
+    """RadioProfile of the plain values of a YAML file; raises ProfileError."""
+    _require(isinstance(raw, dict), "document", raw, "a mapping")
+    kind = raw.get("kind")
+    _require(isinstance(kind, str) and kind in KINDS, "kind", kind, f"one of {', '.join(KINDS)}")
+    _no_others(raw, {"kind", "description", "samp_rate", "burst", "timing", "limits", kind}, "")
+    rate = _check("samp_rate", raw.get("samp_rate"), float, {"low": 1e3, "high": 250e6, "unit": "sample/s"})
+    section = {"virtual": Virtual, "uhd": Uhd, "file": FileRadio}[kind]
+    profile = RadioProfile(
+        name, kind, rate, _check("description", raw.get("description", ""), str, {}), _burst(raw.get("burst")),
+        _build(Timing, raw.get("timing"), "timing"), _build(Limits, raw.get("limits"), "limits"),
+        folder=Path(folder), **{kind: _build(section, raw.get(kind), kind)},
+    )  # fmt: skip
+    if kind == "uhd":
+        FAMILIES[profile.uhd.family].check(profile)
+    return profile
+
+
+def _burst(raw):
+    raw = dict(_mapping(raw, "burst"))
+    pulse = {key: raw.pop(key) for key in ("sps", "rolloff", "span") if key in raw}
+    _no_others(raw, {entry.name for entry in fields(BurstConfig)} - {"pulse"}, "burst.", (*pulse,))
+    try:
+        return BurstConfig(pulse=Pulse(**pulse), **raw)
+    except (ValueError, TypeError) as error:
+        raise ProfileError(f"burst: {error}", "burst") from None
+
+
+def _build(section, raw, where):
+    """Dataclass of a mapping: every field of its type and in its range."""
+    raw = _mapping(raw, where)
+    known = {entry.name: entry for entry in fields(section)}
+    _no_others(raw, known, f"{where}.")
+    values = {}
+    for name, value in raw.items():
+        entry, at = known[name], f"{where}.{name}"
+        if name == "links":
+            values[name] = _links(value, at)
+        elif name in ("tx", "rx"):
+            values[name] = _build(Front, value, at)
+        elif name == "impairments":
+            values[name] = _impairments(value, at)
+        else:
+            kind = {"float": float, "int": int, "str": str, "bool": bool}[entry.type]
+            values[name] = _check(at, value, kind, entry.metadata)
+    return section(**values)
+
+
+def _links(raw, where):
+    raw = _mapping(raw, where)
+    for name in raw:
+        _require(isinstance(name, str) and 1 <= len(name) <= 64, f"a name of {where}", name, "1 to 64 characters")
+    _require(1 <= len(raw) <= MAX_LINKS, where, raw, f"1 to {MAX_LINKS} links")
+    return {name: _build(VirtualLink, value, f"{where}.{name}") for name, value in raw.items()}
+
+
+def _impairments(raw, where):
+    raw = _mapping(raw, where)
+    _require("samp_rate" not in raw, f"{where}.samp_rate", raw.get("samp_rate"), "left to the profile's samp_rate")
+    numeric = {entry.name for entry in fields(ImpairmentProfile) if str(entry.type).startswith(("float", "int"))}
+    raw = {key: _plain(value) if key in numeric else value for key, value in raw.items()}
+    try:
+        load_profile({**raw, "samp_rate": 1e9})  # the widest one: shifts beyond the rate are found when it is known
+    except (ValueError, TypeError) as error:
+        raise ProfileError(f"{where}: {error}", where) from None
+    return raw
+
+
+def _plain(value):
+    """YAML reads 1e6 as text; a text that is a number is one."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _check(where, value, kind, rules):
+    if kind is str:
+        _require(isinstance(value, str) and len(value) <= MAX_TEXT, where, value, f"a text of up to {MAX_TEXT} letters")
+        legal = rules.get("legal", (value,))
+        _require(value in legal, where, value, f"one of {', '.join(legal)}")
+        return value
+    if kind is bool:
+        _require(isinstance(value, bool), where, value, "true or false")
+        return value
+    number = _plain(value)
+    low, high = rules["low"], rules["high"]
+    unit = f" {rules['unit']}" if rules.get("unit") else ""
+    fits = type(number) in (int, float) and low <= number <= high and not (kind is int and number != int(number))
+    whole = "a whole number" if kind is int else "a number"
+    _require(fits, where, value, f"{whole} in {low:g}..{high:g}{unit}")
+    return kind(number)
+
+
+def _mapping(raw, where):
+    if raw is None:
+        return {}
+    _require(isinstance(raw, dict), where, raw, "a mapping")
+    return raw
+
+
+def _no_others(raw, known, where, besides=()):
+    unknown = sorted(str(key) for key in raw if key not in known)
+    if unknown:
+        name, legal = f"{where}{unknown[0][:MAX_TEXT]}", f"one of {', '.join(sorted([*known, *besides]))}"
+        raise ProfileError(f"{name} is unknown, must be {legal}", name, "", legal)
+
+
+def with_gains(profile, tx_gain_db=None, rx_gain_db=None):
+    """The profile with other gains, checked against the family's ranges; None keeps one."""
+    gains = {"tx": tx_gain_db, "rx": rx_gain_db}
+    if profile.kind == "uhd":
+        fronts = {
+            side: dataclasses.replace(getattr(profile.uhd, side), gain_db=gain)
+            for side, gain in gains.items() if gain is not None
+        }  # fmt: skip
+        profile = dataclasses.replace(profile, uhd=dataclasses.replace(profile.uhd, **fronts))
+        FAMILIES[profile.uhd.family].check(profile)
+    elif profile.kind == "virtual":
+        values = {f"{side}_gain_db": gain for side, gain in gains.items() if gain is not None}
+        profile = dataclasses.replace(profile, virtual=dataclasses.replace(profile.virtual, **values))
+    return profile

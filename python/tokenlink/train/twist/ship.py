@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a finished training to an artifact: measure on validation and held-out sequences, describe, save."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tokenlink.models import artifact
+from tokenlink.models.twist.completion import Completion, complete
+from tokenlink.models.twist.head import TrafficHead
+from tokenlink.models.twist.tokenizer import Tokenizer
+from tokenlink.train.twist.completion import as_tensors, restoration
+from tokenlink.train.twist.frame_store import ORIGIN, FrameStore
+from tokenlink.train.twist.head import head_logits, said_states
+from tokenlink.train.twist.link_damage import Received
+from tokenlink.train.twist.scores import traffic_scores
+from tokenlink.train.twist.token_sets import TokenSet, code_embeddings
+from tokenlink.train.twist.tokenizer_scores import evaluate, flicker_of, spread_indices
+
+EVALUATION_SEED = 7
+TRACKS = "tracks_"
+INVENTED = "invented scenes"
+
+
+def describe(command: str, run, **more) -> dict:
+    """Where weights come from: the command, steps and minutes, and whatever else is given, such as `data_origin`."""
+    return {
+        "training_command": command,
+        "steps": run.step,
+        "minutes": round(run.elapsed_s / 60, 1),
+        **more,
+    }
+
+
+def origin_of(names: list[str]) -> str:
+    """Origin of rendered sequences by their names."""
+    from_tracks = [name.startswith(TRACKS) for name in names]
+    return " and ".join([ORIGIN] * any(from_tracks) + [INVENTED] * (not all(from_tracks)))
+
+
+def measured_part(names: list[str]) -> str:
+    """Prefix of the sequences to measure on: those from tracks where there are any, as origins are never mixed."""
+    return TRACKS if any(name.startswith(TRACKS) for name in names) else ""
+
+
+def measured_on(names: list[str], frames: int) -> dict:
+    """What a metric was measured on."""
+    return {"origin": origin_of(names), "sequences": names, "frames": frames, "seed": EVALUATION_SEED}
+
+
+def tokenizer_metrics(model: Tokenizer, frames: Path, n_pictures: int = 300) -> dict:
+    """PSNR on some frames, codebook use and flicker on `measured_part` of the sequences."""
+    store = FrameStore(frames, prefix=measured_part([path.stem for path in frames.glob("*.npy")]))
+    indices = spread_indices(store, n_pictures)
+    scores = {**evaluate(model, None, store, indices), **flicker_of(model, store)}
+    scores["without_holding"] = flicker_of(model, store, margin=-1.0)
+    return {**measured_on(store.names, len(indices)), **scores}
+
+
+def head_metrics(model: TrafficHead, embeddings: torch.Tensor, tokens: TokenSet) -> dict:
+    """Traffic scores on clean tokens of `measured_part` of the sequences, together and one by one."""
+    tokens = tokens.only(measured_part(tokens.names))
+    said = said_states(head_logits(model, embeddings, tokens.token_ids))
+    each = {
+        name: traffic_scores(tokens.labels[first:last], said[first:last])
+        for name, (first, last) in zip(tokens.names, tokens.spans, strict=True)
+    }
+    return {
+        **measured_on(tokens.names, len(tokens)),
+        **traffic_scores(tokens.labels, said),
+        "by_sequence": each,
+    }
+
+
+def completion_metrics(
+    model: Completion,
+    tokens: TokenSet,
+    head: TrafficHead | None = None,
+    embeddings: torch.Tensor | None = None,
+    limit: int = 150,
+) -> dict:
+    """Restored share at several losses against copying and context alone; traffic scores after completion.
+
+    Every sequence is run from its start for at most `limit` frames.
+    """
+    tokens = tokens.only(measured_part(tokens.names)).beginnings(limit)
+    metrics = measured_on(tokens.names, len(tokens))
+    for rate in (0.1, 0.3, 0.6):
+        metrics[f"restored_at_{rate}"] = restoration(model, tokens, rate, EVALUATION_SEED)
+    metrics["restored_groups_at_0.5"] = restoration(model, tokens, 0.5, EVALUATION_SEED, by_group=True)
+    metrics["restored_doubted_groups_at_0.5"] = restoration(
+        model, tokens, 0.5, EVALUATION_SEED, by_group=True, doubted=True
+    )
+    at_30 = metrics["restored_at_0.3"]
+    metrics["margin_over_copy_at_0.3"] = at_30["model"] - at_30["copy_previous"]
+    if head is not None:
+        metrics["traffic_at_0.3"] = _traffic_with_losses(model, tokens, head, embeddings, 0.3)
+        metrics["traffic_at_0.3_copying"] = _traffic_with_losses(None, tokens, head, embeddings, 0.3)
+        metrics["traffic_clean"] = traffic_scores(
+            tokens.labels, said_states(head_logits(head, embeddings, tokens.token_ids))
+        )
+    return metrics
+
+
+@torch.no_grad()
+def _traffic_with_losses(model, tokens, head, embeddings, rate):
+    rng = np.random.default_rng(EVALUATION_SEED)
+    filled = tokens.token_ids.astype(np.int64).copy()
+    for first, last in tokens.spans:
+        state = np.full((1, filled.shape[1]), -1, np.int64)
+        for t in range(first, last):
+            truth = filled[t : t + 1].copy()
+            erased = rng.random(truth.shape) < rate
+            if model is None:
+                state = np.where(erased, state.clip(0), truth)
+            else:
+                received = Received(truth, erased, np.where(erased, 0.0, 0.999).astype(np.float32))
+                said, _ = complete(model, *as_tensors(received), torch.from_numpy(state))
+                state = said.numpy().astype(np.int64)
+            filled[t] = state[0]
+    return traffic_scores(tokens.labels, said_states(head_logits(head, embeddings, filled)))
+
+
+def ship_tokenizer(model, run, command, validation: Path, test: Path, root: Path, **more) -> dict:
+    """Measure and save the tokenizer; returns the metrics."""
+    metrics = {"validation": tokenizer_metrics(model, validation), "test": tokenizer_metrics(model, test)}
+    artifact.save_artifact("tokenizer", model, describe(command, run, **more), metrics, root)
+    return metrics
+
+
+def ship_head(model, run, command, tokenizer, validation: TokenSet, test: TokenSet, root: Path, **more) -> dict:
+    """Measure and save the head; returns the metrics."""
+    embeddings = code_embeddings(tokenizer)
+    sets = (("validation", validation), ("test", test))
+    metrics = {name: head_metrics(model, embeddings, tokens) for name, tokens in sets}
+    artifact.save_artifact("head", model, describe(command, run, **more), metrics, root)
+    return metrics
+
+
+def ship_completion(
+    model, run, command, tokenizer, head, validation: TokenSet, test: TokenSet, root: Path, **more
+) -> dict:
+    """Measure and save the completion model; returns the metrics."""
+    embeddings = code_embeddings(tokenizer)
+    sets = (("validation", validation), ("test", test))
+    metrics = {name: completion_metrics(model, tokens, head, embeddings) for name, tokens in sets}
+    artifact.save_artifact("completion", model, describe(command, run, **more), metrics, root)
+    return metrics

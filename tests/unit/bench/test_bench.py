@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the benches measure with: cases in turn, a code others can check, streams with the bursts they say, the page."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tokenlink.bench import document, link, peers, stopwatch, sync
+from tokenlink.bench import ldpc as ldpc_bench
+from tokenlink.bench.stopwatch import Growth, Result, Timing
+
+
+class Clock:
+    """Time that only the cases make go on."""
+
+    def __init__(self, monkeypatch):
+        self.now_s, self.order = 0.0, []
+        monkeypatch.setattr(stopwatch.time, "perf_counter", lambda: self.now_s)
+
+    def case(self, name, *durations_s):
+        """A case that takes these times in turn."""
+        def run():
+            self.now_s += durations_s[self.order.count(name) % len(durations_s)]
+            self.order.append(name)
+        return run
+
+
+def test_cases_take_turns_and_the_first_call_does_not_count(monkeypatch):
+    clock = Clock(monkeypatch)
+    cases = {"a": clock.case("a", 9.0, 0.5, 0.25, 0.5, 1.0), "b": clock.case("b", 7.0, 0.1, 0.3, 0.2, 0.1)}
+    timings = stopwatch.interleaved(cases | {"elsewhere": lambda: 0.125}, repetitions=3)
+    assert clock.order == ["a", "a", "b", "b", "a", "b", "a", "b", "a", "b"]
+    assert timings["a"].minimum_s == pytest.approx(0.25) and timings["a"].median_s == pytest.approx(0.5)
+    assert timings["b"].minimum_s == pytest.approx(0.1) and timings["b"].median_s == pytest.approx(0.2)
+    assert timings["elsewhere"] == Timing(0.125, 0.125, 3)
+    with pytest.raises(ValueError, match="repetitions is 0"):
+        stopwatch.interleaved({}, 0)
+
+
+def test_quick_cases_are_called_several_times_in_a_row(monkeypatch):
+    clock = Clock(monkeypatch)
+    timing = stopwatch.interleaved({"quick": clock.case("quick", stopwatch.SHORTEST_S / 8)}, repetitions=2)["quick"]
+    assert len(clock.order) == pytest.approx(2 + 2 * 8, abs=2)
+    assert timing.minimum_s == pytest.approx(stopwatch.SHORTEST_S / 8)
+
+
+def test_the_machine_is_named():
+    facts = stopwatch.machine()
+    assert facts["cores"] >= 1 and facts["versions"]["numpy"] == np.__version__
+    assert facts["cpu"] in document.machine_text(facts)
+
+
+@pytest.mark.parametrize("rate", ldpc_bench.RATES.values())
+def test_the_matrix_for_others_holds_for_our_codewords(rate):
+    """H c = 0 for whole codewords, and the LLRs have the bits of these words where they were sent."""
+    code = ldpc_bench.code_of(640, rate)
+    sample = ldpc_bench.sample(code, esn0_db=40.0)
+    parity = ldpc_bench.parity_check(code, sample["sample_llr"])
+    matrix = np.zeros((parity["checks"], parity["bits"]), np.uint8)
+    matrix[parity["check"], parity["bit"]] = 1
+    assert not (matrix @ sample["sample_words"].T.astype(int) % 2).any()
+    llr = parity["codeword_llr"]
+    assert ((llr < 0) == sample["sample_words"])[llr != 0].all()
+    assert (llr != 0).sum() == 2 * (code.n + code.filler_bits)
+
+
+def test_noise_alone_never_stops_a_decoder():
+    from tokenlink.phy import ldpc
+
+    code = ldpc_bench.code_of(640, 0.5)
+    assert (ldpc.decode(code, ldpc_bench.noise_llr(code, 16), 10).iterations == 10).all()
+
+
+def test_peers_that_are_not_there_are_named_with_the_reason(tmp_path, monkeypatch):
+    monkeypatch.setitem(peers.PEERS, "Sionna", "no_such_script.py")
+    (tmp_path / "arrays.npz").write_bytes(b"")
+    found, skipped = peers.start_peers(tmp_path / "no_python", tmp_path / "arrays.npz")
+    assert not found and set(skipped) == set(peers.PEERS)
+    assert "no_such_script.py" in skipped["Sionna"] and "cannot be started" in skipped["ldpc"]
+    assert skipped["gr-fec"]
+
+
+def test_a_peer_answers_with_its_seconds(tmp_path, monkeypatch):
+    script = tmp_path / "peer.py"
+    script.write_text("print('noise on the output')\n"
+                      "from serve import arrays, serve\n"
+                      "k = int(arrays()['k'])\n"
+                      "serve('mine', k, lambda: sum(range(100000)))\n")
+    (tmp_path / "serve.py").write_bytes((peers.SCRIPTS / "serve.py").read_bytes())
+    np.savez(tmp_path / "arrays.npz", k=7)
+    monkeypatch.setattr(peers, "SCRIPTS", tmp_path)
+    monkeypatch.setitem(peers.PEERS, "ldpc", script.name)
+    peer = peers.Peer("ldpc", sys.executable, tmp_path / "arrays.npz")
+    assert peer.info == {"name": "mine", "version": "7"}
+    assert 0 < peer.run() < 5
+    peer.close()
+
+
+def test_streams_hold_the_bursts_they_say_and_the_receiver_finds_them():
+    air, count = sync.stream(60_000, payload_symbols=320, share=0.5)
+    assert count >= 3 and sync.receive(air, 8192) == count
+    air, count = sync.stream(20_000, share=0.0)
+    assert count == sync.receive(air) == 0
+
+
+def test_the_block_finds_the_bursts_of_a_stream():
+    pytest.importorskip("gnuradio")
+    air, count = sync.stream(60_000, payload_symbols=320, share=0.5)
+    block = sync.start_block(np.concatenate([air, np.zeros(20_000, np.complex64)]), count)
+    assert 0 < block.run() < 5
+    block.close()
+    with pytest.raises(peers.PeerMissing, match=f"it finds {count} of {count + 1} bursts"):
+        sync.start_block(air, count + 1)
+
+
+def test_the_link_of_the_bench_delivers_and_names_its_stages():
+    bench = link.Link(4)
+    assert bench.run().shape == (4, bench.table.n_tokens) and bench.run().mean() < 0.01
+    assert list(bench.stages()) == [
+        "pack tokens", "encode", "map", "noise (numpy)", "demap", "decode", "token posterior", "gate"]
+    assert link.work(0.01)[0] >= link.BATCH
+
+
+def test_memory_of_a_process_is_that_of_the_kernel():
+    from tokenlink.bench.loop import MemorySampler, resident_mb
+
+    # A process of its own: this one gives back memory of other tests whenever it likes.
+    code = "print(flush=True); input(); block = b'x' * (40 << 20); print(flush=True); input()"
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code], **options) as child:
+        child.stdout.readline()
+        before = resident_mb(child.pid)
+        child.stdin.write("\n")
+        child.stdin.flush()
+        child.stdout.readline()
+        assert resident_mb(child.pid) == pytest.approx(before + 40, abs=2)
+        child.communicate("\n")
+    assert resident_mb(child.pid) == 0.0
+    sampler = MemorySampler()
+    sampler.frames, sampler.samples = 1000, [(frame, 100 + 0.02 * frame) for frame in range(0, 1001, 10)]
+    sampler.start()
+    largest_mb, gained_mb = sampler.finish()
+    assert largest_mb >= 120 and gained_mb == pytest.approx(20, abs=1)
+
+
+def test_page_and_figures(tmp_path):
+    result = Result("link", notes=["a note"], skipped={"Sionna": "no module"},
+                    profile=[{"case": "c", "stage": "encode", "minimum_s": 2e-6}])
+    result.add("one frame", Timing(1e-3, 2e-3, 5), 64, "frames/s")
+    result.growth.append(Growth("link_frames", "frames in a call", "microseconds a frame", [1, 10, 100],
+                                {"a": [900.0, 90.0, 9.0], "b": [1.0, 2.0, 3.0]}))
+    result.memory = {"largest_mb": 800.0, "gained_mb_per_1000_frames": 0.1, "frames": 60}
+    page = document.write([result], stopwatch.machine(), tmp_path).read_text()
+    assert "| one frame | 1 ms | 2 ms | 64,000 frames/s |" in page
+    for text in ("a note", "Not measured: Sionna (no module).", "| encode | 2 us | 100 % |", "at most 800 MB"):
+        assert text in page
+    figure = tmp_path / "figures" / "bench_link_frames.svg"
+    assert "figures/bench_link_frames.svg" in page and "frames in a call" in figure.read_text()
+    again = figure.read_bytes()
+    document.write([result], stopwatch.machine(), tmp_path)
+    assert figure.read_bytes() == again

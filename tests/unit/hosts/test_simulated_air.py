@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The burst modem of the simulator: tokens and commands cross the air, and what is no frame of ours is counted."""
+
+import numpy as np
+import pytest
+
+from tokenlink.channel import ChannelConfig
+from tokenlink.hosts.simulated_air import ReverseAir, SimulatedAir, TokenReceiver, token_burst
+from tokenlink.link.feedback_bursts import Feedback
+from tokenlink.link.modes import load_mode_table
+from tokenlink.phy.frame import BurstConfig, modulate_burst
+from tokenlink.phy.header import SYSTEMS, Header
+from tokenlink.wire import TokenFrame, decode, encode
+
+TABLE, BURST = load_mode_table(), BurstConfig()
+
+
+def frame(slot):
+    token_ids = np.random.default_rng(slot).integers(0, TABLE.vocab_size, TABLE.n_tokens)
+    return TokenFrame(slot, 0, token_ids.astype(np.int32))
+
+
+def receiver(esn0_db):
+    return TokenReceiver(TABLE, BURST, SimulatedAir(ChannelConfig(esn0_db=esn0_db), BURST, 1))
+
+
+@pytest.mark.parametrize("slot", [0, 5, 2**24 + 1])
+def test_frames_arrive_whole_with_their_mode_and_slot(slot):
+    rx = receiver(25.0)
+    for mode in TABLE.modes:
+        [(estimate, report)] = rx.receive(token_burst(frame(slot), mode, TABLE, BURST), slot)
+        assert (estimate.slot, estimate.mode_id) == (slot, mode.mode_id)
+        assert np.array_equal(estimate.token_ids, frame(slot).token_ids) and not estimate.erased.any()
+        assert abs(estimate.esn0_db - 25.0) < 1.0 and report.parity_ok.all()
+        assert decode(encode(estimate)) == estimate and decode(encode(report)) == report
+    assert rx.counts["estimates"] == len(TABLE.modes)
+
+
+def test_the_estimated_esn0_is_that_of_the_channel():
+    rx, errors = receiver(12.0), []
+    for slot in range(30):
+        [(estimate, _)] = rx.receive(token_burst(frame(slot), TABLE.modes[0], TABLE, BURST), slot)
+        errors.append(estimate.esn0_db - 12.0)
+    assert abs(np.mean(errors)) < 0.3
+
+
+def test_far_too_much_noise_gives_nothing_and_no_error():
+    rx = receiver(-25.0)
+    assert rx.receive(token_burst(frame(0), TABLE.modes[0], TABLE, BURST), 0) == []
+    assert rx.counts["estimates"] == 0
+
+
+@pytest.mark.parametrize(
+    ("header", "cause"),
+    [
+        (Header(SYSTEMS["feedback"], 0, 0, 0, 0), "foreign_system"),
+        (Header(SYSTEMS["twist"], 200, 0, 0, 9), "unknown_mode"),
+        (Header(SYSTEMS["twist"], 0, 0, 0, 9), "wrong_length"),
+    ],
+)
+def test_bursts_that_are_no_frames_are_counted_by_cause(header, cause):
+    rx = receiver(25.0)
+    assert rx.receive(modulate_burst(header, np.ones(header.payload_symbols, np.complex64), BURST), 0) == []
+    assert rx.counts[cause] == 1
+
+
+def test_commands_come_back_over_the_reverse_link():
+    reverse = ReverseAir(ChannelConfig("rayleigh", 20.0), BURST, 1, len(TABLE.modes))
+    got = [reverse.receive(reverse.send(slot, slot % 3), slot) for slot in range(20)]
+    # Rayleigh at 20 dB falls below 0 dB, where the header still decodes, in 1 % of the slots.
+    assert sum(len(each) for each in got) >= 18
+    assert all(each == [Feedback(slot, slot % 3, slot + 1)] for slot, each in enumerate(got) if each)

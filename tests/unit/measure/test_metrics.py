@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Metrics against worked examples and against direct counting."""
+
+import numpy as np
+import pytest
+
+from tokenlink.measure import metrics
+
+
+@pytest.mark.parametrize(
+    "truth, predicted, expected",
+    [
+        ([1, 1, 0, 0], [1, 1, 0, 0], 1.0),
+        ([1, 1, 0, 0], [0, 0, 1, 1], 0.0),
+        ([1, 1, 1, 0], [1, 0, 0, 1], 0.4),  # TP 1, FP 1, FN 2
+        ([0, 0], [0, 1], 0.0),
+        ([0, 0], [0, 0], None),
+        ([], [], None),
+    ],
+)
+def test_f1_worked_examples(truth, predicted, expected):
+    assert metrics.f1_score(truth, predicted) == (None if expected is None else pytest.approx(expected))
+
+
+def test_f1_is_the_harmonic_mean_of_precision_and_recall():
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        truth, predicted = rng.random((2, 40)) < 0.4
+        both = sum(t and p for t, p in zip(truth, predicted, strict=True))
+        precision, recall = both / sum(predicted), both / sum(truth)
+        assert metrics.f1_score(truth, predicted) == pytest.approx(2 * precision * recall / (precision + recall))
+
+
+def test_macro_f1_worked_example():
+    # Class 0: TP 2, FP 1, FN 0 -> 4/5. Class 1: TP 1, FP 0, FN 1 -> 2/3. Class 2 nowhere: left out.
+    assert metrics.macro_f1([0, 0, 1, 1], [0, 0, 1, 0]) == pytest.approx((4 / 5 + 2 / 3) / 2)
+    # Class 2 is never there but predicted once: counts with 0.
+    assert metrics.macro_f1([0, 0, 1], [0, 2, 1]) == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert metrics.macro_f1([], []) is None
+
+
+def test_traffic_f1_leaves_out_frames_without_labels_and_makes_nothing_up():
+    seen = [{"car": True, "vru": v, "density": d} for v, d in ((True, 0), (False, 1), (False, 2))]
+    assert metrics.traffic_f1([*seen, None], [*seen, seen[0]])["f1_avg"] == 1.0
+    no_vru = [state | {"vru": False} for state in seen]
+    parts = metrics.traffic_f1(no_vru, no_vru)
+    assert parts == {"f1_car": 1.0, "f1_vru": None, "f1_density": 1.0, "f1_avg": None}
+    assert set(metrics.traffic_f1([None], [seen[0]]).values()) == {None}
+
+
+def test_token_rates_worked_example():
+    tokens = np.array([[1, 2, 3, 4], [5, 6, 7, 8], [9, 9, 9, 9]])
+    decided = np.array([[1, 2, 0, 0], [5, 0, 7, 8], [0, 0, 0, 0]])
+    erased = np.array([[0, 0, 0, 1], [0, 1, 1, 1], [1, 1, 1, 1]], bool)
+    state = np.array([[1, 2, 0, 4], [5, 6, 7, 0], [9, 9, 9, 9]])
+    assert metrics.tsmr(state, tokens) == pytest.approx(2 / 12)
+    assert metrics.auer(decided, erased, tokens) == pytest.approx((1 / 3 + 0) / 2)  # last frame has none accepted
+    assert metrics.erasure_rate(erased) == pytest.approx(8 / 12)
+
+
+def test_token_rates_without_frames_or_acceptance_are_none():
+    none = np.zeros((0, 4), int)
+    assert metrics.tsmr(none, none) is metrics.auer(none, none, none) is metrics.erasure_rate(none) is None
+    assert metrics.auer(np.ones((2, 4)), np.ones((2, 4), bool), np.zeros((2, 4))) is None
+
+
+def test_auer_by_counting():
+    rng = np.random.default_rng(2)
+    tokens, decided = rng.integers(0, 3, (2, 30, 8))
+    erased = rng.random((30, 8)) < 0.7
+    rates = []
+    for t, d, e in zip(tokens, decided, erased, strict=True):
+        kept = [(a, b) for a, b, c in zip(t, d, e, strict=True) if not c]
+        if kept:
+            rates.append(sum(a != b for a, b in kept) / len(kept))
+    assert len(rates) < 30
+    assert metrics.auer(decided, erased, tokens) == pytest.approx(sum(rates) / len(rates))
+
+
+def test_shares_latency_and_rate():
+    assert metrics.mode_shares(["low", "high", "low", "low"]) == {"low": 0.75, "high": 0.25}
+    assert metrics.mode_shares([]) == {}
+    table = metrics.latency_table([{"radio_s": 0.1}, {"radio_s": 0.3}, {"radio_s": None}, {}])
+    assert table["radio_s"] == {"p50": pytest.approx(0.2), "p99": pytest.approx(0.298)}
+    table = metrics.latency_table([{"qam_mapper_s": 0.5, "decided_at_s": 9.0, "slot": 3}])
+    assert table["qam_mapper_s"]["p50"] == 0.5 and "decided_at_s" not in table and "slot" not in table
+    assert table["head_s"] == {"p50": None, "p99": None}
+    assert metrics.frames_per_s([1.0, 1.5, 2.0]) == pytest.approx(2.0)
+    assert metrics.frames_per_s([1.0]) is None
+
+
+def test_shapes_that_differ_are_refused():
+    with pytest.raises(ValueError, match="differ"):
+        metrics.f1_score([True], [True, False])
+    with pytest.raises(ValueError, match="differ"):
+        metrics.tsmr(np.zeros((2, 4)), np.zeros((2, 5)))

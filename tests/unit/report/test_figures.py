@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Figures, claims and report from a results folder of invented rows whose values are known."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+from typer.testing import CliRunner
+
+from tokenlink.cli.main import app
+from tokenlink.report import over_time
+from tokenlink.report.claims import settle
+from tokenlink.report.collect import collect
+from tokenlink.report.figures import catalog, policy_curves, reliability
+from tokenlink.report.figures.temporal import temporal
+from tokenlink.study.plan import MAIN_POLICIES
+from tokenlink.study.receivers import RECEIVERS
+from tokenlink.study.result_store import StoreError
+
+BINS = [[10 * i, 10 * i * (i + 0.5) / 20, round(10 * i * (i + 0.5) / 20)] for i in range(20)]
+NO_AGES = {"from": [1], "counts": [0], "spells": 2, "slots": 6, "age_sum": 12}
+
+
+def result(folder, number, series=None, **config):
+    rng = np.random.default_rng(number)
+    base = {
+        "sequence": "s0", "realisation": 0, "esn0_db": 10.0, "channel": "awgn", "policy": "twist", "receiver": "full",
+        "feedback": {"delay_slots": 1, "loss": 0.0}, "control": {}, "trajectory": None,
+    } | config  # fmt: skip
+    wrong = int(rng.integers(20))
+    density = [[50, 5, 0], [5, 40, 5], [0, 5, 40]]
+    part = {"car": [100 - wrong, wrong, wrong, 50], "vru": [60, 5, 5, 80], "density": density}
+    row = {
+        "n_frames": 150, "n_auer_frames": 150, "tsmr": 0.2 / (1 + base["esn0_db"]), "auer": 0.01, "erasure_rate": 0.1,
+        "cost": 1.0 + 0.01 * number % 0.3, "reliability": {"1/2": BINS}, "wrong_state_ages": NO_AGES,
+        "confusion": part, "urgent": {"n_frames": 30, "confusion": part, "tsmr": 0.3},
+    }  # fmt: skip
+    (folder / "results").mkdir(parents=True, exist_ok=True)
+    (folder / "results" / f"{number:064x}.json").write_text(json.dumps({"config": base, "rows": [row]}))
+    if series is not None:
+        np.savez(folder / "results" / f"{number:064x}.npz", **series)
+
+
+def series_of(policy, n=120):
+    slots = np.arange(n)
+    esn0_db = np.where(slots // 30 % 2, 4.0, 14.0)
+    labels = np.zeros((n, 3), int)
+    predicted = labels.copy()
+    if policy != "twist":
+        predicted[esn0_db < 10] = 1
+    mode_id = np.where(esn0_db < 10, 2, 0) if policy == "twist" else np.ones(n, int)
+    return {"esn0_db": esn0_db, "u": np.zeros(n), "d": np.zeros(n), "mode_id": mode_id, "labels": labels,
+            "predicted": predicted}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    (folder / "sweep.json").write_text(json.dumps({"origin": "invented", "split": "test", "hashes": {"models": {}}}))
+    cases = [{"policy": p} for p in MAIN_POLICIES]
+    cases += [{"receiver": r} for r in RECEIVERS if r not in ("full", "jpeg")]
+    cases += [{"policy": f"static-{level}", "receiver": "jpeg"} for level in ("low", "med", "high")]
+    cases += [{"feedback": {"delay_slots": 5, "loss": 0.3}}, {"feedback": {"delay_slots": 1, "loss": 0.3}},
+              {"feedback": {"delay_slots": 5, "loss": 0.0}}]  # fmt: skip
+    cases += [{"policy": p, "control": {"x": v}} for p in ("twist", "channel-adaptive") for v in (0.1, 0.2)]
+    number = 0
+    for case in cases:
+        for place in [{"sequence": s, "channel": c, "esn0_db": snr}
+                      for s in ("s0", "s1") for c in ("awgn", "rayleigh") for snr in (4.0, 12.0)]:  # fmt: skip
+            result(folder, number := number + 1, **place, **case)
+    for policy in ("twist", "static-med", "channel-adaptive"):
+        for sequence in ("s0", "s1"):
+            place = {"sequence": sequence, "policy": policy, "trajectory": {"kind": "blockwise"}}
+            result(folder, number := number + 1, series_of(policy), **place)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(folder, tmp_path_factory):
+    """Folder of a report, which draws all figures."""
+    out = tmp_path_factory.mktemp("report")
+    done = CliRunner().invoke(app, ["report", "--results", str(folder), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    return out
+
+
+@pytest.mark.parametrize("number", [n for n in catalog.FIGURES if n != 8])
+def test_every_figure_is_drawn_with_its_data(report, number):
+    png, svg, table = (path for kind in ("png", "svg", "csv") for path in report.glob(f"figure_{number:02d}_*.{kind}"))
+    assert png.read_bytes().startswith(b"\x89PNG") and "<svg" in svg.read_text()
+    rows = list(csv.DictReader(table.open()))
+    assert rows and all(float(row["low"]) <= float(row["high"]) for row in rows if row["low"])
+    assert number in (5, 11) or any(row["low"] for row in rows)
+
+
+def leaves(content):
+    """All values within lists and mappings; numbers to eight digits, as kept rows have twelve."""
+    if isinstance(content, dict | list):
+        for each in content.values() if isinstance(content, dict) else content:
+            yield from leaves(each)
+    else:
+        yield pytest.approx(content, rel=1e-8, abs=1e-8) if isinstance(content, float) else content
+
+
+def test_kept_rows_give_the_same_claims_and_figures(folder, report, tmp_path):
+    kept, again = tmp_path / "kept", tmp_path / "again"
+    for results, out, more in ((folder, kept, ["--keep-rows"]), (kept, again, ["--keep-rows"])):
+        done = CliRunner().invoke(app, ["claims", "--results", str(results), "--out", str(out), *more])
+        assert done.exit_code == 0, done.output
+    for name in ("rows.csv.gz", "rows_temporal.csv"):
+        assert (kept / name).read_bytes() == (again / name).read_bytes()
+    first, second = (json.loads((path / "claims.json").read_text()) for path in (kept, again))
+    assert first["setting"] == second["setting"]
+    assert list(leaves(first["claims"])) == list(leaves(second["claims"]))
+    table = next(path for path in catalog.draw(10, collect(kept), tmp_path) if path.suffix == ".csv")
+    assert table.read_text() == (report / table.name).read_text()
+    for number in (5, 11):
+        with pytest.raises(catalog.FigureError, match="has no rows"):
+            catalog.draw(number, collect(kept), tmp_path)
+
+
+def test_constant_answer_is_drawn_beside_f1(report):
+    rows = list(csv.DictReader((report / "figure_04_performance_cost.csv").open()))
+    constant = {row["panel"]: float(row["mean"]) for row in rows if row["series"].startswith("constant")}
+    assert set(constant) == {"AWGN: f1_avg", "Rayleigh: f1_avg"}
+    # There are cars in 100 of 150 to 170 frames, VRUs in 65 of 150, and 55 of 150 are of class low.
+    rest = 130 / 215 + 110 / 205 / 3
+    assert all((200 / 270 + rest) / 3 < mean < (200 / 250 + rest) / 3 for mean in constant.values())
+
+
+def test_drawn_points_are_the_rows(report):
+    table = report / "figure_06_diagnostics.csv"
+    points = {(r["panel"], r["series"], float(r["x"])): float(r["mean"]) for r in csv.DictReader(table.open())}
+    for snr in (4.0, 12.0):
+        assert points["AWGN: tsmr", "twist", snr] == pytest.approx(0.2 / (1 + snr))
+    cost = {r["x"] for r in csv.DictReader((report / "figure_10_pareto.csv").open())}
+    assert len(cost) > 4
+    urgent = [r["mean"] for r in csv.DictReader((report / "figure_10_pareto.csv").open()) if "urgent" in r["panel"]]
+    assert urgent and all(float(mean) == pytest.approx(0.3) for mean in urgent)
+
+
+def test_all_that_feedback_does_is_within_the_axes_its_panels_share():
+    part = {"car": [8, 1, 1, 0], "vru": [8, 1, 1, 0], "density": [[4, 0, 0], [0, 4, 0], [0, 0, 2]]}
+    same = {"policy": "twist", "receiver": "full", "esn0_db": 8.0, "sequence": "s", "realisation": 0, "n_frames": 10,
+            "n_auer_frames": 10, "auer": 0.0, "erasure_rate": 0.1, "cost": 1.0, "urgent": {}, "confusion": part}
+    rows = [same | {"channel": channel, "feedback": {"delay_slots": delay, "loss": 0.0}, "tsmr": tsmr * delay}
+            for channel, tsmr in (("rayleigh", 0.01), ("rayleigh:0.9", 0.08)) for delay in (1, 5)]  # fmt: skip
+    drawn = []
+    for axis in policy_curves.feedback(rows).axes[1]:
+        low, high = axis.get_ylim()
+        heights = [y for line in axis.lines for y in line.get_ydata()]
+        assert all(low <= y <= high for y in heights)
+        drawn += heights
+    assert sorted(set(np.round(drawn, 9))) == [0.01, 0.05, 0.08, 0.4]
+
+
+def test_a_channel_where_nothing_is_compared_gets_no_panels(tmp_path):
+    folder = tmp_path / "results"
+    cases = [{"policy": "twist-no-u"}, {"receiver": "hold"}, {"receiver": "jpeg", "policy": "static-low"}, {}]
+    cases += [{"channel": "rayleigh:0.9"}, {"channel": "rayleigh:0.9", "policy": "static-low"}]
+    for number, case in enumerate(cases):
+        result(folder, number, **case)
+    (folder / "sweep.json").write_text(json.dumps({"origin": "invented", "split": "test", "hashes": {}}))
+    for number in (7, 14):
+        table = next(path for path in catalog.draw(number, collect(folder), tmp_path) if path.suffix == ".csv")
+        panels = {row["panel"] for row in csv.DictReader(table.open())}
+        assert panels and all(panel.startswith("AWGN") for panel in panels)
+
+
+def test_unknown_figures_and_empty_folders_are_refused(folder, tmp_path):
+    with pytest.raises(catalog.FigureError, match="figure is 3, expected one of 4"):
+        catalog.draw(3, collect(folder), tmp_path)
+    with pytest.raises(StoreError, match="no results"):
+        collect(tmp_path)
+    only = tmp_path / "main_only"
+    result(only, 1)
+    (only / "sweep.json").write_text(json.dumps({"origin": "real", "split": "test", "hashes": {}}))
+    with pytest.raises(catalog.FigureError, match="--study temporal"):
+        catalog.draw(5, collect(only), tmp_path)
+
+
+def test_report_and_claims_by_command(folder, report):
+    page = (report / "report.html").read_text()
+    assert page.count("<img") == 10 and "temporal-mode" not in page and "The mode rises" in page
+    claims = json.loads((report / "claims.json").read_text())["claims"]
+    by_name = {(c["claim"], c["channel"]): c["verdict"] for c in claims}
+    assert by_name["temporal-mode", "awgn"] == by_name["temporal-steady", "awgn"] == "holds"
+    assert (report / "claims.md").read_text().count("\n| ") > 40
+    done = CliRunner().invoke(app, ["figure", "x", "--results", str(folder)])
+    assert done.exit_code != 0
+
+
+def temporal_claims(rows):
+    return settle(over_time.temporal_claims(over_time.run_figures(rows)))
+
+
+@pytest.mark.parametrize("n_runs", [1, 5])
+def test_runs_of_a_sequence_are_one_value(n_runs):
+    """Four sequences, each with as many runs alike: the interval is Student's over the four, however many runs."""
+    values = np.array([0.31, 0.42, 0.28, 0.39])
+    figures = [{"channel": "awgn", "policy": "twist", "sequence": str(i), "realisation": j, "follows": value,
+                "spread": None} for i, value in enumerate(values) for j in range(n_runs)]  # fmt: skip
+    mode, steady = settle(over_time.temporal_claims(figures))
+    low, high = stats.t.interval(0.95, 3, values.mean(), stats.sem(values))
+    assert mode["figures"][0]["interval"] == pytest.approx([low, high]) and mode["verdict"] == "holds"
+    assert steady["verdict"] == "not measured"
+
+
+@pytest.mark.parametrize(("best", "cause"), [("static-med", "the data"), ("twist", "the claim")])
+def test_steadiness_that_does_not_differ_is_read_beside_that_of_the_dearest_mode(tmp_path, best, cause):
+    """All policies err alike; Static-High errs as they do, or never."""
+    rows = []
+    for policy in ("twist", "static-med", "channel-adaptive", "static-high"):
+        like = best if policy == "static-high" else "static-med"
+        np.savez(tmp_path / f"{policy}.npz", **series_of(like))
+        rows += [{"channel": "awgn", "policy": policy, "sequence": sequence, "realisation": 0,
+                  "series": tmp_path / f"{policy}.npz"} for sequence in ("s0", "s1")]  # fmt: skip
+    steady = next(c for c in temporal_claims(rows) if c["claim"] == "temporal-steady")
+    assert steady["verdict"] == "not distinguishable"
+    assert [figure["examination"]["cause"] for figure in steady["figures"]] == [cause] * 2
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("labelled", [True, False])
+def test_steadiness_is_that_of_runs_with_labels(tmp_path, labelled):
+    rows = []
+    for policy in ("twist", "static-med", "channel-adaptive"):
+        for sequence in ("known", "known too", "unknown"):
+            series = series_of(policy)
+            series["labels"] = series["labels"] if labelled and sequence != "unknown" else series["labels"] - 1
+            np.savez(tmp_path / f"{policy}-{sequence}.npz", **series)
+            rows.append({"channel": "awgn", "policy": policy, "sequence": sequence, "realisation": 0,
+                         "series": tmp_path / f"{policy}-{sequence}.npz"})  # fmt: skip
+    mode, steady = temporal_claims(rows)
+    assert mode["verdict"] == "holds"
+    assert steady["verdict"] == ("holds" if labelled else "not measured")
+    assert all(np.isfinite(figure.get("difference", 0.0)) for figure in steady["figures"])
+    temporal(rows, "")
+
+
+def test_rolling_mean_is_that_of_the_last_slots():
+    values = np.random.default_rng(1).random(50)
+    expected = [values[max(0, i - 6) : i + 1].mean() for i in range(50)]
+    assert np.allclose(over_time.rolling(values, 7), expected)
+
+
+def test_correctness_counts_known_parts():
+    series = {"labels": np.array([[1, 0, 2], [1, -1, -1], [-1, -1, -1]]),
+              "predicted": np.array([[1, 1, 2], [0, 0, 0], [0, 0, 0]])}  # fmt: skip
+    assert np.allclose(over_time.correctness(series), [2 / 3, 0, np.nan], equal_nan=True)
+
+
+def test_calibration_error_by_hand():
+    bins = np.array([[10, 2.0, 4], [30, 27.0, 24], [0, 0.0, 0]])
+    assert reliability.expected_calibration_error(bins) == pytest.approx((2 + 3) / 40)
+    assert np.isnan(reliability.expected_calibration_error(np.zeros((0, 3))))
+    assert reliability.code_rates([{"reliability": {"5/6": [], "1/3": [], "1/2": []}}]) == ["1/3", "1/2", "5/6"]

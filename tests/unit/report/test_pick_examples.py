@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Figure 8 from a run of the shipped models over an invented scene."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from tokenlink.link.gate import gate
+from tokenlink.models import artifact
+from tokenlink.models.inference import load_networks
+from tokenlink.report.figures.example import qualitative
+from tokenlink.report.pick_examples import pick_examples
+from tokenlink.study import dataset
+from tokenlink.study.sweep import load_inputs
+
+pytestmark = pytest.mark.skipif(not (artifact.DEFAULT_DIR / "tokenizer").is_dir(), reason="no weights")
+
+
+def test_examples_show_what_the_gate_did(tmp_path):
+    (sequence,) = dataset.load_sequences("invented", n_invented=1, invented_frames=20, cache=tmp_path / "cache")
+    tables, control = load_inputs()
+    table = tables["table"]
+    examples = pick_examples(sequence, tables, control, load_networks(None, table), n_examples=2)
+    for example in examples:
+        assert example.image.shape == example.reconstruction.shape == (128, 512, 3)
+        thresholds = table.token_thresholds(table.mode_named(example.mode))
+        assert np.array_equal(example.erased, gate(example.confidence, thresholds))
+        assert 10 <= example.slot < 20 and example.truth is not None
+    assert examples[0].erased.mean() <= examples[1].erased.mean()
+    png, _, table_path = qualitative(examples).save(tmp_path)
+    rows = [r for r in csv.DictReader(table_path.open()) if r["series"] == "erased"]
+    assert png.stat().st_size > 50_000
+    assert sum(float(r["mean"]) for r in rows) == sum(int(e.erased.sum()) for e in examples)
