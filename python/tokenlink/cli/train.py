@@ -36,6 +36,8 @@ def tokenizer(
     processes: Annotated[int, typer.Option(help="Processes that share the work, one thread each.")] = 2,
     real: Real = None,
     texture: Texture = None,
+    start: Annotated[OptionalPath, typer.Option(help="Artifacts whose tokenizer and head are trained further.")] = None,
+    rate: Annotated[float, typer.Option(help="Largest learning rate; a third of it for --start.")] = 1.5e-3,
     out: Out = None,
     json: Json = None,
 ) -> None:
@@ -43,18 +45,20 @@ def tokenizer(
 
     Example: ./twist train tokenizer --minutes 45
     """
-    from tokenlink.models.artifact import DEFAULT_DIR
+    from tokenlink.models import artifact
     from tokenlink.train.twist import ship
     from tokenlink.train.twist.tokenizer import TokenizerTraining, train
 
     settings = TokenizerTraining(
         cache / "train", cache / "val", work / "tokenizer", tuple(real or ()), tuple(texture or ()), minutes, steps,
-        processes=processes,
+        processes=processes, start=start, peak_rate=rate,
     )  # fmt: skip
     model, _, run = train(settings)
-    command = f"./twist train tokenizer --minutes {minutes:g} --steps {steps} --processes {processes}"
-    command += _named(real) + _named(texture, "--texture")
-    root = out or DEFAULT_DIR
+    command = f"./twist train tokenizer --minutes {minutes:g} --steps {steps} --processes {processes} --rate {rate:g}"
+    command += _named(real) + _named(texture, "--texture") + _named([start] if start else [], "--start")
+    if start:
+        command = f"{artifact.read_description('tokenizer', start)['training_command']} && {command}"
+    root = out or artifact.DEFAULT_DIR
     origins = _origins(cache, real, texture)
     metrics = ship.ship_tokenizer(model, run, command, cache / "val", cache / "test", root, **origins)
     _write(json, metrics)

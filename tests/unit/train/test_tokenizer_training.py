@@ -11,7 +11,9 @@ from scipy.ndimage import gaussian_filter
 torch = pytest.importorskip("torch")
 
 from tokenlink.data import render_cache  # noqa: E402
-from tokenlink.models.twist.tokenizer import TokenizerConfig  # noqa: E402
+from tokenlink.models import artifact  # noqa: E402
+from tokenlink.models.twist.head import HeadConfig, TrafficHead  # noqa: E402
+from tokenlink.models.twist.tokenizer import Tokenizer, TokenizerConfig  # noqa: E402
 from tokenlink.train.twist import terms  # noqa: E402
 from tokenlink.train.twist.tokenizer import TokenizerTraining, train  # noqa: E402
 from tokenlink.train.twist.tokenizer_scores import ssim  # noqa: E402
@@ -46,6 +48,21 @@ def test_two_processes_train_one_model_and_continue(settings):
     assert run.step == 6
     assert any(not torch.equal(mean[name], value) for name, value in longer.named_parameters())
     assert all(torch.isfinite(value).all() for value in longer.state_dict().values())
+
+
+def test_a_training_begins_with_given_weights(settings, tmp_path):
+    """At a rate of zero they stay, but for the codes, which follow what the encoder says."""
+    torch.manual_seed(2)
+    start = tmp_path / "artifacts"
+    tokenizer = Tokenizer(SMALL)
+    head = TrafficHead(HeadConfig(vocab_size=32, dim_embedding=16))
+    artifact.save_artifact("tokenizer", tokenizer, {}, {}, start)
+    artifact.save_artifact("head", head, {}, {}, start)
+    model, task_head, run = train(replace(settings, processes=1, steps=1, start=start, peak_rate=0.0))
+    assert run.step == 1 and run.extra["codes"]
+    for given, trained in ((tokenizer, model), (head, task_head)):
+        pairs = zip(given.named_parameters(), trained.parameters(), strict=True)
+        assert all(torch.equal(a, b) for (_, a), b in pairs)
 
 
 def test_ssim_against_gaussian_filters_of_scipy():

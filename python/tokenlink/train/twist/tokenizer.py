@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from tokenlink.models import artifact
 from tokenlink.models.twist.head import HeadConfig, TrafficHead, TrafficLogits
 from tokenlink.models.twist.tokenizer import DEEP, Tokenizer, TokenizerConfig
 from tokenlink.train.team import Team
@@ -60,7 +61,9 @@ class TokenizerTraining:
     seed : int
         Seed of everything random.
     config : TokenizerConfig
-        Sizes of the tokenizer.
+        Sizes of a new tokenizer.
+    start : Path, optional
+        Folder of artifacts whose tokenizer and head are trained further, instead of new ones.
     """
 
     train: Path
@@ -85,6 +88,7 @@ class TokenizerTraining:
     commitment_weight: float = 4.0
     seed: int = 1
     config: TokenizerConfig = DEEP
+    start: Path | None = None
 
 
 def train(settings: TokenizerTraining) -> tuple[Tokenizer, TrafficHead, Run]:
@@ -149,10 +153,7 @@ class _Learner:
 
     def __init__(self, settings, team):
         self._settings, self._team = settings, team
-        self.model = Tokenizer(settings.config).to(memory_format=torch.channels_last)
-        config = self.model.config
-        head = TrafficHead(HeadConfig(config.vocab_size, *config.grid, dim_embedding=config.dim_coarse))
-        self.head = head.to(memory_format=torch.channels_last)
+        self.model, self.head = (model.to(memory_format=torch.channels_last) for model in _models(settings))
         self._mean = AveragedModel(
             self.model, multi_avg_fn=get_ema_multi_avg_fn(settings.average), use_buffers=True
         )
@@ -161,7 +162,7 @@ class _Learner:
         budget = Budget(settings.steps, settings.minutes, settings.peak_rate, decay_share=settings.decay_share)
         state = {"model": self.model, "head": self.head, "optimizer": self.optimizer, "mean": self._mean}
         self.run = Run(settings.work, budget, state)
-        self.run.extra = {"codes": False}
+        self.run.extra = {"codes": settings.start is not None}
         self.run.resume()
         team.start()
         self._generator = torch.Generator().manual_seed(1000 * settings.seed + self.run.step + team.rank)
@@ -221,6 +222,17 @@ class _Log:
                 run.log(real=real_scores(model, self._real))
 
 
+def _models(settings):
+    """Tokenizer and task head to begin with."""
+    if settings.start is not None:
+        return artifact.load("tokenizer", settings.start), artifact.load("head", settings.start)
+    return Tokenizer(settings.config), _new_head(settings.config)
+
+
+def _new_head(config):
+    return TrafficHead(HeadConfig(config.vocab_size, *config.grid, dim_embedding=config.dim_coarse))
+
+
 def _average_codebook(model: Tokenizer, team: Team) -> None:
     codebook = model.quantizer._codebook
     if team.size > 1:
@@ -258,7 +270,7 @@ def _start_codebook(model, images):
 
 def load_task_head(work: Path, config: TokenizerConfig) -> TrafficHead:
     """The head that was trained along with the tokenizer, or a new one where its checkpoint is gone."""
-    head = TrafficHead(HeadConfig(config.vocab_size, *config.grid, dim_embedding=config.dim_coarse))
+    head = _new_head(config)
     path = Path(work) / "checkpoint.pt"
     if path.exists():
         head.load_state_dict(torch.load(path, weights_only=True)["head"])
