@@ -55,7 +55,7 @@ def claims(
     out: Out = None,
     keep_rows: KeepRows = False,
 ) -> None:
-    """Check the paper's claims on an evaluation: claims.md and claims.json. Kept rows give the same ones again.
+    """Check the paper's claims on an evaluation: claims.md, claims.json and means.md. Kept rows give the same again.
 
     Example: ./twist claims --results runs/evaluation --out results --keep-rows
     """
@@ -108,6 +108,8 @@ def _number(text):
 def _write_claims(found, folder, command):
     from tokenlink.report.claim_page import markdown
     from tokenlink.report.claims import measure_all, settle
+    from tokenlink.report.means import markdown as means_markdown
+    from tokenlink.report.means import mean_figures
     from tokenlink.report.over_time import run_figures, temporal_claims
 
     measured = measure_all(found.main, moved=found.pareto, shares=found.shares)
@@ -115,6 +117,8 @@ def _write_claims(found, folder, command):
     folder.mkdir(parents=True, exist_ok=True)
     title = f"Claims of the TWIST paper, origin: {found.setting['origin']}"
     (folder / "claims.md").write_text(markdown(checked, title, command, found.note, found.shares))
+    means = mean_figures(found.main, found.shares)
+    (folder / "means.md").write_text(means_markdown(means, f"Means, origin: {found.setting['origin']}", command))
     content = {"setting": found.setting, "data": found.note, "command": command, "esn0_delivered": found.shares}
     (folder / "claims.json").write_text(json_module.dumps(content | {"claims": checked}, indent=2) + "\n")
     return checked

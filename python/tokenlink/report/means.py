@@ -59,6 +59,30 @@ def mean_figures(rows: list[dict], shares: dict) -> list[dict]:
     return means + _constants(groups)
 
 
+def markdown(means: list[dict], title: str, command: str) -> str:
+    """Means as a Markdown table.
+
+    Parameters
+    ----------
+    means : list of dict   of `mean_figures`
+    title, command : str   heading, and what made the table
+    """
+    heads = ("channel", "policy", "receiver", "Es/N0, dB", "F1", "+- sequences", "+- seeds", "TSMR", "AUER", "erased",
+             "cost")  # fmt: skip
+    lines = [f"# {title}", "", f"Made by `{command}`: all frames at an Es/N0, then the mean over those that count.",
+             "*F1* is the mean of car, VRU and density, or that of cars where only they are labelled; beside it its",
+             "standard deviations between sequences and between realisations of one.", "",
+             f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]  # fmt: skip
+    for each in means:
+        f1 = each.get("f1_avg") if each.get("f1_avg") is not None else each.get("f1_car")
+        figures = (f1, each.get("f1_sequence_std"), each.get("f1_realisation_std"), *(each.get(name) for name in RATES))
+        snrs = ", ".join(f"{snr:g}" for snr in each["esn0_db"])
+        cells = (each["channel"], each["policy"], each["receiver"], snrs,
+                 *("" if value is None else f"{value:.3f}" for value in figures))  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
 def _constants(groups):
     """The best constant answer on each channel, from the frames of the first group there."""
     first = {}

@@ -24,6 +24,7 @@ from tokenlink.data.splits import FIRST_INVENTED, RENDER_SEEDS, SPLITS, TRACKS, 
 ORIGINS = ("rendered", "invented", "real")
 UNKNOWN = -1
 STILL_SLOTS = 5
+STILLS_A_SEQUENCE = 26  # of unrelated places, so that each group says something of its own
 STILL_CARS = "car_instances.json"
 # A car of the smallest height that counts, 25 pixels at 375, covers about that many pixels.
 STILL_MIN_AREA_PX = 25 * 25
@@ -213,15 +214,20 @@ def _real(folders, cache):
     for folder in folders:
         cars = folder / STILL_CARS
         if cars.is_file():
-            sources.append((f"stills_{folder.name}", lambda f=folder: _fitted(f / "image_02", cache, f / STILL_CARS)))
+            n_stills = len(kitti.raw_frames(folder / "image_02").paths)
+            for first in range(0, n_stills, STILLS_A_SEQUENCE):
+                part = first, first + STILLS_A_SEQUENCE
+                name = f"stills_{folder.resolve().name}_{first // STILLS_A_SEQUENCE + 1}"
+                sources.append((name, lambda c=cars, p=part: _fitted(c.parent / "image_02", cache, c, p)))
         else:
             sources.append((f"raw_{folder.resolve().name}", lambda f=folder: _fitted(f, cache, None)))
     return sources
 
 
-def _fitted(folder, cache, cars):
+def _fitted(folder, cache, cars, part=(0, None)):
     """Real frames at the tokenizer's size; each still stays for STILL_SLOTS slots: a camera that looks around."""
     source = kitti.raw_frames(folder)
+    source = replace(source, paths=source.paths[slice(*part)])
     digest = [hashlib.sha256(Path(path).read_bytes()).digest() for path in source.paths]
     path = cache / "frames" / f"{folder.resolve().parent.name}-{_key('real', bool(cars), *digest)}.npy"
     frames = None

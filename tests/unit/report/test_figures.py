@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from leaves import leaves
 from scipy import stats
 from typer.testing import CliRunner
 
@@ -93,15 +94,6 @@ def test_every_figure_is_drawn_with_its_data(report, number):
     rows = list(csv.DictReader(table.open()))
     assert rows and all(float(row["low"]) <= float(row["high"]) for row in rows if row["low"])
     assert number in (5, 11) or any(row["low"] for row in rows)
-
-
-def leaves(content):
-    """All values within lists and mappings; numbers to eight digits, as kept rows have twelve."""
-    if isinstance(content, dict | list):
-        for each in content.values() if isinstance(content, dict) else content:
-            yield from leaves(each)
-    else:
-        yield pytest.approx(content, rel=1e-8, abs=1e-8) if isinstance(content, float) else content
 
 
 def test_kept_rows_give_the_same_claims_and_figures(folder, report, tmp_path):

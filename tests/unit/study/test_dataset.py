@@ -57,7 +57,7 @@ def test_invented_scenes_are_those_of_the_source_and_are_kept(artifacts, tmp_pat
     assert len(short) == len(short.labels) == len(short.images()) == 2 and short.sha256() != sequence.sha256()
 
 
-def test_raw_drives_have_no_labels_and_stills_know_their_cars(artifacts, tmp_path):
+def test_raw_drives_have_no_labels_and_stills_know_their_cars(artifacts, tmp_path, monkeypatch):
     pictures(tmp_path / "drive" / "image_02", 3)
     pictures(tmp_path / "stills" / "image_02", 3, seed=2)
     known = {"000000": [100, 30], "000001": [], "000002": [624, 625]}
@@ -67,6 +67,11 @@ def test_raw_drives_have_no_labels_and_stills_know_their_cars(artifacts, tmp_pat
     assert (drive.name, len(drive), drive.labels) == ("raw_drive", 3, None)
     assert stills.labels[::dataset.STILL_SLOTS].tolist() == [[0, -1, -1], [0, -1, -1], [1, -1, -1]]
     assert np.array_equal(stills.token_ids[0], stills.token_ids[dataset.STILL_SLOTS - 1])
+    monkeypatch.setattr(dataset, "STILLS_A_SEQUENCE", 2)
+    _, first, second = load_sequences("real", real=folders, artifacts=artifacts, cache=tmp_path / "cache")
+    assert (first.name, second.name) == ("stills_stills_1", "stills_stills_2")
+    assert np.array_equal(np.concatenate([first.labels, second.labels]), stills.labels)
+    assert np.array_equal(np.concatenate([first.images(), second.images()]), stills.images())
     with pytest.raises(DatasetError, match="sequences without labels: raw_drive"):
         require_labels([drive, stills])
 
