@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What several tests of the evaluation use."""
+"""What several tests of reports use."""
 
 import pytest
 
