@@ -51,8 +51,19 @@ def test_intervals_cover_what_they_say(n):
     assert -4 * np.sqrt(0.95 * 0.05 / trials) < covered / trials - 0.95 < 0.03
 
 
+def test_negative_of_a_figure():
+    values = np.random.default_rng(4).normal(1.0, size=5)
+    back, expected = means_interval(values).negated(), means_interval(-values)
+    assert (back.mean, back.error, back.low, back.high) == pytest.approx(
+        (expected.mean, expected.error, expected.low, expected.high)
+    )
+    assert back.low < back.mean < back.high
+
+
 def test_what_is_not_known_has_no_bounds():
     assert np.isnan(leave_one_out(0.5, [np.nan], [1.0]).low)
+    alone = leave_one_out(0.5, [0.4], [1.0])
+    assert alone.mean == 0.5 and np.isnan([alone.error, alone.low, alone.high]).all()
     assert np.isnan(leave_one_out(0.5, [0.4, np.nan, 0.5], [1.0, 1.0, 1.0]).p_value())
     assert leave_one_out(0.5, [0.5, 0.5], [1.0, 1.0]).p_value(0.5) == 1.0
     assert leave_one_out(0.5, [0.5, 0.5], [1.0, 1.0]).p_value() == 0.0
