@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from tokenlink.measure import counts, metrics, statistics
+from tokenlink.measure.intervals import leave_one_out
 
 
 def confusion(truth, said):
@@ -88,6 +89,17 @@ def test_interval_of_a_mean_is_that_of_student():
     assert (ours.mean, ours.low, ours.high) == pytest.approx((means.mean(), low, high))
     assert ours.sequence_std == pytest.approx(means.std(ddof=1))
     assert ours.realisation_std == pytest.approx(np.sqrt(values.var(axis=1, ddof=1).mean()))
+
+
+def test_longer_sequences_weigh_more():
+    """Frames of all sequences alike: the mean is that of all frames, its interval that of a mean with such weights."""
+    rng = np.random.default_rng(16)
+    lengths, values = np.array([20, 50, 30, 90]), rng.uniform(0, 1, 4)
+    rows = [row(*draw(rng, n), sequence=str(i), tsmr=v) for i, (n, v) in enumerate(zip(lengths, values, strict=True))]
+    sums = (lengths * values).sum()
+    without = (sums - lengths * values) / (lengths.sum() - lengths)
+    found, expected = statistics.estimate(rows, "tsmr"), leave_one_out(sums / lengths.sum(), without, lengths)
+    assert (found.mean, found.low, found.high) == pytest.approx((expected.mean, expected.low, expected.high))
 
 
 def test_realisations_of_a_sequence_are_no_further_sequences():
