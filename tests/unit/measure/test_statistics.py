@@ -91,6 +91,14 @@ def test_interval_of_a_mean_is_that_of_student():
     assert ours.realisation_std == pytest.approx(np.sqrt(values.var(axis=1, ddof=1).mean()))
 
 
+def test_an_esn0_that_one_side_knows_nothing_of_is_left_out_of_both():
+    rng = np.random.default_rng(17)
+    left = [r | {"auer": 0.1 if r["esn0_db"] else 0.7} for r in grid(rng, 0.1, snrs=(0.0, 10.0))]
+    right = [r | ({"auer": 0.3} if r["esn0_db"] else {"auer": None, "n_auer_frames": 0}) for r in left]
+    found = statistics.difference(left, right, "auer")
+    assert found.mean == pytest.approx(0.1 - 0.3) and found.low == pytest.approx(0.1 - 0.3)
+
+
 def test_longer_sequences_weigh_more():
     """Frames of all sequences alike: the mean is that of all frames, its interval that of a mean with such weights."""
     rng = np.random.default_rng(16)

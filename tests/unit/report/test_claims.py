@@ -122,6 +122,13 @@ def test_one_failing_part_fails_the_claim():
     assert result["verdict"] == claims.FAILS
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_claim_is_as_good_as_its_worst_part(order):
+    ranks = [claims.MISSING, claims.FAILS, claims.UNCLEAR, claims.HOLDS]
+    for worst, verdict in enumerate(ranks):
+        assert claims.overall([{"verdict": each} for each in ranks[worst:][::order]]) == verdict
+
+
 def test_table_holds_every_comparison_once():
     rows = rows_of("twist", 0.1, 0.1) + rows_of("static-high", 0.1, 0.1, cost=1.5)
     text = markdown(claims.check_all(rows), "Claims", "./twist claims")
