@@ -132,8 +132,6 @@ def _compare(part, rows, moved):
         figure |= {"slack_of": [_label(each) for each in part.between], "share": part.share}
     try:
         sides, found = _sides(part, rows, moved)
-        if len({row["sequence"] for row in sides[0]}) == 1:
-            return missing(figure, TOO_FEW)
         between = _difference(part, sides, found)
         means = [estimate(side, part.metric).mean for side in sides[:2]]
         if found:

@@ -86,6 +86,23 @@ def test_channels_and_what_explores_are_judged_apart():
             assert family and {f["judged_together"] for f in family} == {len(family)}
 
 
+def test_low_and_medium_esn0_are_those_up_to_ten():
+    rows = rows_of("static-low", 0.1, 0.2) + rows_of("static-med", 0.1, 0.2) + rows_of("static-high", 0.1, 0.1)
+    for row in rows:
+        row["tsmr"] += 0.6 * (row["esn0_db"] > 10 and row["policy"] == "static-high")
+    result = claims.check(claim("low-snr-mismatch"), rows, "awgn")
+    assert [f["difference"] for f in result["figures"]] == pytest.approx([0.1, 0.1])
+
+
+def test_at_the_same_cost_the_moved_side_is_what_it_has_there():
+    """Channel-Adaptive mismatches 0.5 at cost 0.8 and 0.3 at cost 1.2, so 0.4 at TWIST's cost of 1."""
+    moved = [r | {"control": {"quality_low": cost}} for cost, tsmr in ((0.8, 0.5), (1.2, 0.3))
+             for r in rows_of("channel-adaptive", 0.1, tsmr, cost)]  # fmt: skip
+    rows = rows_of("twist", 0.1, 0.25) + rows_of("channel-adaptive", 0.1, 0.3, 1.2)
+    figure = claims.check(claim("channel-adaptive-same-cost"), rows, "awgn", moved)["figures"][0]
+    assert (figure["left_mean"], figure["right_mean"], figure["difference"]) == pytest.approx((0.4, 0.25, 0.15))
+
+
 def test_only_esn0_that_count_are_compared():
     rows = rows_of("twist", 0.1, 0.1) + rows_of("static-high", 0.1, 0.1, 1.5)
     for row in rows:
