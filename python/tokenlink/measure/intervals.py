@@ -3,7 +3,7 @@
 
 Sequences are drawn from the streets there are, and all frames and realisations of one are alike: so the sequence is the
 unit that varies, and leaving out one at a time shows by how much. `docs/evaluation.md` has the coverage of this and of
-the methods that were not taken; `bench/coverage.py` simulates it.
+the methods that were not taken; `bench/interval_coverage.py` simulates it.
 """
 
 from __future__ import annotations

@@ -22,7 +22,6 @@ from tokenlink.report.examination import FAILS, examine
 from tokenlink.study.snr_range import counted
 
 HOLDS, UNCLEAR, MISSING = "holds", "not distinguishable", "not measured"
-TOO_FEW = "one sequence says nothing of how sequences differ"
 
 
 @dataclass
@@ -120,7 +119,7 @@ def finding(figure: dict, means: tuple, between: Interval, look_again=lambda fig
     if math.isnan(between.mean):
         return missing(figure, f"{figure['metric']} is not defined on these rows")
     if math.isnan(between.error):
-        return missing(figure, f"{figure['metric']} has no error: {TOO_FEW}, or only one has what it needs")
+        return missing(figure, f"{figure['metric']} has no error: it takes two sequences that have what it needs")
     return Finding(figure | {"left_mean": float(means[0]), "right_mean": float(means[1])}, between, look_again)
 
 
