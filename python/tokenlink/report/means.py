@@ -73,7 +73,8 @@ def markdown(means: list[dict], title: str, command: str) -> str:
              "*F1* is the mean of car, VRU and density, or that of cars where only they are labelled; beside it its",
              "standard deviations between sequences and between realisations of one.", "",
              f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]  # fmt: skip
-    for each in means:
+    for each in sorted(means, key=lambda m: (m["channel"], m["policy"].startswith(CONSTANT), m["receiver"] != "full",
+                                             m["policy"], m["receiver"])):  # fmt: skip
         f1 = each.get("f1_avg") if each.get("f1_avg") is not None else each.get("f1_car")
         figures = (f1, each.get("f1_sequence_std"), each.get("f1_realisation_std"), *(each.get(name) for name in RATES))
         snrs = ", ".join(f"{snr:g}" for snr in each["esn0_db"])
