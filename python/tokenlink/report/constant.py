@@ -7,6 +7,7 @@ import numpy as np
 
 from tokenlink.measure.counts import N_DENSITY, f1_parts
 from tokenlink.report.claim_table import CONSTANT
+from tokenlink.study.rows import add_confusions
 
 ANSWERS = tuple((car, vru, density) for car in (1, 0) for vru in (1, 0) for density in range(N_DENSITY))
 _DENSITY = ("low", "medium", "high")
@@ -57,8 +58,6 @@ def constant_rows(rows: list[dict], answer: tuple | None = None) -> list[dict]:
     rows : list of dict      of one policy and receiver
     answer : tuple or None   None: the best on all of them together
     """
-    from tokenlink.study.rows import add_confusions
-
     labelled = [row for row in rows if "confusion" in row]
     if not labelled:
         return []
