@@ -15,9 +15,10 @@ torch = pytest.importorskip("torch")
 
 from tokenlink.control import ControllerError  # noqa: E402
 from tokenlink.link.modes import ModeTableError, load_mode_table  # noqa: E402
-from tokenlink.loop import camera, twin  # noqa: E402
+from tokenlink.loop import twin  # noqa: E402
 from tokenlink.loop.runner import RunError, run_loop  # noqa: E402
 from tokenlink.models import artifact  # noqa: E402
+from tokenlink.systems import system_named  # noqa: E402
 
 N_PICTURES = 6
 needs_flowgraph = pytest.mark.skipif(shutil.which("grcc") is None, reason="GNU Radio is not installed")
@@ -106,7 +107,7 @@ def refuse(config, root, sentence):
     bad = replace(config, artifacts=str(root))
     if any(part in sentence for part in ("missing", "codes")):  # the tokenizer's: both nodes load it
         with pytest.raises(artifact.ArtifactError, match=sentence):
-            camera.load_tokenizer(bad, load_mode_table())
+            system_named("twist").models.sender(bad.artifacts, load_mode_table())
     with pytest.raises(artifact.ArtifactError, match=sentence):
         twin.load_models(bad, load_mode_table())
 
@@ -135,7 +136,7 @@ def test_a_table_or_controller_made_for_something_else_is_refused_by_the_nodes(c
     table = load_mode_table()
     other = replace(table, codes_sha256="ab" * 32)
     with pytest.raises(ModeTableError, match=f"codebook abababababab.*has codebook {table.codes_sha256[:12]}"):
-        camera.load_tokenizer(config, other)
+        system_named("twist").models.sender(config.artifacts, other)
     unbound = replace(config, control=replace(config.control, codes_sha256=""))
     with pytest.raises(ModeTableError, match=f"codebook abababababab.*has codebook {table.codes_sha256[:12]}"):
         twin.load_models(unbound, other)

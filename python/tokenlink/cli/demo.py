@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from tokenlink.cli.loopback import PROFILE, RADIO
+from tokenlink.cli.loopback import PROFILE, RADIO, SYSTEM
 
 OptionalPath, OptionalStr = Optional[Path], Optional[str]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 LEVELS_DB = (0.0, 6.0, -4.0, 3.0, -7.0, 5.0)
@@ -25,6 +25,7 @@ def demo(
     artifacts: Annotated[OptionalPath, typer.Option(help="Folder of other weights.")] = None,
     out: Annotated[OptionalPath, typer.Option(help="Run folder; default: a new one under runs/.")] = None,
     json: Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.")] = None,
+    system: Annotated[str, typer.Option(help=SYSTEM)] = "twist",
 ) -> None:
     """Run 120 frames of a street through the loop: Rayleigh fading, changing SNR, risk controller, report.
 
@@ -37,9 +38,10 @@ def demo(
     from tokenlink.cli.show_run import new_run_folder, run_and_show
     from tokenlink.control import load_controller
     from tokenlink.loop.run_config import RunConfig
+    from tokenlink.systems import system_named
 
     config = RunConfig(
-        source=f"invented:{scene}?frames={frames}",
+        source=system_named(system).source.demo(scene, frames),
         n_frames=frames,
         seed=seed,
         channel=ChannelConfig(
@@ -53,5 +55,6 @@ def demo(
         artifacts=str(artifacts) if artifacts else None,
         radio=radio,
         profile=profile,
+        system=system,
     )
     run_and_show(config, out or new_run_folder("demo"), json)

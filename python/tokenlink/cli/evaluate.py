@@ -10,14 +10,14 @@ from typing import Annotated, Optional
 
 import typer
 
+from tokenlink.cli.loopback import SYSTEM
+
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 OptionalPaths = Optional[list[Path]]  # noqa: UP007, UP045
 OptionalInt, OptionalText = Optional[int], Optional[str]  # noqa: UP007, UP045
 QUICK = {"snrs_db": (6.0, 14.0), "realisations": 1, "limit": 30}
 TRACKS = "KITTI tracking folder, for origin rendered."
 TABLE_WIDTH = 150  # no figure is cut off for a narrow terminal or a file
-FIGURES = ("f1_avg", "f1_car", "f1_sequence_std", "f1_realisation_std", "tsmr", "auer", "erasure_rate", "cost")
-HEADS = {"f1_sequence_std": "+- sequences", "f1_realisation_std": "+- seeds"}
 TEST = "Sequences of your own as the test split, such as 0010,0012, for origin rendered."
 STUDY = (
     "main; designs: ways to complete; feedback: delayed and lost; temporal: Es/N0 changes in blocks; "
@@ -51,6 +51,7 @@ def evaluate(
     workers: Annotated[int, typer.Option(help="Local worker processes; 0: none, all in this process.")] = 2,
     scheduler: Annotated[OptionalText, typer.Option(help="Address of a Dask scheduler to use instead.")] = None,
     json: Annotated[OptionalPath, typer.Option(help="Write the figures here as JSON.")] = None,
+    system: Annotated[str, typer.Option(help=SYSTEM)] = "twist",
 ) -> None:
     """Evaluate policies and receivers over all sequences of a split. An interrupted run goes on where it was.
 
@@ -65,7 +66,9 @@ def evaluate(
     from tokenlink.study.result_store import ResultStore
     from tokenlink.study.snr_range import update
     from tokenlink.study.sweep import load_inputs, make_setting, run_sweep
+    from tokenlink.systems import system_named
 
+    about = system_named(system)
     if workers < 0:
         raise ValueError(f"--workers is {workers}, expected >= 0")
     console, own = Console(markup=False), _words(test)
@@ -91,7 +94,7 @@ def evaluate(
     with console.status("what the link delivers"):
         shares = update(out, tables["table"], {(channel_name(t.channel), float(t.channel.esn0_db)) for t in tasks})
     rows = mean_figures(task_rows(tasks, sequences, setting, store.read_row), shares)
-    Console(width=max(console.width, TABLE_WIDTH), markup=False).print(_table(rows, study))
+    Console(width=max(console.width, TABLE_WIDTH), markup=False).print(_table(rows, study, about.metrics))
     rate = f", {result.frames_per_s:.0f} frames/s" if result.frames_per_s else ""
     console.print(
         f"{result.n_runs} runs computed in {result.wall_s:.0f} s{rate}, after {result.start_s:.0f} s to start workers; "
@@ -129,7 +132,7 @@ class _Bar:
             self._console.print(text, soft_wrap=True, highlight=False)
 
 
-def _table(rows, study):
+def _table(rows, study, metrics):
     from rich.table import Table
 
     from tokenlink.report.means import NAMES
@@ -140,12 +143,13 @@ def _table(rows, study):
     table = Table(title=title, title_justify="left")
     runs = [row for row in rows if "cost" in row]  # constant answers are no runs
     shown = [name for name in NAMES if len({str(row[name]) for row in runs}) > 1 or name == "policy"]
-    figures = [name for name in FIGURES if any(row.get(name) is not None for row in rows)]
-    for name in (*shown, *figures):
-        head = HEADS.get(name, name.replace("_", " "))
-        table.add_column(head, justify="right" if name in figures else "left", no_wrap=True)
+    known = [each for each in metrics if each.in_study and any(row.get(each.key) is not None for row in rows)]
+    for name in shown:
+        table.add_column(name.replace("_", " "), no_wrap=True)
+    for each in known:
+        table.add_column(each.label, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(*(_text(row.get(name)) for name in (*shown, *figures)))
+        table.add_row(*(_text(row.get(name)) for name in (*shown, *(each.key for each in known))))
     return table
 
 

@@ -9,6 +9,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from tokenlink.cli.loopback import SYSTEM
+
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 OptionalPaths = Optional[list[Path]]  # noqa: UP007, UP045
 Results = Annotated[Path, typer.Option(help="Results folder of ./twist evaluate.")]
@@ -17,6 +19,7 @@ Tracks = Annotated[OptionalPath, typer.Option(help="KITTI tracking folder, for f
 Frames = Annotated[OptionalPath, typer.Option(help="Frames of ./twist render, instead of tracks.")]
 Real = Annotated[OptionalPaths, typer.Option(help="KITTI raw drive or folder of stills, for origin real.")]
 KeepRows = Annotated[bool, typer.Option("--keep-rows", help="Write the rows too, from which all can be redone.")]
+System = Annotated[str, typer.Option(help=SYSTEM)]
 DEFAULT = Path("runs/evaluation")
 
 
@@ -27,6 +30,7 @@ def figure(
     tracks: Tracks = None,
     frames: Frames = None,
     real: Real = None,
+    system: System = "twist",
 ) -> None:
     """Draw a figure of an evaluation as PNG and SVG, with its data as CSV.
 
@@ -34,14 +38,17 @@ def figure(
     """
     from tokenlink.report.collect import collect
     from tokenlink.report.figures import catalog
+    from tokenlink.systems import system_named
 
-    wanted = list(catalog.FIGURES) if number == "all" else [_number(number)]
+    about = system_named(system)
+    wanted = [each.number for each in about.figures] if number == "all" else [_number(number)]
     for each in wanted:
-        catalog.entry(each)
+        catalog.entry(each, about)
     found = collect(results)
     for each in wanted:
         try:
-            paths = catalog.draw(each, found, out or results / "figures", _examples(each, found, tracks, frames, real))
+            examples = _examples(catalog.entry(each, about), found, tracks, frames, real)
+            paths = catalog.draw(each, found, out or results / "figures", about, examples)
         except catalog.FigureError as error:
             if number != "all":
                 raise
@@ -75,7 +82,12 @@ def claims(
 
 
 def report(
-    results: Results = DEFAULT, out: Out = None, tracks: Tracks = None, frames: Frames = None, real: Real = None
+    results: Results = DEFAULT,
+    out: Out = None,
+    tracks: Tracks = None,
+    frames: Frames = None,
+    real: Real = None,
+    system: System = "twist",
 ) -> None:
     """Draw all figures, check all claims, and put them on one page: report.html.
 
@@ -84,17 +96,20 @@ def report(
     from tokenlink.report.collect import collect
     from tokenlink.report.figures import catalog
     from tokenlink.report.study_page import write_report
+    from tokenlink.systems import system_named
 
+    about = system_named(system)
     folder = out or results / "figures"
     found = collect(results)
     checked = _write_claims(found, folder, f"./twist report --results {results.name}")
     drawn, left_out = {}, {}
-    for number in catalog.FIGURES:
+    for each in about.figures:
         try:
-            drawn[number] = catalog.draw(number, found, folder, _examples(number, found, tracks, frames, real))[0]
+            examples = _examples(each, found, tracks, frames, real)
+            drawn[each.number] = catalog.draw(each.number, found, folder, about, examples)[0]
         except catalog.FigureError as error:
-            left_out[number] = str(error)
-    write_report(folder / "report.html", found.setting, found.note, drawn, checked, left_out)
+            left_out[each.number] = str(error)
+    write_report(folder / "report.html", found.setting, found.note, about, drawn, checked, left_out)
     typer.echo(f"{len(drawn)} figures, {len(checked)} checks of claims: {folder / 'report.html'}")
 
 
@@ -124,9 +139,9 @@ def _write_claims(found, folder, command):
     return checked
 
 
-def _examples(number, found, tracks, frames, real):
-    """Frames for figure 8, of the first sequence evaluated; none where its frames are not at hand."""
-    if number != 8:
+def _examples(figure, found, tracks, frames, real):
+    """Frames for a figure that shows some, of the first sequence evaluated; none for the others."""
+    if figure.rows != "examples":
         return []
     from tokenlink.models.inference import load_networks
     from tokenlink.report.figures.catalog import FigureError
@@ -140,9 +155,9 @@ def _examples(number, found, tracks, frames, real):
             found.setting["origin"], found.setting["split"], tracks=tracks, frames=frames, real=real or ()
         )
     except DatasetError as error:
-        raise FigureError(f"figure 8 needs frames: {error}") from None
+        raise FigureError(f"figure {figure.number} needs frames: {error}") from None
     sequences = [sequence for sequence in sequences if sequence.name in names]
     if not sequences:
-        raise FigureError(f"figure 8 needs the frames of {', '.join(sorted(names))}")
+        raise FigureError(f"figure {figure.number} needs the frames of {', '.join(sorted(names))}")
     tables, control = load_inputs()
     return pick_examples(sequences[0], tables, control, load_networks(None, tables["table"]))

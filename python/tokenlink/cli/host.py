@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from tokenlink.cli.loopback import SOURCES
+from tokenlink.cli.loopback import SOURCES, SYSTEM
 
 OptionalPath, OptionalInt = Optional[Path], Optional[int]  # noqa: UP007, UP045 (typer reads it on Python 3.10)
 PEER = "Address of the other host, such as tcp://10.0.0.2:5572; default: loopback."
@@ -46,6 +46,7 @@ ChannelOption = Annotated[str, typer.Option(help="awgn, rayleigh or rician.")]
 SnrOption = Annotated[float, typer.Option(help="Nominal Es/N0, dB.")]
 SeedOption = Annotated[int, typer.Option(help="Channel, noise and feedback losses of this host.")]
 OutOption = Annotated[OptionalPath, typer.Option(help=OUT)]
+SystemOption = Annotated[str, typer.Option(help=f"{SYSTEM} Both hosts must have the same.")]
 JsonOption = Annotated[OptionalPath, typer.Option(help="Write the counts here as JSON.")]
 
 
@@ -75,6 +76,7 @@ def tx(
     artifacts: ArtifactsOption = None,
     out: OutOption = None,
     json: JsonOption = None,
+    system: SystemOption = "twist",
 ) -> None:
     """Camera and transmitter. --channel and --snr-db are those of the reverse link, with --feedback air.
 
@@ -83,7 +85,8 @@ def tx(
     """
     from tokenlink.hosts.host_tx import TxHost
 
-    run = {"source": frames_from, "n_frames": frames, "startup_timeout_s": wait, "seed": seed, "policy": policy}
+    run = {"source": frames_from, "n_frames": frames, "startup_timeout_s": wait, "seed": seed, "policy": policy,
+           "system": system}  # fmt: skip
     links = {"listen": listen, "peer": peer, "keys": keys, "profile": profile, "feedback_over": feedback,
              "radio": radio, "radio_address": radio_address, "peer_name": peer_name,
              "radio_name": radio_name}  # fmt: skip
@@ -120,6 +123,7 @@ def rx(
     artifacts: ArtifactsOption = None,
     out: OutOption = None,
     json: JsonOption = None,
+    system: SystemOption = "twist",
 ) -> None:
     """Receiver and twin; ends when the transmitter has sent all its slots. --channel and --snr-db simulate the air.
 
@@ -133,6 +137,7 @@ def rx(
         "source": "",
         "seed": seed,
         "policy": policy,
+        "system": system,
         "completion": completion,
         "feedback": FeedbackConfig(feedback_loss, parse_slots(lost_slots, "--lost-slots"), feedback_delay),
         "urgent_slots": parse_slots(urgent_slots, "--urgent-slots"),

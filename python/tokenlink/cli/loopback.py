@@ -16,6 +16,7 @@ RADIO = (
     "running: a flowgraph you have started, from GRC or not."
 )
 PROFILE = "Radio profile whose air is the channel of --radio virtual; default: the run's own channel, burst by burst."
+SYSTEM = "How the meaning of a scene is sent: twist."
 SOURCES = "Folder of pictures, kitti-tracking:FOLDER/0004, kitti-raw:FOLDER, rendered:FOLDER/0004, invented:SEED."
 
 
@@ -52,6 +53,7 @@ def loopback(
     out: Annotated[OptionalPath, typer.Option(help="Run folder; default: a new one under runs/.")] = None,
     json: Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.")] = None,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
+    system: Annotated[str, typer.Option(help=SYSTEM)] = "twist",
 ) -> None:
     """Run the loop on frames, channel and policy of your choice.
 
@@ -79,6 +81,7 @@ def loopback(
         radio=radio,
         flowgraph=str(flowgraph) if flowgraph else None,
         profile=profile,
+        system=system,
         **_given(slot_timeout_s=slot_timeout),
     )
     run_and_show(config, out or new_run_folder("loopback"), json, report)

@@ -42,6 +42,7 @@ def run_and_show(config, out, json_file=None, report=True):
 
     from tokenlink.cli.error_text import sentence_of
     from tokenlink.loop.runner import RunError, run_loop
+    from tokenlink.systems import system_named
 
     console = Console(markup=False)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
@@ -68,7 +69,7 @@ def run_and_show(config, out, json_file=None, report=True):
             raise
         n_frames = result.summary["n_frames"]
         progress.update(task, total=n_frames, completed=n_frames, description="all frames through")
-    console.print(result_table(result))
+    console.print(result_table(result, system_named(config.system)))
     console.print(f"run folder  {out}", soft_wrap=True, highlight=False)
     if report:
         show_report(console, out)
@@ -93,8 +94,8 @@ def show_report(console, out):
     console.print(f"report      {page}", soft_wrap=True, highlight=False)
 
 
-def result_table(result):
-    """The metrics of a run as a rich Table."""
+def result_table(result, system):
+    """The metrics of a run of a System as a rich Table."""
     from rich.table import Table
 
     from tokenlink.report.tables import summary_rows
@@ -103,6 +104,6 @@ def result_table(result):
     table.add_column("metric")
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("meaning", style="dim")
-    for row in summary_rows(result.summary, result.timing, result.info):
+    for row in summary_rows(result.summary, result.timing, result.info, system.metrics):
         table.add_row(*row)
     return table

@@ -38,6 +38,7 @@ def agreement(run, table, burst=None, profile=None, artifacts=None):
     entries = {
         "protocol": PROTOCOL,
         "tokenlink.version": tokenlink.__version__,
+        "system": run.system,
         "group_map": _sha256(table.group_map.astype("<i8").tobytes()),
         **_table_entries(table),
         "controller.policy": run.policy,

@@ -12,13 +12,13 @@ from pathlib import Path
 import tokenlink
 from tokenlink.hosts.control_link import ROLES, ControlLink
 from tokenlink.hosts.handshake import agreement
-from tokenlink.link.modes import load_mode_table
 from tokenlink.loop.run_config import RunConfig, check_modes
 from tokenlink.phy.frame import BurstConfig
 from tokenlink.process.children import Child
 from tokenlink.radio.end_flowgraphs import RadioAccess
 from tokenlink.radio.flowgraph import OUT_OF_TREE
 from tokenlink.radio.profiles import profile_path, read_profile
+from tokenlink.systems import system_named
 from tokenlink.wire.keys import is_loopback, load_host_keys
 
 #: where a host listens when nobody says otherwise
@@ -85,7 +85,7 @@ class HostConfig:
 
     def load_table(self):
         """The mode table of the run, refused where it lacks a mode the controller may choose."""
-        table = load_mode_table(self.run.mode_table)
+        table = system_named(self.run.system).payload.load_table(self.run.mode_table)
         check_modes(self.run.control, table)
         return table
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 
 from tokenlink.hosts.host_config import environment
-from tokenlink.hosts.simulated_air import ReverseAir, SimulatedAir, TokenReceiver, token_burst
+from tokenlink.hosts.simulated_air import FrameReceiver, ReverseAir, SimulatedAir, frame_burst
 from tokenlink.loop.run_config import Addresses
 from tokenlink.process.children import Child
 from tokenlink.process.node import NodeError
@@ -14,6 +14,7 @@ from tokenlink.radio.end_flowgraphs import end_command
 from tokenlink.radio.fitness import require_device
 from tokenlink.radio.profiles import read_profile
 from tokenlink.radio.radio_process import START_S
+from tokenlink.systems import system_named
 from tokenlink.wire import NO_MODE, IqSamples, LinkReport, ModeCommand, TokenEstimate
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
@@ -28,14 +29,14 @@ class SimulatedTransmitter:
     takes_tokens = True
 
     def __init__(self, config, table):
-        self._table, self._burst = table, config.burst
+        self._table, self._burst, self._payload = table, config.burst, system_named(config.run.system).payload
 
     def prepare(self, slot, mode_id):
         """Nothing: the mode comes with the frame."""
 
     def send(self, frame, mode_id, link):
         """What became of it, "sent" or "receiver away"."""
-        samples = token_burst(frame, self._table.mode(mode_id), self._table, self._burst)
+        samples = frame_burst(frame, self._table.mode(mode_id), self._table, self._burst, self._payload)
         message = IqSamples(frame.slot, 0, FORWARD, link.session, 0, 0, len(samples), 0, samples)
         return "sent" if link.send(message) else "receiver away"
 
@@ -109,8 +110,9 @@ class SimulatedReceiver:
     patience_s = 0.0  # a slot the transmitter has ended has come, or never will
 
     def __init__(self, config, table):
-        run = config.run
-        self._receiver = TokenReceiver(table, config.burst, SimulatedAir(run.channel, config.burst, run.seed))
+        run, payload = config.run, system_named(config.run.system).payload
+        air = SimulatedAir(run.channel, config.burst, run.seed)
+        self._receiver = FrameReceiver(table, config.burst, payload, air)
         self._reverse = ReverseAir(run.channel, config.burst, run.seed, len(table.modes))
 
     @property

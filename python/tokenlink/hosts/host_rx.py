@@ -14,11 +14,12 @@ from collections import Counter
 import numpy as np
 
 from tokenlink.hosts.host_radio import FORWARD, FlowgraphReceiver, SimulatedReceiver
-from tokenlink.hosts.simulated_air import TokenReceiver, token_burst
+from tokenlink.hosts.simulated_air import FrameReceiver, frame_burst
 from tokenlink.hosts.slot_log import SlotLog
 from tokenlink.loop.twin import Twin, link_record, load_models
 from tokenlink.measure.records import RunFolder
 from tokenlink.process.children import stop_all
+from tokenlink.systems import system_named
 from tokenlink.wire import NO_MODE, Bye, IqSamples, ModeCommand, StateReport, TokenFrame
 from tokenlink.wire.journal import Journal
 
@@ -53,8 +54,9 @@ class RxHost:
     def _warm_up(self, models):
         """Pass a frame through everything once: kernels and networks take their time only the first time."""
         frame = TokenFrame(0, 0, np.zeros(self.table.n_tokens, np.int32))
-        samples = token_burst(frame, self.table.modes[-1], self.table, self.config.burst)
-        TokenReceiver(self.table, self.config.burst).receive(np.append(samples, np.zeros(100, np.complex64)), 0)
+        payload, burst = system_named(self.config.run.system).payload, self.config.burst
+        samples = frame_burst(frame, self.table.modes[-1], self.table, burst, payload)
+        FrameReceiver(self.table, burst, payload).receive(np.append(samples, np.zeros(100, np.complex64)), 0)
         twin = Twin(models, self.config.run, self.table.n_tokens)
         twin.miss(0)
         twin.miss(1)

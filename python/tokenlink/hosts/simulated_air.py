@@ -13,31 +13,35 @@ import numpy as np
 
 from tokenlink.channel import Channel
 from tokenlink.link.feedback_bursts import FeedbackReceiver, feedback_burst
-from tokenlink.link.gate import gate
 from tokenlink.link.slots import extend
-from tokenlink.link.twist import decode_frame, encode_frame
 from tokenlink.phy.frame import modulate_burst
-from tokenlink.phy.header import FIELDS, SYSTEMS, Header
+from tokenlink.phy.header import FIELDS, Header
 from tokenlink.phy.receiver import BurstReceiver
-from tokenlink.wire import LinkReport, TokenEstimate
 
-SYSTEM = SYSTEMS["twist"]
 MAX_CFO = 5e-3
 MAX_DELAY_SAMPLES = 400
 _TAIL_SAMPLES = 600
 _STREAM, _REVERSE_SEED = 7, 1 << 20
 
 
-def token_burst(frame, mode, table, config):
-    """Samples of a TokenFrame in a mode: complex64, guards included.
+def frame_burst(frame, mode, table, config, payload):
+    """Samples of a frame in a mode: complex64, guards included.
+
+    Parameters
+    ----------
+    frame : TokenFrame   or whatever else the payload encodes
+    mode : Mode
+    table : ModeTable
+    config : BurstConfig
+    payload : Payload    of the system
 
     Raises
     ------
-    ValueError   tokens that do not fit the table
+    ValueError   a frame that does not fit the table
     """
-    symbols = encode_frame(frame.token_ids, mode, table)
+    symbols = payload.encode(frame, mode, table)
     wrapped = frame.slot % (1 << FIELDS["slot"])
-    header = Header(SYSTEM, mode.mode_id, frame.seq % (1 << FIELDS["frame"]), wrapped, len(symbols))
+    header = Header(payload.number, mode.mode_id, frame.seq % (1 << FIELDS["frame"]), wrapped, len(symbols))
     return modulate_burst(header, symbols, config)
 
 
@@ -67,13 +71,14 @@ class SimulatedAir:
         return out + noise.view(np.complex64)[:, 0]
 
 
-class TokenReceiver:
-    """Token estimates out of samples.
+class FrameReceiver:
+    """Estimates out of samples.
 
     Parameters
     ----------
     table : ModeTable
     burst : BurstConfig
+    payload : Payload            of the system
     air : SimulatedAir or None   None: the samples are as received
 
     Attributes
@@ -82,8 +87,8 @@ class TokenReceiver:
                        "undecodable"), and those of the BurstReceiver
     """
 
-    def __init__(self, table, burst, air=None):
-        self._table, self._air = table, air
+    def __init__(self, table, burst, payload, air=None):
+        self._table, self._payload, self._air = table, payload, air
         self._receiver = BurstReceiver(burst)
         self._counts = Counter()
 
@@ -102,17 +107,13 @@ class TokenReceiver:
 
     def _read(self, burst, near_slot):
         header, table = burst.header, self._table
-        if header.system != SYSTEM:
+        if header.system != self._payload.number:
             return "foreign_system"
         if header.mode_id >= len(table.modes):
             return "unknown_mode"
         mode = table.mode(header.mode_id)
-        if header.payload_symbols != table.total_channel_uses(mode):
+        if header.payload_symbols != self._payload.n_symbols(mode, table):
             return "wrong_length"
-        try:
-            decision = decode_frame(burst.payload, burst.channel_gain, burst.n0, mode, table)
-        except ValueError:
-            return "undecodable"
         link = {
             "slot": extend(header.slot, near_slot),
             "seq": 0,
@@ -120,13 +121,10 @@ class TokenReceiver:
             "n0": float(burst.n0),
             "esn0_db": burst.esn0_db,
         }
-        confidence = np.clip(decision.confidence, 0, 1).astype(np.float32)
-        erased = gate(decision.confidence, table.token_thresholds(mode))
-        estimate = TokenEstimate(
-            mode_id=header.mode_id, token_ids=decision.token_ids, confidence=confidence, erased=erased, **link
-        )
-        report = LinkReport(iterations=decision.iterations, parity_ok=decision.parity_ok, **link)
-        return estimate, report
+        try:
+            return self._payload.decode(burst.payload, burst.channel_gain, burst.n0, mode, table, link)
+        except ValueError:
+            return "undecodable"
 
 
 class ReverseAir:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tokenlink.hosts.slot_log import account, read_slot_log, totals
-from tokenlink.link.modes import load_mode_table
 from tokenlink.measure.records import Recorder, RunFolder
+from tokenlink.systems import system_named
 from tokenlink.wire import StateReport, TokenEstimate
 from tokenlink.wire.journal import read_journal
 
@@ -43,7 +43,9 @@ def put_together(tx_folder, rx_folder, out):
         elif isinstance(message, StateReport):
             states[message.slot] = message
     config = RunFolder(tx_folder).read_json("host.json")
-    recorder = Recorder(RunFolder(out), load_mode_table(config["run"]["mode_table"]))
+    system = system_named(config["run"].get("system", "twist"))
+    table = system.payload.load_table(config["run"]["mode_table"])
+    recorder = Recorder(RunFolder(out), table, system.summarize)
     for slot in sorted(truths.keys() & states.keys()):
         state = states[slot]
         estimate = None if state.record["missed"] else estimates[slot]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from tokenlink.link.modes import load_mode_table
 from tokenlink.loop.run_config import NodeConfig
 from tokenlink.process.node import NodeError, run_node
+from tokenlink.systems import system_named
 from tokenlink.wire import Bye, Hello, ModeCommand, StateReport, TokenFrame
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
@@ -26,34 +26,19 @@ def truth_record(frame):
     return {"name": frame.name, "truth": known}
 
 
-def load_tokenizer(run, table):
-    """The tokenizer of a run, compiled, refused where it does not fit the mode table."""
-    from tokenlink.models import artifact
-    from tokenlink.models.compiled import compile_tokenizer
-
-    root = run.artifacts or artifact.DEFAULT_DIR
-    model = artifact.load("tokenizer", root, vocab_size=table.vocab_size)
-    if model.config.grid != tuple(table.grid):
-        raise NodeError(f"the tokenizer makes a grid of {model.config.grid}, the mode table has {table.grid}")
-    table.check_codebook(artifact.read_description("tokenizer", root).get("codes_sha256"))
-    return compile_tokenizer(model)
-
-
 def main(config):
     """Send up to `n_frames` frames, then a Bye with the number of frames sent and skipped."""
-    from tokenlink.data.sources import open_source
-
-    run, at = config.run, config.addresses
-    table = load_mode_table(run.mode_table)
-    source = open_source(run.source)  # before torch, whose import takes seconds: a wrong source is refused at once
+    run, at, system = config.run, config.addresses, system_named(config.run.system)
+    table = system.payload.load_table(run.mode_table)
+    # Before torch, whose import takes seconds: a wrong source is refused at once.
+    source = system.source.open(run.source)
 
     import torch
 
     from tokenlink.models.compiled import engine_version
-    from tokenlink.models.twist.tokenizer import encode_image
 
     torch.set_num_threads(1)
-    tokenizer = load_tokenizer(run, table)
+    tokens_of = system.models.sender(run.artifacts, table)
     n_sent = 0
     with (
         PullSocket(at.camera) as words,
@@ -62,11 +47,11 @@ def main(config):
     ):
         made_by = {"torch": torch.__version__, "engine": engine_version()}
         recorder.deliver(Hello(0, 0, "camera", {"origin": getattr(source, "origin", "")} | made_by))
-        may_send, token_ids = Words(words), None
+        may_send = Words(words)
         begin_s = time.monotonic()
         for slot, frame in enumerate(islice(source, config.first_slot, run.n_frames), config.first_slot):
             opened_s = time.monotonic()
-            token_ids = encode_image(tokenizer, frame.image, token_ids)
+            token_ids = tokens_of(frame)
             ready_s = time.monotonic()
             if config.frames_folder:
                 picture = Path(config.frames_folder) / f"{slot:06d}.jpg"

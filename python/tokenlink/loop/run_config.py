@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from tokenlink.channel import ChannelConfig, SnrTrajectory
-from tokenlink.control import POLICIES, ControlConfig, FeedbackConfig, check_controller, load_controller
+from tokenlink.control import ControlConfig, FeedbackConfig, check_controller, load_controller
+from tokenlink.systems import system_named
 
 RADIOS = ("gnuradio", "simulator", "running", "virtual")
 COMPLETIONS = ("model", "copy")
@@ -25,7 +26,7 @@ class RunConfig:
     n_frames : int          frames at most, >= 1; a source may end before
     seed : int              of channel, noise and feedback losses, >= 0
     channel : ChannelConfig
-    policy : str            one of POLICIES
+    policy : str            one of the system's
     control : ControlConfig   left out: that of the controller file that ships
     feedback : FeedbackConfig
     urgent_slots : tuple of int   slots of priority 1, known from outside
@@ -41,6 +42,7 @@ class RunConfig:
     startup_timeout_s : float     longest wait for the first frame
     slot_timeout_s : float        longest wait for each one after it; then its slot counts as missed and the next begins
     stall_timeout_s : float       a run in which nothing comes through for that long is stopped
+    system : str            one of SYSTEMS
 
     Raises
     ------
@@ -64,6 +66,7 @@ class RunConfig:
     startup_timeout_s: float = 120.0
     slot_timeout_s: float = 5.0
     stall_timeout_s: float = 60.0
+    system: str = "twist"
 
     def __post_init__(self):
         object.__setattr__(self, "urgent_slots", tuple(int(slot) for slot in self.urgent_slots))
@@ -71,7 +74,8 @@ class RunConfig:
             raise ValueError(f"n_frames is {self.n_frames}, expected >= 1")
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}, expected >= 0")
-        for name, legal in (("policy", POLICIES), ("radio", RADIOS), ("completion", COMPLETIONS)):
+        policies = system_named(self.system).policies
+        for name, legal in (("policy", policies), ("radio", RADIOS), ("completion", COMPLETIONS)):
             if getattr(self, name) not in legal:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(legal)}")
         if self.flowgraph is not None and self.radio != "gnuradio":

@@ -16,15 +16,15 @@ from urllib.parse import urlsplit
 import numpy as np
 
 import tokenlink
-from tokenlink.link.modes import load_mode_table
 from tokenlink.loop.run_config import RUNNING_RADIO, Addresses, NodeConfig, check_modes
 from tokenlink.measure.records import Recorder, RunFolder
 from tokenlink.process.children import Child, stop_all
 from tokenlink.process.node import NodeError
 from tokenlink.radio.end_flowgraphs import RadioAccess, end_command
-from tokenlink.radio.flowgraph import FLOWGRAPH, OUT_OF_TREE, compile_flowgraph, flowgraph_command
+from tokenlink.radio.flowgraph import OUT_OF_TREE, compile_flowgraph, flowgraph_command, shipped
 from tokenlink.radio.profiles import ProfileError, read_profile
 from tokenlink.radio.radio_process import service_command
+from tokenlink.systems import system_named
 from tokenlink.wire import Bye, Hello, StateReport, TokenEstimate
 from tokenlink.wire.sockets import PullSocket
 
@@ -72,13 +72,14 @@ def run_loop(config, out, on_frame=None, on_start=None):
     ModeTableError   the mode table cannot be used
     ValueError       the mode table lacks a mode the controller may choose, or the run folder is not empty
     """
-    table = load_mode_table(config.mode_table)
+    system = system_named(config.system)
+    table = system.payload.load_table(config.mode_table)
     check_modes(config.control, table)
     if Path(out).is_dir() and any(Path(out).iterdir()):
         raise ValueError(f"the run folder {out} is not empty: name another one with --out")
     folder = RunFolder(out)
     folder.write_json("config.json", asdict(config))
-    recorder = Recorder(folder, table)
+    recorder = Recorder(folder, table, system.summarize)
     begin_s = time.monotonic()
     info = {"status": "running", "versions": versions(), "nodes": {}}
     run = None
@@ -110,6 +111,7 @@ class LoopRun:
         self.config = node_config.run
         self.node_config = node_config
         self.table = table
+        self.payload = system_named(self.config.system).payload
         self.folder = folder
         self.recorder = recorder
         self.info = info
@@ -132,7 +134,7 @@ class LoopRun:
             self._launch("radio", self._node("simulator", path))
         elif self.config.radio == "gnuradio":
             try:
-                program = compile_flowgraph(self.config.flowgraph or FLOWGRAPH)
+                program = compile_flowgraph(self.config.flowgraph or shipped(self.payload, "loopback"))
             except NodeError as error:
                 raise RunError(str(error)) from None
             self._launch("radio", flowgraph_command(program, self.node_config, self.table))

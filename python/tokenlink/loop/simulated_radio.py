@@ -5,17 +5,13 @@ from __future__ import annotations
 
 import logging
 
-import numpy as np
-
 from tokenlink.channel import Channel
 from tokenlink.control import make_policy
-from tokenlink.link.gate import gate
 from tokenlink.link.mode_schedule import ModeSchedule
-from tokenlink.link.modes import load_mode_table
-from tokenlink.link.twist import decode_frame, encode_frame
 from tokenlink.loop.run_config import NodeConfig
 from tokenlink.process.node import run_node
-from tokenlink.wire import NO_MODE, LinkReport, ModeCommand, TokenEstimate, TokenFrame
+from tokenlink.systems import system_named
+from tokenlink.wire import NO_MODE, ModeCommand, TokenFrame
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
 IDLE_S = 1.0
@@ -29,19 +25,19 @@ class SimulatedLink:
     ----------
     channel : Channel
     table : ModeTable
+    payload : Payload   of the run's system
     """
 
-    def __init__(self, channel, table):
+    def __init__(self, channel, table, payload):
         self.channel = channel
         self.table = table
+        self._payload = payload
 
     def transfer(self, frame, mode_id):
         """What arrives of a frame: (TokenFrame, int) -> (TokenEstimate, LinkReport)."""
         mode = self.table.mode(mode_id)
-        symbols = encode_frame(frame.token_ids, mode, self.table)
+        symbols = self._payload.encode(frame, mode, self.table)
         received, state = self.channel.transmit(symbols, frame.slot)
-        decision = decode_frame(received, state.channel_gain, state.n0, mode, self.table)
-        erased = gate(decision.confidence, self.table.token_thresholds(mode))
         link = {
             "slot": frame.slot,
             "seq": 0,
@@ -49,11 +45,7 @@ class SimulatedLink:
             "n0": state.n0,
             "esn0_db": state.received_esn0_db,
         }
-        confidence = np.clip(decision.confidence, 0, 1).astype(np.float32)
-        estimate = TokenEstimate(
-            mode_id=mode_id, token_ids=decision.token_ids, confidence=confidence, erased=erased, **link
-        )
-        return estimate, LinkReport(iterations=decision.iterations, parity_ok=decision.parity_ok, **link)
+        return self._payload.decode(received, state.channel_gain, state.n0, mode, self.table, link)
 
 
 class LockStep:
@@ -83,8 +75,9 @@ class LockStep:
 def main(config):
     """Serve until stopped: a frame leaves once the mode of its slot is decided; what cannot be sent is dropped."""
     run, at = config.run, config.addresses
-    table = load_mode_table(run.mode_table)
-    link = SimulatedLink(Channel(run.channel, run.seed), table)
+    payload = system_named(run.system).payload
+    table = payload.load_table(run.mode_table)
+    link = SimulatedLink(Channel(run.channel, run.seed), table, payload)
     schedule = ModeSchedule(make_policy(run.policy, run.control).fallback_mode, run.control.hold_slots)
     with PullSocket(at.tokens) as tokens, PullSocket(at.mode) as modes, PushSocket(at.estimates) as out:
         lock_step = LockStep(modes, schedule)

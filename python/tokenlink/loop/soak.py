@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tokenlink.link.modes import load_mode_table
 from tokenlink.loop.run_config import Addresses, NodeConfig, RunConfig, check_modes
 from tokenlink.loop.runner import LoopRun, RunError
 from tokenlink.measure.records import Recorder, RunFolder
+from tokenlink.systems import system_named
 
 PICTURES = 60
 SLOTS_PER_S = 50  # more than the loop manages, so that frames do not run out
@@ -132,7 +132,7 @@ def soak(minutes, run, out, sample_s=5.0, on_sample=lambda sample: None):
     """
     if not (minutes > 0 and sample_s > 0):
         raise ValueError(f"minutes is {minutes} and sample_s {sample_s}, expected > 0")
-    table = load_mode_table(run.mode_table)
+    table = system_named(run.system).payload.load_table(run.mode_table)
     check_modes(run.control, table)
     folder = RunFolder(out)
     recorder = LeanRecorder(folder, table)

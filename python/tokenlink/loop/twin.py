@@ -8,9 +8,9 @@ import time
 import numpy as np
 
 from tokenlink.control import FeedbackLink, check_controller, drift, make_policy, observe
-from tokenlink.link.modes import load_mode_table
 from tokenlink.loop.run_config import NodeConfig
 from tokenlink.process.node import Stopped, run_node
+from tokenlink.systems import system_named
 from tokenlink.wire import NO_MODE, Bye, Hello, LinkReport, ModeCommand, StateReport, TokenEstimate
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
@@ -90,11 +90,9 @@ class Twin:
 
 
 def load_models(run, table):
-    """TwinModels from the run's artifacts, refused where they do not fit the mode table."""
-    from tokenlink.models.inference import load_networks, one_frame
-
+    """What the run's system completes and reads with, refused where it does not fit the mode table."""
     check_controller(run.control, table)
-    return one_frame(load_networks(run.artifacts, table), run.completion)
+    return system_named(run.system).models.receiver(run.artifacts, table, run.completion)
 
 
 def main(config):
@@ -105,7 +103,7 @@ def main(config):
 
     torch.set_num_threads(1)
     run, at = config.run, config.addresses
-    table = load_mode_table(run.mode_table)
+    table = system_named(run.system).payload.load_table(run.mode_table)
     twin = Twin(load_models(run, table), run, table.n_tokens)
     with (
         PullSocket(at.estimates) as radio,

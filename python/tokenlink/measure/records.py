@@ -124,6 +124,7 @@ class Recorder:
     ----------
     folder : RunFolder
     table : ModeTable
+    summarize : callable   records and arrays -> metrics of the run, by key
 
     Attributes
     ----------
@@ -131,8 +132,9 @@ class Recorder:
     n_missed : int                    slots so far of which nothing came through
     """
 
-    def __init__(self, folder, table):
+    def __init__(self, folder, table, summarize=metrics.summarize):
         self.folder = folder
+        self._summarize = summarize
         self.table = table
         self.records = StoredRows(folder.path / "records.jsonl")
         self.latencies = StoredRows(folder.path / "latency.jsonl")
@@ -192,7 +194,7 @@ class Recorder:
             rows.close()
         arrays = self.arrays
         np.savez_compressed(self.folder.path / "arrays.npz", **arrays)
-        summary = metrics.summarize(list(self.records), arrays)
+        summary = self._summarize(list(self.records), arrays)
         self.folder.write_json("summary.json", summary)
         return summary
 

@@ -10,10 +10,11 @@ from tokenlink.control import make_policy
 from tokenlink.phy.frame import BurstConfig
 from tokenlink.process.node import NodeError
 from tokenlink.radio.families import FAMILIES
-from tokenlink.radio.flowgraph import FLOWGRAPH, compile_flowgraph
+from tokenlink.radio.flowgraph import compile_flowgraph, shipped
+from tokenlink.systems import system_named
 
 #: kind of profile -> first word of the names of its flowgraphs
-FLOWGRAPHS = {"virtual": "virtual", "uhd": "usrp"}
+KINDS = {"virtual": "virtual", "uhd": "usrp"}
 
 
 #: role -> the direction of its radio that carries tokens, and the one that carries commands
@@ -77,8 +78,8 @@ def end_command(role, profile, run, table, addresses, access=None, feedback_addr
         options |= {"keys": access.keys or "", "radio-name": access.name or ""}
     else:
         options |= _uhd_options(profile.uhd, role, feedback_address is not None)
-    name = f"{FLOWGRAPHS[profile.kind]}_{role}" + ("" if feedback_address is None else "_duplex")
-    program = compile_flowgraph(FLOWGRAPH.with_name(f"{name}.grc"))
+    name = f"{KINDS[profile.kind]}_{role}" + ("" if feedback_address is None else "_duplex")
+    program = compile_flowgraph(shipped(system_named(run.system).payload, name))
     return [sys.executable, str(program), *(f"--{name}={value}" for name, value in options.items())]
 
 
@@ -108,8 +109,8 @@ def _uhd_options(uhd, role, duplex):
 
 
 def _check(profile, duplex):
-    if profile.kind not in FLOWGRAPHS:
-        legal = ", ".join(FLOWGRAPHS)
+    if profile.kind not in KINDS:
+        legal = ", ".join(KINDS)
         raise NodeError(f"profile {profile.name} is of kind {profile.kind}, expected one of {legal}")
     if profile.kind == "virtual":
         for link in ("forward", "reverse") if duplex else ("forward",):

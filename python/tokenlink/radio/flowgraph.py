@@ -18,11 +18,17 @@ from tokenlink.control import make_policy
 from tokenlink.process.node import NodeError
 
 ROOT = Path(__file__).resolve().parents[3]
-FLOWGRAPH = ROOT / "flowgraphs" / "loopback.grc"
-HIERARCHICAL = ROOT / "flowgraphs" / "hier"  # blocks that are flowgraphs themselves
+FLOWGRAPHS = ROOT / "flowgraphs"
+FLOWGRAPH = FLOWGRAPHS / "loopback.grc"
+HIERARCHICAL = FLOWGRAPHS / "hier"  # blocks that are flowgraphs themselves
 BLOCKS = ROOT / "gr-twist" / "grc"
 OUT_OF_TREE = ROOT / "gr-twist" / "path"  # makes gnuradio.twist importable without installing it
 COMPILE_TIMEOUT_S = 120.0
+
+
+def shipped(payload, name):
+    """The .grc file of a system's payload that does what ``name`` says, such as "loopback" or "virtual_tx"."""
+    return FLOWGRAPHS / f"{payload.flowgraphs}{name}.grc"
 
 
 def compile_flowgraph(flowgraph=FLOWGRAPH, build_root=None):

@@ -10,15 +10,15 @@ from string import Template
 
 import numpy as np
 
-from tokenlink.link.modes import load_mode_table
 from tokenlink.measure.records import RunFolder
 from tokenlink.report import pictures
 from tokenlink.report.tables import summary_rows
 from tokenlink.report.traces import Trace, traces_svg
+from tokenlink.systems import system_named
 
 MAX_FRAMES = 120
 DENSITY = ("low", "medium", "high")
-CARDS = ("F1 average", "TSMR", "AUER", "erased", "cost", "frames/s")
+RATE = "frames/s"  # on a card too, beside the system's metrics
 
 
 def write_report(path, max_frames=MAX_FRAMES):
@@ -37,14 +37,16 @@ def write_report(path, max_frames=MAX_FRAMES):
     config, info = folder.read_json("config.json"), folder.read_json("run.json")
     summary, timing = folder.read_json("summary.json"), folder.read_json("timing.json")
     records, arrays = folder.read_lines("records.jsonl"), folder.read_arrays()
-    table = load_mode_table(config["mode_table"])
-    rows = summary_rows(summary, timing, info)
+    system = system_named(config.get("system", "twist"))
+    table = system.payload.load_table(config["mode_table"])
+    rows = summary_rows(summary, timing, info, system.metrics)
+    on_cards = {each.label for each in system.metrics if each.on_card} | {RATE}
     page = Template((resources.files("tokenlink.report") / "run_page.html").read_text())
     shown = chosen_slots(len(records), max_frames)
     text = page.substitute(
         title=escape(_title(config)),
         subtitle=_subtitle(config, info),
-        cards="".join(_card(*row) for row in rows if row[0] in CARDS),
+        cards="".join(_card(*row) for row in rows if row[0] in on_cards),
         rows="".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td><td>{escape(c)}</td></tr>" for a, b, c in rows),
         traces=traces_svg(_traces(records, config, table), _strips(records), len(records)),
         config=escape(json.dumps(config, indent=2)),

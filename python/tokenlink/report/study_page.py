@@ -10,7 +10,7 @@ from pathlib import Path
 from tokenlink.report.claim_page import metric_text
 from tokenlink.report.claims import HOLDS, MISSING, UNCLEAR
 from tokenlink.report.examination import FAILS
-from tokenlink.report.figures.catalog import FIGURES
+from tokenlink.systems import System
 
 _COLOURS = {HOLDS: "#2a7d46", FAILS: "#b3261e", UNCLEAR: "#8a6d00", MISSING: "#777"}
 _HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Evaluation</title><style>
@@ -20,7 +20,9 @@ text-align:left;vertical-align:top}img{max-width:100%;height:auto}h2{margin-top:
 </style></head><body>"""
 
 
-def write_report(path: Path, setting: dict, note: str, figures: dict[int, Path], claims: list[dict], left_out: dict):
+def write_report(
+    path: Path, setting: dict, note: str, system: System, figures: dict[int, Path], claims: list[dict], left_out: dict
+):
     """Write the page.
 
     Parameters
@@ -28,13 +30,14 @@ def write_report(path: Path, setting: dict, note: str, figures: dict[int, Path],
     path : Path
     setting : dict                what all rows share
     note : str                    data in one line
+    system : System               whose figures are shown
     figures : dict of int to Path PNG of each figure drawn
     claims : list of dict         see `tokenlink.report.claims.check`
     left_out : dict of int to str figures that could not be drawn, and why
     """
     parts = [_HEAD, f"<h1>Evaluation</h1><p>{escape(note)}</p>", _hashes(setting), "<h2>Claims</h2>", _table(claims)]
-    for number, entry in FIGURES.items():
-        parts.append(f"<h2>Figure {number}: {escape(entry.title)}</h2>")
+    for number, title in ((each.number, each.title) for each in system.figures):
+        parts.append(f"<h2>Figure {number}: {escape(title)}</h2>")
         if number in figures:
             parts.append(_image(figures[number]))
         else:

@@ -14,23 +14,19 @@ STAGE_NAMES = {
 }
 
 
-def summary_rows(summary, timing, info):
+def summary_rows(summary, timing, info, metrics):
     """Rows (metric, value, meaning) of a run.
 
     Parameters
     ----------
     summary, timing, info : dict   summary.json, timing.json and run.json of a run folder
+    metrics : tuple of Metric      of the run's system
     """
-    labelled = f"{summary['n_labelled']} labelled frames"
     rows = [
-        ("F1 average", _number(summary["f1_avg"]), f"mean over {labelled}"),
-        ("F1 car", _number(summary["f1_car"]), "car present"),
-        ("F1 VRU", _number(summary["f1_vru"]), "pedestrian, cyclist present"),
-        ("F1 density", _number(summary["f1_density"]), "macro, low medium high"),
-        ("TSMR", _number(summary["tsmr"]), "twin tokens unlike the camera's"),
-        ("AUER", _number(summary["auer"]), "wrong among accepted tokens"),
-        ("erased", _percent(summary["erasure_rate"]), "tokens below their threshold"),
-        ("cost", _number(summary["cost"]), "mean budget over nominal"),
+        (each.label, (_percent if each.is_share else _number)(summary[each.key]), each.meaning.format(**summary))
+        for each in metrics if each.key in summary
+    ]  # fmt: skip
+    rows += [
         ("modes", _shares(summary["mode_shares"]), "share of frames"),
         ("frames", str(summary["n_frames"]), f"{info.get('camera', {}).get('n_skipped', 0)} unreadable skipped"),
         ("frames/s", _number(timing["frames_per_s"], 1), "steady state, lock step"),

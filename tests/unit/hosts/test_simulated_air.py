@@ -5,14 +5,15 @@ import numpy as np
 import pytest
 
 from tokenlink.channel import ChannelConfig
-from tokenlink.hosts.simulated_air import ReverseAir, SimulatedAir, TokenReceiver, token_burst
+from tokenlink.hosts.simulated_air import FrameReceiver, ReverseAir, SimulatedAir, frame_burst
 from tokenlink.link.feedback_bursts import Feedback
 from tokenlink.link.modes import load_mode_table
 from tokenlink.phy.frame import BurstConfig, modulate_burst
 from tokenlink.phy.header import SYSTEMS, Header
+from tokenlink.systems import system_named
 from tokenlink.wire import TokenFrame, decode, encode
 
-TABLE, BURST = load_mode_table(), BurstConfig()
+TABLE, BURST, PAYLOAD = load_mode_table(), BurstConfig(), system_named("twist").payload
 
 
 def frame(slot):
@@ -21,14 +22,14 @@ def frame(slot):
 
 
 def receiver(esn0_db):
-    return TokenReceiver(TABLE, BURST, SimulatedAir(ChannelConfig(esn0_db=esn0_db), BURST, 1))
+    return FrameReceiver(TABLE, BURST, PAYLOAD, SimulatedAir(ChannelConfig(esn0_db=esn0_db), BURST, 1))
 
 
 @pytest.mark.parametrize("slot", [0, 5, 2**24 + 1])
 def test_frames_arrive_whole_with_their_mode_and_slot(slot):
     rx = receiver(25.0)
     for mode in TABLE.modes:
-        [(estimate, report)] = rx.receive(token_burst(frame(slot), mode, TABLE, BURST), slot)
+        [(estimate, report)] = rx.receive(frame_burst(frame(slot), mode, TABLE, BURST, PAYLOAD), slot)
         assert (estimate.slot, estimate.mode_id) == (slot, mode.mode_id)
         assert np.array_equal(estimate.token_ids, frame(slot).token_ids) and not estimate.erased.any()
         assert abs(estimate.esn0_db - 25.0) < 1.0 and report.parity_ok.all()
@@ -39,14 +40,14 @@ def test_frames_arrive_whole_with_their_mode_and_slot(slot):
 def test_the_estimated_esn0_is_that_of_the_channel():
     rx, errors = receiver(12.0), []
     for slot in range(30):
-        [(estimate, _)] = rx.receive(token_burst(frame(slot), TABLE.modes[0], TABLE, BURST), slot)
+        [(estimate, _)] = rx.receive(frame_burst(frame(slot), TABLE.modes[0], TABLE, BURST, PAYLOAD), slot)
         errors.append(estimate.esn0_db - 12.0)
     assert abs(np.mean(errors)) < 0.3
 
 
 def test_far_too_much_noise_gives_nothing_and_no_error():
     rx = receiver(-25.0)
-    assert rx.receive(token_burst(frame(0), TABLE.modes[0], TABLE, BURST), 0) == []
+    assert rx.receive(frame_burst(frame(0), TABLE.modes[0], TABLE, BURST, PAYLOAD), 0) == []
     assert rx.counts["estimates"] == 0
 
 

@@ -16,6 +16,7 @@ from tokenlink.loop.camera import Words
 from tokenlink.loop.run_config import FeedbackConfig, RunConfig, check_modes
 from tokenlink.loop.simulated_radio import LockStep, SimulatedLink
 from tokenlink.loop.twin import Twin, receive_slot
+from tokenlink.systems import system_named
 from tokenlink.wire import NO_MODE, LinkReport, ModeCommand, TokenEstimate, TokenFrame, decode, encode
 
 TABLE = load_mode_table()
@@ -131,7 +132,7 @@ def test_urgent_slots_have_priority():
 
 @pytest.mark.parametrize("esn0_db, erased", [(-20.0, 1.0), (40.0, 0.0)])
 def test_link_at_extreme_channels_gives_valid_messages(esn0_db, erased):
-    link = SimulatedLink(Channel(ChannelConfig(esn0_db=esn0_db), 1), TABLE)
+    link = SimulatedLink(Channel(ChannelConfig(esn0_db=esn0_db), 1), TABLE, system_named("twist").payload)
     token_ids = np.random.default_rng(1).integers(0, TABLE.vocab_size, TABLE.n_tokens).astype(np.int32)
     for mode_id in range(len(TABLE.modes)):
         result, report = link.transfer(TokenFrame(3, 0, token_ids), mode_id)

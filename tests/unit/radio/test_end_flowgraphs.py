@@ -15,6 +15,7 @@ from tokenlink.process.node import NodeError
 from tokenlink.radio import end_flowgraphs
 from tokenlink.radio.end_flowgraphs import RadioAccess, end_command
 from tokenlink.radio.fitness import require_device
+from tokenlink.radio.flowgraph import FLOWGRAPHS
 from tokenlink.radio.profiles import parse_profile, read_profile
 
 TABLE, RUN, AT = load_mode_table(), RunConfig("x"), Addresses.in_folder("/tmp/x")
@@ -64,7 +65,7 @@ def test_options_are_those_that_the_flowgraphs_have():
         for role in ("tx", "rx"):
             for feedback in (None, "ipc:///tmp/f"):
                 name, got = options(role, profile, feedback_address=feedback)
-                text = (end_flowgraphs.FLOWGRAPH.parent / f"{name}.grc").read_text()
+                text = (FLOWGRAPHS / f"{name}.grc").read_text()
                 assert name.startswith(f"{kind}_{role}")
                 for each in got:
                     assert f"\n- name: {each.replace('-', '_')}\n  id: parameter\n" in text, (name, each)

@@ -18,6 +18,7 @@ from tokenlink.report.figures.temporal import temporal
 from tokenlink.study.plan import MAIN_POLICIES
 from tokenlink.study.receivers import RECEIVERS
 from tokenlink.study.result_store import StoreError
+from tokenlink.systems.twist import TWIST
 
 BINS = [[10 * i, 10 * i * (i + 0.5) / 20, round(10 * i * (i + 0.5) / 20)] for i in range(20)]
 NO_AGES = {"from": [1], "counts": [0], "spells": 2, "slots": 6, "age_sum": 12}
@@ -86,7 +87,7 @@ def report(folder, tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize("number", [n for n in catalog.FIGURES if n != 8])
+@pytest.mark.parametrize("number", [figure.number for figure in TWIST.figures if figure.number != 8])
 def test_every_figure_is_drawn_with_its_data(report, number):
     png, svg, table = (path for kind in ("png", "svg", "csv") for path in report.glob(f"figure_{number:02d}_*.{kind}"))
     assert png.read_bytes().startswith(b"\x89PNG") and "<svg" in svg.read_text()
@@ -105,11 +106,11 @@ def test_kept_rows_give_the_same_claims_and_figures(folder, report, leaves, tmp_
     first, second = (json.loads((path / "claims.json").read_text()) for path in (kept, again))
     assert first["setting"] == second["setting"]
     assert leaves(first["claims"]) == leaves(second["claims"])
-    table = next(path for path in catalog.draw(10, collect(kept), tmp_path) if path.suffix == ".csv")
+    table = next(path for path in catalog.draw(10, collect(kept), tmp_path, TWIST) if path.suffix == ".csv")
     assert table.read_text() == (report / table.name).read_text()
     for number in (5, 11):
         with pytest.raises(catalog.FigureError, match="has no rows"):
-            catalog.draw(number, collect(kept), tmp_path)
+            catalog.draw(number, collect(kept), tmp_path, TWIST)
 
 
 def test_constant_answer_is_drawn_beside_f1(report):
@@ -155,21 +156,21 @@ def test_a_channel_where_nothing_is_compared_gets_no_panels(tmp_path):
         result(folder, number, **case)
     (folder / "sweep.json").write_text(json.dumps({"origin": "invented", "split": "test", "hashes": {}}))
     for number in (7, 14):
-        table = next(path for path in catalog.draw(number, collect(folder), tmp_path) if path.suffix == ".csv")
+        table = next(path for path in catalog.draw(number, collect(folder), tmp_path, TWIST) if path.suffix == ".csv")
         panels = {row["panel"] for row in csv.DictReader(table.open())}
         assert panels and all(panel.startswith("AWGN") for panel in panels)
 
 
 def test_unknown_figures_and_empty_folders_are_refused(folder, tmp_path):
     with pytest.raises(catalog.FigureError, match="figure is 3, expected one of 4"):
-        catalog.draw(3, collect(folder), tmp_path)
+        catalog.draw(3, collect(folder), tmp_path, TWIST)
     with pytest.raises(StoreError, match="no results"):
         collect(tmp_path)
     only = tmp_path / "main_only"
     result(only, 1)
     (only / "sweep.json").write_text(json.dumps({"origin": "real", "split": "test", "hashes": {}}))
     with pytest.raises(catalog.FigureError, match="--study temporal"):
-        catalog.draw(5, collect(only), tmp_path)
+        catalog.draw(5, collect(only), tmp_path, TWIST)
 
 
 def test_report_and_claims_by_command(folder, report):

@@ -23,6 +23,7 @@ from tokenlink.models.twist.tokenizer import Tokenizer, TokenizerConfig  # noqa:
 from tokenlink.phy import ldpc  # noqa: E402
 from tokenlink.study.outcomes import HARD_LLR, Outcomes, harden, uniform_table  # noqa: E402
 from tokenlink.study.simulator import Run, Simulator  # noqa: E402
+from tokenlink.systems import system_named  # noqa: E402
 from tokenlink.wire import TokenFrame  # noqa: E402
 
 TABLE = load_mode_table()
@@ -58,7 +59,7 @@ def simulator(networks, token_ids, seeds=(5,), channel=FADING, urgent=None):
 
 def through_nodes(networks, token_ids, run):
     """Modes, states and erased tokens as the objects of the nodes give them."""
-    link = SimulatedLink(Channel(run.channel, run.seed), TABLE)
+    link = SimulatedLink(Channel(run.channel, run.seed), TABLE, system_named(run.system).payload)
     twin = Twin(one_frame(networks, run.completion), run, TABLE.n_tokens)
     schedule = ModeSchedule(make_policy(run.policy, run.control).fallback_mode, run.control.hold_slots)
     rows = []

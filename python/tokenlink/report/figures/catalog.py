@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which figure is which: number, what it shows, what it needs."""
+"""Which figure of a system is drawn by what."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from tokenlink.report.collect import Results
@@ -12,6 +11,7 @@ from tokenlink.report.figures.example import qualitative
 from tokenlink.report.figures.reliability import reliability
 from tokenlink.report.figures.temporal import temporal
 from tokenlink.study.snr_range import counted
+from tokenlink.systems import Figure, System
 
 ABLATION_SNR_DB = 12.0
 MEANS = ("pareto", "feedback")  # drawn as means over Es/N0
@@ -19,24 +19,6 @@ MEANS = ("pareto", "feedback")  # drawn as means over Es/N0
 
 class FigureError(ValueError):
     """A figure that does not exist, or whose rows were not evaluated."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A figure.
-
-    Attributes
-    ----------
-    title : str
-    rows : str         attribute of `tokenlink.report.collect.Results` that it is drawn from
-    study : str        of `./twist evaluate` that makes the rows
-    draw : callable    (rows, note) -> Canvas
-    """
-
-    title: str
-    rows: str
-    study: str
-    draw: callable
 
 
 def _ablation(rows, note):
@@ -55,30 +37,33 @@ def _reliability(rows, note):
     return reliability([row for row in rows if row["receiver"] == "full" and row["policy"].startswith("static")], note)
 
 
-# 4 to 9 are the paper's numbers.
-FIGURES = {
-    4: Entry("F1 and cost of the policies over SNR", "main", "main", _labelled(policy_curves.performance_and_cost)),
-    5: Entry("The closed loop while the mean SNR changes", "temporal", "temporal", temporal),
-    6: Entry("Token state mismatch, wrongly accepted and erased tokens", "main", "main", policy_curves.diagnostics),
-    7: Entry("Ablation of controller inputs and of the receiver", "main", "main", _labelled(_ablation)),
-    8: Entry("A frame on its way through the link", "examples", "main", qualitative),
-    9: Entry("F1 of urgent frames", "main", "main", _labelled(policy_curves.urgent)),
-    10: Entry("F1 and TSMR against mean cost", "pareto", "pareto", _labelled(policy_curves.pareto)),
-    11: Entry("Reliability of token confidences", "main", "main", _reliability),
-    12: Entry("Duration and age of wrong twin states", "main", "main", _labelled(policy_curves.ages)),
-    13: Entry("Delayed and lost feedback", "feedback", "feedback", _labelled(policy_curves.feedback)),
-    14: Entry("Tokens against JPEG over the same PHY", "main", "main", _labelled(policy_curves.jpeg)),
+#: system -> number of each of its figures -> (rows, note) -> Canvas
+DRAWN = {
+    "twist": {
+        4: _labelled(policy_curves.performance_and_cost),
+        5: temporal,
+        6: policy_curves.diagnostics,
+        7: _labelled(_ablation),
+        8: qualitative,
+        9: _labelled(policy_curves.urgent),
+        10: _labelled(policy_curves.pareto),
+        11: _reliability,
+        12: _labelled(policy_curves.ages),
+        13: _labelled(policy_curves.feedback),
+        14: _labelled(policy_curves.jpeg),
+    },
 }
 
 
-def entry(number: int) -> Entry:
+def entry(number: int, system: System) -> Figure:
     """The figure of a number; FigureError for one that does not exist."""
-    if number not in FIGURES:
-        raise FigureError(f"figure is {number}, expected one of {', '.join(map(str, FIGURES))}")
-    return FIGURES[number]
+    for figure in system.figures:
+        if figure.number == number:
+            return figure
+    raise FigureError(f"figure is {number}, expected one of {', '.join(str(each.number) for each in system.figures)}")
 
 
-def draw(number: int, results: Results, folder: Path, examples: list = ()) -> list[Path]:
+def draw(number: int, results: Results, folder: Path, system: System, examples: list = ()) -> list[Path]:
     """Draw a figure into a folder.
 
     Parameters
@@ -86,7 +71,8 @@ def draw(number: int, results: Results, folder: Path, examples: list = ()) -> li
     number : int
     results : Results
     folder : Path
-    examples : list of Example   what figure 8 shows
+    system : System
+    examples : list of Example   where the figure's rows are those, what it shows
 
     Returns
     -------
@@ -96,18 +82,19 @@ def draw(number: int, results: Results, folder: Path, examples: list = ()) -> li
     ------
     FigureError   no such figure, or no rows for it
     """
-    one = entry(number)
+    one = entry(number, system)
+    drawn = DRAWN[system.name][number]
     rows = list(examples) if one.rows == "examples" else getattr(results, one.rows)
     if one.rows in MEANS:
         rows = counted(rows, results.shares)
-    usable = rows if one.draw is qualitative else [r for r in rows if _fits(one, r)]
+    usable = rows if drawn is qualitative else [r for r in rows if _fits(drawn, r)]
     if not usable:
         raise FigureError(f"figure {number} has no rows: run ./twist evaluate --study {one.study} with the same --out")
-    note = results.note_on([] if one.draw is qualitative else usable)
-    return one.draw(usable, note).save(folder)
+    note = results.note_on([] if drawn is qualitative else usable)
+    return drawn(usable, note).save(folder)
 
 
-def _fits(one, row):
+def _fits(drawn, row):
     """Whether a row has what a figure is drawn from; rows that were kept lack series and reliability."""
     special = {temporal: "series", _reliability: "reliability", policy_curves.diagnostics: "tsmr"}
-    return special.get(one.draw, "confusion") in row
+    return special.get(drawn, "confusion") in row

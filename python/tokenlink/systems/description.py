@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a system is: all that differs between ways to send the meaning of a scene, in one description.
+
+Commands, loop, hosts, flowgraphs and reports ask a description; none of them asks which system it is. What costs an
+import of torch is a function that imports it when it is called, so that radios can ask too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where frames come from.
+
+    Attributes
+    ----------
+    open : str -> iterable of frames   ValueError or OSError for a source that is none
+    demo : (scene, n_frames) -> str   source of the demo
+    """
+
+    open: Callable[[str], Iterable]
+    demo: Callable[[int, int], str]
+
+
+@dataclass(frozen=True)
+class Payload:
+    """From a frame as the sender gives it to symbols, and from received symbols to what the twin gets.
+
+    Attributes
+    ----------
+    number : int      of the system, in the header of a burst
+    load_table : path or None -> table   the modes, with `modes`, `mode(mode_id)` and `n_tokens`; None: those that ship
+    n_symbols : (mode, table) -> int     payload symbols of a frame
+    encode : (message, mode, table) -> complex64 [n_symbols]   of mean energy 1; ValueError for what is no frame
+    decode : (symbols, channel_gain, n0, mode, table, link) -> (estimate, report)   messages for the twin; ``link``:
+             their fields that tell slot and channel; ValueError for what cannot be decoded
+    flowgraphs : str  what the names of the system's flowgraphs begin with, before "loopback", "virtual_tx", ...
+    """
+
+    number: int
+    load_table: Callable
+    n_symbols: Callable
+    encode: Callable[..., np.ndarray]
+    decode: Callable[..., tuple]
+    flowgraphs: str = ""
+
+
+@dataclass(frozen=True)
+class Models:
+    """The trained parts at either end.
+
+    Attributes
+    ----------
+    names : tuple of str   artifacts
+    sender : (root or None, table) -> (frame -> int32 [n_tokens])   what the camera node sends of each frame, in order
+    receiver : (root or None, table, completion) -> object          what the twin node completes and reads with
+    """
+
+    names: tuple[str, ...]
+    sender: Callable
+    receiver: Callable
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of merit.
+
+    Attributes
+    ----------
+    key : str         in the summary of a run and in the means of a study
+    label : str
+    meaning : str     beside the value; may name keys of the summary in braces
+    is_share : bool   shown in percent
+    on_card : bool    among those a report begins with
+    in_study : bool   a column of the table of a study
+    """
+
+    key: str
+    label: str
+    meaning: str = ""
+    is_share: bool = False
+    on_card: bool = False
+    in_study: bool = False
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of an evaluation.
+
+    Attributes
+    ----------
+    number : int
+    title : str
+    rows : str    attribute of `tokenlink.report.collect.Results` that it is drawn from
+    study : str   of `./twist evaluate` that makes the rows
+    """
+
+    number: int
+    title: str
+    rows: str
+    study: str
+
+
+@dataclass(frozen=True)
+class System:
+    """One system, a row through all rooms.
+
+    Attributes
+    ----------
+    name : str        in commands, run folders and handshakes
+    title : str       for readers
+    source : Source
+    payload : Payload
+    models : Models
+    policies : tuple of str   that may choose its modes; the first one unless another is asked for
+    summarize : (records, arrays) -> dict   metrics of a run, by key
+    metrics : tuple of Metric               in the order of tables
+    figures : tuple of Figure
+    """
+
+    name: str
+    title: str
+    source: Source
+    payload: Payload
+    models: Models
+    policies: tuple[str, ...]
+    summarize: Callable[[list, dict], dict]
+    metrics: tuple[Metric, ...]
+    figures: tuple[Figure, ...]

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""TWIST: road scenes as tokens, a codeword for each utility group, a gate on confidence, a controller of risk."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tokenlink.control import POLICIES
+from tokenlink.link.gate import gate
+from tokenlink.link.modes import load_mode_table
+from tokenlink.link.twist import decode_frame, encode_frame
+from tokenlink.measure.metrics import summarize
+from tokenlink.phy.header import SYSTEMS as NUMBERS
+from tokenlink.systems.description import Figure, Metric, Models, Payload, Source, System
+from tokenlink.wire import LinkReport, TokenEstimate
+
+NAME = "twist"
+
+
+def _open(source):
+    from tokenlink.data.sources import open_source
+
+    return open_source(source)
+
+
+def _invented(scene, n_frames):
+    return f"invented:{scene}?frames={n_frames}"
+
+
+def _n_symbols(mode, table):
+    return table.total_channel_uses(mode)
+
+
+def _encode(message, mode, table):
+    return encode_frame(message.token_ids, mode, table)
+
+
+def _decode(symbols, channel_gain, n0, mode, table, link):
+    decision = decode_frame(symbols, channel_gain, n0, mode, table)
+    erased = gate(decision.confidence, table.token_thresholds(mode))
+    confidence = np.clip(decision.confidence, 0, 1).astype(np.float32)
+    estimate = TokenEstimate(
+        mode_id=mode.mode_id, token_ids=decision.token_ids, confidence=confidence, erased=erased, **link
+    )
+    return estimate, LinkReport(iterations=decision.iterations, parity_ok=decision.parity_ok, **link)
+
+
+def _sender(root, table):
+    from tokenlink.models.twist.sender import TokenSender
+
+    return TokenSender(root, table)
+
+
+def _receiver(root, table, completion):
+    from tokenlink.models.inference import load_networks, one_frame
+
+    return one_frame(load_networks(root, table), completion)
+
+
+METRICS = (
+    Metric("f1_avg", "F1 average", "mean over {n_labelled} labelled frames", on_card=True, in_study=True),
+    Metric("f1_car", "F1 car", "car present", in_study=True),
+    Metric("f1_sequence_std", "+- sequences", in_study=True),
+    Metric("f1_realisation_std", "+- seeds", in_study=True),
+    Metric("f1_vru", "F1 VRU", "pedestrian, cyclist present"),
+    Metric("f1_density", "F1 density", "macro, low medium high"),
+    Metric("tsmr", "TSMR", "twin tokens unlike the camera's", on_card=True, in_study=True),
+    Metric("auer", "AUER", "wrong among accepted tokens", on_card=True, in_study=True),
+    Metric("erasure_rate", "erased", "tokens below their threshold", is_share=True, on_card=True, in_study=True),
+    Metric("cost", "cost", "mean budget over nominal", on_card=True, in_study=True),
+)
+
+# 4 to 9 are the paper's numbers.
+FIGURES = (
+    Figure(4, "F1 and cost of the policies over SNR", "main", "main"),
+    Figure(5, "The closed loop while the mean SNR changes", "temporal", "temporal"),
+    Figure(6, "Token state mismatch, wrongly accepted and erased tokens", "main", "main"),
+    Figure(7, "Ablation of controller inputs and of the receiver", "main", "main"),
+    Figure(8, "A frame on its way through the link", "examples", "main"),
+    Figure(9, "F1 of urgent frames", "main", "main"),
+    Figure(10, "F1 and TSMR against mean cost", "pareto", "pareto"),
+    Figure(11, "Reliability of token confidences", "main", "main"),
+    Figure(12, "Duration and age of wrong twin states", "main", "main"),
+    Figure(13, "Delayed and lost feedback", "feedback", "feedback"),
+    Figure(14, "Tokens against JPEG over the same PHY", "main", "main"),
+)
+
+TWIST = System(
+    name=NAME,
+    title="TWIST",
+    source=Source(_open, _invented),
+    payload=Payload(NUMBERS[NAME], load_mode_table, _n_symbols, _encode, _decode),
+    models=Models(("tokenizer", "completion", "head"), _sender, _receiver),
+    policies=POLICIES,
+    summarize=summarize,
+    metrics=METRICS,
+    figures=FIGURES,
+)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each system's description fits what it describes, and whoever asks one gets what was asked for."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from tokenlink.cli.main import app
+from tokenlink.control import make_policy
+from tokenlink.link.twist import encode_frame
+from tokenlink.loop.run_config import RunConfig, run_config_from_dict
+from tokenlink.phy import header
+from tokenlink.report.collect import Results
+from tokenlink.report.figures.catalog import DRAWN
+from tokenlink.report.tables import summary_rows
+from tokenlink.systems import SYSTEMS, system_named
+from tokenlink.wire import TokenFrame, validate
+
+LIBRARY = Path(__file__).resolve().parents[3] / "python" / "tokenlink"
+TWIST = system_named("twist")
+
+
+@pytest.fixture(params=SYSTEMS.values(), ids=SYSTEMS)
+def system(request):
+    return request.param
+
+
+def test_name_and_number_are_those_of_the_header_of_a_burst(system):
+    assert SYSTEMS[system.name] is system and header.SYSTEMS[system.name] == system.payload.number
+
+
+def test_every_policy_can_be_made_and_asked_for(system):
+    for policy in system.policies:
+        first = make_policy(policy).initial_state()
+        assert first.mode_id in range(len(system.payload.load_table().modes))
+        assert RunConfig("x", system=system.name, policy=policy).policy == policy
+
+
+def test_every_figure_is_drawn_from_rows_that_are_collected(system):
+    assert list(DRAWN[system.name]) == [figure.number for figure in system.figures]
+    rows = set(Results.__dataclass_fields__) | {"examples"}
+    assert {figure.rows for figure in system.figures} <= rows
+
+
+def test_twist_sends_tokens_as_the_link_does_and_gates_what_comes():
+    table, rng = TWIST.payload.load_table(), np.random.default_rng(1)
+    tokens = rng.integers(0, table.vocab_size, table.n_tokens).astype(np.int32)
+    link = {"slot": 7, "seq": 0, "channel_gain": 1 + 0j, "n0": 1e-3, "esn0_db": 30.0}
+    for mode in table.modes:
+        symbols = TWIST.payload.encode(TokenFrame(7, 0, tokens), mode, table)
+        assert len(symbols) == TWIST.payload.n_symbols(mode, table)
+        np.testing.assert_array_equal(symbols, encode_frame(tokens, mode, table))
+        estimate, report = TWIST.payload.decode(symbols, 1 + 0j, 1e-3, mode, table, link)
+        for message in (estimate, report):
+            validate(message)
+            assert (message.slot, message.esn0_db) == (7, 30.0)
+        assert estimate.mode_id == mode.mode_id and report.parity_ok.all() and not estimate.erased.any()
+        np.testing.assert_array_equal(estimate.token_ids, tokens)
+        noise = rng.normal(0, 1, (len(symbols), 2)).astype(np.float32).view(np.complex64)[:, 0]
+        doubted, _ = TWIST.payload.decode(noise, 1 + 0j, 1.0, mode, table, link)
+        np.testing.assert_array_equal(doubted.erased, doubted.confidence < table.token_thresholds(mode))
+        assert doubted.erased.mean() > 0.9
+        with pytest.raises(ValueError, match="symbols has shape"):
+            TWIST.payload.decode(symbols[1:], 1 + 0j, 1e-3, mode, table, link)
+
+
+def test_metrics_of_a_run_come_in_order_with_their_meaning():
+    n, label = 4, {"car": True, "vru": False, "density": 1}
+    record = {"truth": label, "predicted": label, "cost": 1.25, "mode": "med", "missed": False}
+    tokens = np.arange(4 * n).reshape(4, n)
+    erased = np.zeros((4, n), bool)
+    erased[0, :2] = True
+    arrays = {"tokens": tokens, "decided": tokens, "state": tokens, "erased": erased}
+    summary = TWIST.summarize([record] * 4, arrays)
+    timing = {"frames_per_s": 10.0, "first_slot_s": 0.1, "wall_s": 1.0, "latency_s": {}}
+    rows = summary_rows(summary, timing, {}, TWIST.metrics)
+    assert rows[:8] == [
+        ("F1 average", "not defined", "mean over 4 labelled frames"), ("F1 car", "1.000", "car present"),
+        ("F1 VRU", "not defined", "pedestrian, cyclist present"), ("F1 density", "1.000", "macro, low medium high"),
+        ("TSMR", "0.000", "twin tokens unlike the camera's"), ("AUER", "0.000", "wrong among accepted tokens"),
+        ("erased", "12.5 %", "tokens below their threshold"), ("cost", "1.250", "mean budget over nominal"),
+    ]  # fmt: skip
+
+
+def test_a_system_that_is_not_there_is_refused_by_name():
+    with pytest.raises(ValueError, match="system is 'morse', expected one of twist"):
+        RunConfig("x", system="morse")
+    result = CliRunner().invoke(app, ["demo", "--system", "morse"])
+    assert isinstance(result.exception, ValueError) and "system is 'morse'" in str(result.exception)
+
+
+def test_run_folders_from_before_there_were_systems_are_twists():
+    from dataclasses import asdict
+
+    raw = asdict(RunConfig("x"))
+    del raw["system"]
+    assert run_config_from_dict(raw) == RunConfig("x")
+
+
+@pytest.mark.parametrize("command", [["demo"], ["loopback"], ["evaluate"], ["figure"], ["report"], ["host", "tx"]])
+def test_help_names_every_system(command):
+    text = " ".join(CliRunner().invoke(app, [*command, "--help"], terminal_width=300).output.split())
+    assert "--system" in text and all(name in text for name in SYSTEMS)
+
+
+def test_descriptions_are_read_without_torch():
+    code = "import sys, tokenlink.systems; print([m for m in ('torch', 'PIL', 'zmq') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          env={"PYTHONPATH": str(LIBRARY.parent), "PATH": ""})  # fmt: skip
+    assert done.stdout.strip() == "[]"
+
+
+def asks_which_system(node):
+    """Whether a comparison is of something called system with the name of one."""
+    sides = [node.left, *node.comparators]
+    named = any("system" in ast.unparse(side).lower() for side in sides if not isinstance(side, ast.Constant))
+    return named and any(isinstance(side, ast.Constant) and side.value in header.SYSTEMS for side in sides)
+
+
+def test_nobody_asks_which_system_it_is():
+    found = []
+    for path in sorted(LIBRARY.rglob("*.py")):
+        compares = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Compare))
+        found += [f"{path.name}: {ast.unparse(node)}" for node in compares if asks_which_system(node)]
+    assert not found
+    assert asks_which_system(ast.parse("run.system == 'twist'").body[0].value)
