@@ -6,7 +6,7 @@ from importlib.metadata import version
 import numpy as np
 from ldpc import BpDecoder
 from scipy.sparse import csr_matrix
-from serve import arrays, check, serve
+from serve import arrays, serve, wrong_blocks
 
 data = arrays()
 ones = np.ones(data["check"].size, np.uint8)
@@ -27,7 +27,7 @@ decoder = BpDecoder(matrix, error_channel=blocks[0][2], max_iter=int(data["itera
 
 
 def decode(blocks):
-    """Codewords."""
+    """Codewords, info bits first."""
     words = []
     for hard, syndrome, rates in blocks:
         decoder.update_channel_probs(rates)
@@ -35,5 +35,5 @@ def decode(blocks):
     return words
 
 
-check(np.array(decode(prepared(data["sample_codeword_llr"])))[:, : int(data["k"])], data)
-serve("ldpc", version("ldpc"), lambda: decode(blocks))
+wrong = wrong_blocks(lambda llr: decode(prepared(llr)), data)
+serve("ldpc", version("ldpc"), lambda: decode(blocks), wrong=wrong)

@@ -4,7 +4,7 @@
 from importlib.metadata import version
 
 import torch
-from serve import arrays, check, serve
+from serve import arrays, serve, wrong_blocks
 from sionna.phy.fec.ldpc import LDPC5GDecoder, LDPC5GEncoder
 
 data = arrays()
@@ -20,5 +20,5 @@ def run():
 
 
 with torch.no_grad():
-    check(decoder(-torch.from_numpy(data["sample_llr"])).numpy() > 0, data)
-serve("Sionna", version("sionna-no-rt"), run)
+    wrong = wrong_blocks(lambda llr: decoder(-torch.from_numpy(llr)).numpy() > 0, data, "llr")
+serve("Sionna", version("sionna-no-rt"), run, wrong=wrong)

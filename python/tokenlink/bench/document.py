@@ -70,16 +70,30 @@ def amount(value):
 
 def rows_text(rows):
     """Table of the cases."""
-    ratio = any("times_slower_than_int8" in row for row in rows)
-    lines = ["| case | least | median | rate |" + (" times the time of int8 |" if ratio else ""),
-             "|---|--:|--:|--:|" + ("--:|" if ratio else "")]
+    more = extra_columns(rows)
+    lines = ["| case | least | median | rate |" + "".join(f" {title} |" for _, title in more),
+             "|---|--:|--:|--:|" + "--:|" * len(more)]
     for row in rows:
-        line = (f"| {row['case']} | {duration(row['minimum_s'])} | {duration(row['median_s'])} "
-                f"| {amount(row['rate'])} {row['unit']} |")
-        if ratio:
-            line += f" {amount(row['times_slower_than_int8'])} |" if "times_slower_than_int8" in row else "  |"
-        lines.append(line)
+        cells = [row["case"], duration(row["minimum_s"]), duration(row["median_s"])]
+        cells += [f"{amount(row['rate'])} {row['unit']}", *(extra(row, key) for key, _ in more)]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def extra_columns(rows):
+    """Columns that only some benches have: list of key and title."""
+    titles = {"block_errors": "block errors", "times_slower_than_int8": "times the time of int8"}
+    return [(key, title) for key, title in titles.items() if any(key in row for row in rows)]
+
+
+def extra(row, key):
+    """Text of such a column's cell."""
+    if key not in row:
+        return ""
+    if key == "block_errors":
+        wrong, blocks = row[key]
+        return f"{wrong / blocks:.2g}" if wrong > 9 else f"{wrong} of {blocks:,}"
+    return amount(row[key])
 
 
 def facts_text(result):

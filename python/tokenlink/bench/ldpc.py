@@ -8,37 +8,25 @@ from pathlib import Path
 
 import numpy as np
 
+from tokenlink.bench.codewords import RATES, WATERFALL_DB, block_errors, code_of, received
 from tokenlink.bench.peers import start_peers
 from tokenlink.bench.stopwatch import Growth, Result, interleaved
-from tokenlink.channel.noise import awgn, n0_from_esn0_db
-from tokenlink.phy import ldpc, ldpc_reference, qam
+from tokenlink.phy import ldpc, ldpc_reference
 
 INFO_BITS = 640
 ITERATIONS = 10
 BATCH = 128
 PEER_BLOCKS = 16
-RATES = {"1/3": 1 / 3, "1/2": 1 / 2, "2/3": 2 / 3, "3/4": 3 / 4, "5/6": 5 / 6}
+TRIAL_BLOCKS = 32
+ERROR_BLOCKS = 4096
+ABOVE_DB = 2.0
 PRECISIONS = ("int8", "float32")
 HELD = 30.0  # what stands for "known" in decoders that take probabilities
-
-
-def code_of(info_bits, rate):
-    """Code of TS 38.212 for 16QAM, coded bits in whole symbols."""
-    coded_bits = 4 * -(-round(info_bits / rate) // 4)
-    return ldpc.LdpcCode(info_bits, coded_bits, ldpc.choose_base_graph(info_bits, rate), 4)
 
 
 def noise_llr(code, blocks, seed=1):
     """LLRs of noise alone, which no decoder resolves: none stops early, so that all do the same iterations."""
     return np.random.default_rng(seed).normal(0, 4, (blocks, code.n)).astype(np.float32)
-
-
-def received_llr(code, blocks, esn0_db, seed=1):
-    """LLRs of random blocks sent with 16QAM over AWGN."""
-    rng = np.random.default_rng(seed)
-    n0 = n0_from_esn0_db(esn0_db)
-    sent = qam.map_bits(ldpc.encode(code, rng.integers(0, 2, (blocks, code.k), dtype=np.uint8)), "16qam")
-    return qam.demap(awgn(sent, n0, rng), n0, "16qam")
 
 
 def bench(repetitions=15, peers_python=None, quick=False):
@@ -55,9 +43,12 @@ def bench(repetitions=15, peers_python=None, quick=False):
     Result
     """
     result = Result("ldpc", notes=[
-        f"k = {INFO_BITS}, {ITERATIONS} iterations without early stop on LLRs of noise alone, one thread. Soft output, "
-        f"but hard bits from gr-fec and ldpc. {BATCH} blocks in a call, {PEER_BLOCKS} side by side with others; the "
-        "time of gr-fec holds its flowgraph, that of ldpc the new error rates of every block."])
+        f"k = {INFO_BITS}, 16QAM over AWGN, {ITERATIONS} iterations without early stop, or at most 20 with it; float32 "
+        f"in and out, one thread, {BATCH} blocks in a call. Waterfall: where float32 loses one block in ten at 20 "
+        f"iterations. Block errors: of {ERROR_BLOCKS} blocks, the same for both precisions. Side by side with others: "
+        f"{PEER_BLOCKS} blocks of noise alone in a call, so that none stops early, and block errors of {TRIAL_BLOCKS} "
+        f"blocks {ABOVE_DB:g} dB above the waterfall; hard bits from gr-fec and ldpc; the time of gr-fec holds its "
+        "flowgraph, that of ldpc the new error rates of every block."])
     _throughput(result, repetitions)
     _against_peers(result, max(3, repetitions // 3), peers_python)
     for growth in (_growth_with_k, _growth_with_batch, _growth_with_groups, _growth_with_iterations, _growth_with_snr):
@@ -67,14 +58,32 @@ def bench(repetitions=15, peers_python=None, quick=False):
 
 def _throughput(result, repetitions):
     codes = {name: code_of(INFO_BITS, rate) for name, rate in RATES.items()}
-    cases = {}
-    for name, code in codes.items():
-        llr = noise_llr(code, BATCH)
-        for precision in PRECISIONS:
-            cases[f"decode {precision}, rate {name}"] = _decoding(code, llr, precision)
+    cases, errors = {}, {}
+    for rate, code in codes.items():
+        for where, llr, esn0_db, options in _conditions(code, rate):
+            decoders = {precision: {"precision": precision} | options for precision in PRECISIONS}
+            counts = {} if esn0_db is None else block_errors(code, esn0_db, ERROR_BLOCKS, decoders)
+            for precision, arguments in decoders.items():
+                name = f"decode {precision}, rate {rate}, {where}"
+                cases[name] = lambda code=code, llr=llr, arguments=arguments: ldpc.decode(code, llr, **arguments)
+                errors[name] = {"block_errors": [counts[precision][0], ERROR_BLOCKS]} if counts else {}
     for name, timing in interleaved(cases, repetitions).items():
-        result.add(name, timing, INFO_BITS * BATCH / 1e6, "Mbit/s")
-    code = codes["1/2"]
+        result.add(name, timing, INFO_BITS * BATCH / 1e6, "Mbit/s", **errors[name])
+    _frame_and_encoder(result, repetitions, codes["1/2"])
+
+
+def _conditions(code, rate):
+    """What is decoded and how: name, LLRs, Es/N0 (None: noise alone) and options of `ldpc.decode`."""
+    waterfall, rng = WATERFALL_DB[INFO_BITS][rate], np.random.default_rng(1)
+    fixed = {"max_iterations": ITERATIONS, "early_stop": False}
+    yield "noise", noise_llr(code, BATCH), None, fixed
+    yield "waterfall", received(code, BATCH, waterfall, rng)[1], waterfall, fixed
+    above = received(code, BATCH, waterfall + ABOVE_DB, rng)[1]
+    yield f"{ABOVE_DB:g} dB above", above, waterfall + ABOVE_DB, fixed
+    yield f"{ABOVE_DB:g} dB above, early stop", above, waterfall + ABOVE_DB, {}
+
+
+def _frame_and_encoder(result, repetitions, code):
     frame = [noise_llr(code, 1, seed) for seed in range(4)]
     bits = np.random.default_rng(1).integers(0, 2, (256, INFO_BITS), dtype=np.uint8)
     cases = {
@@ -93,38 +102,45 @@ def _decoding(code, llr, precision, iterations=ITERATIONS, early_stop=False):
 def _against_peers(result, repetitions, python):
     code = code_of(INFO_BITS, 1 / 2)
     llr = noise_llr(code, PEER_BLOCKS)
+    trial = sample(code, "trial", TRIAL_BLOCKS, WATERFALL_DB[INFO_BITS]["1/2"] + ABOVE_DB)
     cases = {f"ours, {precision}": _decoding(code, llr, precision) for precision in PRECISIONS}
     cases["numpy reference"] = lambda: ldpc_reference.decode_reference(
         code, llr, ITERATIONS, early_stop=False)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "blocks.npz"
-        np.savez(path, k=code.k, n=code.n, iterations=ITERATIONS, llr=llr, **parity_check(code, llr), **sample(code))
+        np.savez(path, k=code.k, n=code.n, iterations=ITERATIONS, llr=llr, **parity_check(code, llr), **sample(code),
+                 **trial)
         peers, result.skipped = start_peers(python, path)
+    errors = {f"ours, {precision}": _wrong_blocks(code, trial, precision) for precision in PRECISIONS}
+    errors["numpy reference"] = errors["ours, float32"]
     try:
-        cases |= {f"{name} {peer.info['version']}": peer.run for name, peer in peers.items()}
-        timings = interleaved(cases, repetitions)
+        names = {f"{name} {peer.info['version']}": peer for name, peer in peers.items()}
+        timings = interleaved(cases | {name: peer.run for name, peer in names.items()}, repetitions)
+        errors |= {name: peer.info["wrong"] for name, peer in names.items()}
     finally:
         for peer in peers.values():
             peer.close()
     best = timings["ours, int8"].minimum_s
     for name, timing in timings.items():
         result.add(f"rate 1/2 side by side: {name}", timing, INFO_BITS * PEER_BLOCKS / 1e6, "Mbit/s",
-                   times_slower_than_int8=timing.minimum_s / best)
+                   block_errors=[errors[name], TRIAL_BLOCKS], times_slower_than_int8=timing.minimum_s / best)
 
 
-def sample(code, esn0_db=15.0):
-    """Blocks that any decoder should get right: their bits, whole codewords, and LLRs in both forms; with them a peer
-    shows that it decodes this code."""
-    rng, n0 = np.random.default_rng(2), n0_from_esn0_db(esn0_db)
-    bits = rng.integers(0, 2, (2, code.k), dtype=np.uint8)
-    llr = qam.demap(awgn(qam.map_bits(ldpc.encode(code, bits), "16qam"), n0, rng), n0, "16qam")
+def _wrong_blocks(code, trial, precision):
+    decoded = ldpc.decode(code, trial["trial_llr"], ITERATIONS, precision=precision, early_stop=False).app_llr < 0
+    return int((decoded != trial["trial_bits"]).any(axis=1).sum())
+
+
+def sample(code, name="sample", blocks=2, esn0_db=15.0):
+    """Blocks by which a peer shows that it decodes this code: their bits, whole codewords, and LLRs in both forms."""
+    bits, llr = received(code, blocks, esn0_db, np.random.default_rng(2))
     z, columns = code.lifting_size, code.shifts.shape[1]
     whole = ldpc.LdpcCode(code.k, (columns - 2) * z - code.filler_bits, code.base_graph, 1)
-    words = np.zeros((2, columns * z), np.uint8)
+    words = np.zeros((blocks, columns * z), np.uint8)
     words[:, whole.positions] = ldpc.encode(whole, bits)
     words[:, : code.k] = bits
-    return {"sample_bits": bits, "sample_words": words, "sample_llr": llr,
-            "sample_codeword_llr": parity_check(code, llr)["codeword_llr"]}
+    return {f"{name}_bits": bits, f"{name}_words": words, f"{name}_llr": llr,
+            f"{name}_codeword_llr": parity_check(code, llr)["codeword_llr"]}
 
 
 def parity_check(code, llr):
@@ -196,6 +212,7 @@ def _growth_with_snr(repetitions, quick):
     code = code_of(INFO_BITS, 1 / 2)
 
     def cases(esn0_db):
-        return _both(code, received_llr(code, BATCH, esn0_db), iterations=20, early_stop=True), BATCH
+        llr = received(code, BATCH, esn0_db, np.random.default_rng(1))[1]
+        return _both(code, llr, iterations=20, early_stop=True), BATCH
     xs = (5, 7, 10) if quick else (4, 5, 6, 6.5, 7, 8, 10, 12, 15)
     return _grow("ldpc_snr", "Es/N0 in dB (rate 1/2, at most 20 iterations, early stop)", xs, cases, repetitions)

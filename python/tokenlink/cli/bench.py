@@ -118,17 +118,17 @@ def _measure(benches, json=None, docs=None):
 def _show(console, result):
     from rich.table import Table
 
-    from tokenlink.bench.document import TITLES, amount, duration, facts_text
+    from tokenlink.bench.document import TITLES, amount, duration, extra, extra_columns, facts_text
 
     table = Table(title=TITLES[result.bench], title_justify="left", caption=" ".join(result.notes),
                   caption_justify="left")
     table.add_column("case")
-    for name in ("least", "median", "rate", "times int8"):
+    more = extra_columns(result.rows)
+    for name in ("least", "median", "rate", *(title for _, title in more)):
         table.add_column(name, justify="right", no_wrap=True)
     for row in result.rows:
-        ratio = row.get("times_slower_than_int8")
         table.add_row(row["case"], duration(row["minimum_s"]), duration(row["median_s"]),
-                      f"{amount(row['rate'])} {row['unit']}", amount(ratio) if ratio else "")
+                      f"{amount(row['rate'])} {row['unit']}", *(extra(row, key) for key, _ in more))
     console.print(table)
     for case in dict.fromkeys(row["case"] for row in result.profile):
         table = Table("stage", title=case, title_justify="left")

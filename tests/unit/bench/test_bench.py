@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from tokenlink.bench import document, link, peers, stopwatch, sync
+from tokenlink.bench import codewords, document, link, peers, stopwatch, sync
 from tokenlink.bench import ldpc as ldpc_bench
 from tokenlink.bench.stopwatch import Growth, Result, Timing
 
@@ -64,6 +64,23 @@ def test_the_matrix_for_others_holds_for_our_codewords(rate):
     llr = parity["codeword_llr"]
     assert ((llr < 0) == sample["sample_words"])[llr != 0].all()
     assert (llr != 0).sum() == 2 * (code.n + code.filler_bits)
+
+
+def test_block_errors_stand_beside_the_speed():
+    result = Result("ldpc")
+    for errors in ((3, 4096), (1024, 4096)):
+        result.add("a case", Timing(1e-3, 2e-3, 3), 1, "Mbit/s", block_errors=errors)
+    result.add("another", Timing(1e-3, 2e-3, 3), 1, "Mbit/s")
+    lines = document.rows_text(result.rows).splitlines()
+    assert lines[0].endswith("| rate | block errors |") and lines[1].count("|") == lines[0].count("|")
+    assert [line.split("|")[-2].strip() for line in lines[2:]] == ["3 of 4,096", "0.25", ""]
+
+
+def test_errors_are_counted_against_what_was_sent():
+    """Noise that flips no bit, and noise that leaves no bit: none and all blocks are wrong; more than one piece."""
+    code = codewords.code_of(8448, 5 / 6)
+    assert codewords.block_errors(code, np.inf, 150, {"": {}}) == {"": (0, 0)}
+    assert codewords.block_errors(code, -20, 150, {"": {"max_iterations": 1}}) == {"": (150, 150)}
 
 
 def test_noise_alone_never_stops_a_decoder():
