@@ -99,11 +99,11 @@ def _known_mean(values):
 
 
 def estimates_side_by_side(selections: list[list[dict]], metric: str, conditions=("esn0_db",)) -> list[Estimate]:
-    """Estimates of selections that met the same sequences, realisations and conditions, to be drawn beside each other.
+    """Estimates of selections that met the same sequences, to be drawn beside each other.
 
     Which sequences there are moves all of them alike and says nothing of how they differ. So what all have in common is
-    taken out, and low and high show what is left; with one selection, or where the selections did not meet the same,
-    they are those of `estimate`.
+    taken out, and low and high show what is left; with one selection, or where the selections met other sequences, they
+    are those of `estimate`.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def estimates_side_by_side(selections: list[list[dict]], metric: str, conditions
     Cousineau, "Confidence intervals in within-subject designs", Tutorials in Quantitative Methods for Psychology 1(1),
     2005; the factor n / (n - 1) of the variance: Morey, ibid. 4(2), 2008.
     """
-    places = {frozenset((r["sequence"], r["realisation"]) for r in rows) for rows in selections}
+    places = {frozenset(row["sequence"] for row in rows) for rows in selections}
     if len(selections) < 2 or len(places) > 1:
         return [estimate(rows, metric, conditions) for rows in selections]
     stacks = [stack(rows, conditions) for rows in selections]
