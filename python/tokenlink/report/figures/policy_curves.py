@@ -46,6 +46,14 @@ def over_snr(canvas, axis, rows, metric, series):
         _constant(canvas, axis, select(rows, policy="twist", receiver="full"), metric)
 
 
+def _constant_text(rows):
+    """What the best constant answer scores on the frames of some rows, for the small print."""
+    once = {row["sequence"]: row | {"realisation": 0, "esn0_db": 0.0} for row in rows}
+    if not (made := constant_rows(list(once.values()))):
+        return ""
+    return f"; constant answer {made[0]['answer']}: F1 {estimate(made, measurable('f1_avg', made)).mean:.3f}"
+
+
 def _constant(canvas, axis, rows, metric):
     """A dotted line: what the constant answer scores that fits these frames best."""
     if made := constant_rows(rows):
@@ -119,7 +127,7 @@ def ablation(rows, esn0_db, note=""):
             found = {("twist" if n == "full" else n): r for n, r in found.items() if r}
             canvas.points(axis, list(found), _estimates(list(found.values()), metric))
             axis.set_xlabel(NAMES[metric])
-    canvas.note(f"{note}; {BANDS}".replace("bands", "bars"))
+    canvas.note(f"{note}; {BANDS}".replace("bands", "bars") + _constant_text(rows))
     return canvas
 
 
@@ -167,7 +175,7 @@ def feedback(rows, note=""):
     for line, metric in zip(canvas.axes, metrics, strict=True):
         _keep_possible(line[0], metric)  # once all that share the axis are drawn
     canvas.legend()
-    canvas.note(f"{note}; mean over {_snrs(rows)}; {BANDS}")
+    canvas.note(f"{note}; mean over {_snrs(rows)}; {BANDS}{_constant_text(rows)}")
     return canvas
 
 
@@ -198,7 +206,7 @@ def pareto(rows, note=""):
             axis.set_ylabel(NAMES[metric])
             _keep_possible(axis, metric)
     canvas.legend()
-    canvas.note(f"{note}; mean over {_snrs(rows)}; {BANDS}")
+    canvas.note(f"{note}; mean over {_snrs(rows)}; {BANDS}{_constant_text(rows)}")
     return canvas
 
 
