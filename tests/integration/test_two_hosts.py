@@ -141,10 +141,10 @@ def street(pictures):
 
 
 def test_kills_and_restarts_lose_no_slot_from_the_account(namespaces, keys, street, artifacts, tmp_path):
-    both = ["--artifacts", artifacts, "--channel", "awgn", "--snr-db", 14, "--hold-slots", 2]
+    both, air = ["--artifacts", artifacts, "--hold-slots", 2], ["--channel", "awgn", "--snr-db", 14]
     tx = Host(namespaces, "tx", tmp_path, *both, "--frames-from", street, "--frames", N_FRAMES, "--period", 0.15,
               "--patience", 0.5, keys=keys["tx"])  # fmt: skip
-    rx = Host(namespaces, "rx", tmp_path, *both, keys=keys["rx"])
+    rx = Host(namespaces, "rx", tmp_path, *both, *air, keys=keys["rx"])
     with tx, rx:
         tx.start(), rx.start()
         rx.wait_for_slots(6, START_S)

@@ -9,14 +9,17 @@ from typing import Annotated, Optional
 
 import typer
 
+from tokenlink.cli.options import not_negative, writable_file
+
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 DOCS = Path(__file__).resolve().parents[3] / "docs"
-Json = Annotated[OptionalPath, typer.Option(help="Write all figures here as JSON.")]
+Json = Annotated[OptionalPath, typer.Option(help="Write all figures here as JSON.", callback=writable_file)]
 Repetitions = Annotated[int, typer.Option(min=1, help="Rounds over all cases.")]
 Peers = Annotated[OptionalPath, typer.Option(help="Interpreter that has sionna-no-rt and ldpc; default: this one.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Fewer points of growth.")]
 Frames = Annotated[int, typer.Option(min=20, help="Frames through the flowgraph alone.")]
-LoopFrames = Annotated[int, typer.Option(help="Frames through the whole loop with its models, 0: leave it out.")]
+LOOP_FRAMES = "Frames through the whole loop with its models, 0: leave it out."
+LoopFrames = Annotated[int, typer.Option(help=LOOP_FRAMES, callback=not_negative)]
 
 app = typer.Typer(
     help="Measure speed on this machine, beside other software. Example: ./twist bench ldpc --json ldpc.json",

@@ -8,7 +8,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from tokenlink.cli.loopback import PROFILE, RADIO, SYSTEM
+from tokenlink.cli.loopback import PROFILE, RADIO, RUN_FOLDER, SYSTEM
+from tokenlink.cli.options import at_least_one, writable_file, writable_folder
 
 OptionalPath, OptionalStr = Optional[Path], Optional[str]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 LEVELS_DB = (0.0, 6.0, -4.0, 3.0, -7.0, 5.0)
@@ -17,14 +18,14 @@ LEVELS_DB = (0.0, 6.0, -4.0, 3.0, -7.0, 5.0)
 def demo(
     seed: Annotated[int, typer.Option(help="Channel and noise.")] = 1,
     scene: Annotated[int, typer.Option(help="Seed of the street.")] = 12,
-    frames: Annotated[int, typer.Option(help="Frames to send.")] = 120,
+    frames: Annotated[int, typer.Option(help="Frames to send.", callback=at_least_one)] = 120,
     radio: Annotated[str, typer.Option(help=RADIO)] = "gnuradio",
     profile: Annotated[OptionalStr, typer.Option(help=PROFILE)] = None,
     mode_table: Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")] = None,
     controller: Annotated[OptionalPath, typer.Option(help="YAML; default: the controller that ships.")] = None,
     artifacts: Annotated[OptionalPath, typer.Option(help="Folder of other weights.")] = None,
-    out: Annotated[OptionalPath, typer.Option(help="Run folder; default: a new one under runs/.")] = None,
-    json: Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.")] = None,
+    out: Annotated[OptionalPath, typer.Option(help=RUN_FOLDER, callback=writable_folder)] = None,
+    json: Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.", callback=writable_file)] = None,
     system: Annotated[str, typer.Option(help=SYSTEM)] = "twist",
 ) -> None:
     """Run 120 frames of a street through the loop: Rayleigh fading, changing SNR, risk controller, report.

@@ -16,6 +16,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from tokenlink.cli.options import writable_file
+
 ROOT = Path(__file__).resolve().parents[3]
 TIMEOUT_S = 60.0
 OK, NOTE, WRONG = "ok", "note", "wrong"
@@ -34,7 +36,9 @@ class Finding:
     remedy: str = ""
 
 
-def doctor(json: Annotated[OptionalPath, typer.Option(help="Write the findings here as JSON.")] = None) -> None:
+def doctor(
+    json: Annotated[OptionalPath, typer.Option(help="Write the findings here as JSON.", callback=writable_file)] = None,
+) -> None:
     """Examine GNU Radio, UHD, numpy, torch, GRC paths, CPU, weights and radios; exit code 1 when something is wrong.
 
     Example: ./twist doctor --json doctor.json

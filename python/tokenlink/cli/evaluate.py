@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json as json_module
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Optional
@@ -11,6 +12,7 @@ from typing import Annotated, Optional
 import typer
 
 from tokenlink.cli.loopback import SYSTEM
+from tokenlink.cli.options import at_least_one, not_negative, refuse, writable_file, writable_folder
 
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 OptionalPaths = Optional[list[Path]]  # noqa: UP007, UP045
@@ -23,6 +25,9 @@ STUDY = (
     "main; designs: ways to complete; feedback: delayed and lost; temporal: Es/N0 changes in blocks; "
     "pareto: thresholds moved."
 )
+OUT = "Results folder; what is there already is not computed again."
+REALISATIONS = "Of the channel; default: 5."
+WORKERS = "Local worker processes; 0: none, all in this process."
 PRIORITY = "exogenous: spells that know nothing of the scene; oracle: frames with a VRU by label; none."
 
 
@@ -38,19 +43,17 @@ def evaluate(
     receivers: Annotated[OptionalText, typer.Option(help="Compared under twist, such as uniform,hard-only.")] = None,
     channels: Annotated[OptionalText, typer.Option(help="awgn, rayleigh, rician; default: the study's.")] = None,
     snrs: Annotated[OptionalText, typer.Option(help="Es/N0 in dB, such as 0,4,10; default: the study's.")] = None,
-    realisations: Annotated[OptionalInt, typer.Option(help="Of the channel; default: 5.")] = None,
-    limit: Annotated[OptionalInt, typer.Option(help="Frames of each sequence at most.")] = None,
+    realisations: Annotated[OptionalInt, typer.Option(help=REALISATIONS, callback=at_least_one)] = None,
+    limit: Annotated[OptionalInt, typer.Option(help="Frames of each sequence at most.", callback=at_least_one)] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A trial: 30 frames, 2 Es/N0, 1 realisation.")] = False,
     priority: Annotated[str, typer.Option(help=PRIORITY)] = "exogenous",
     mode_table: Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")] = None,
     controller: Annotated[OptionalPath, typer.Option(help="YAML; default: the controller that ships.")] = None,
     artifacts: Annotated[OptionalPath, typer.Option(help="Folder of other weights.")] = None,
-    out: Annotated[Path, typer.Option(help="Results folder; what is there already is not computed again.")] = Path(
-        "runs/evaluation"
-    ),
-    workers: Annotated[int, typer.Option(help="Local worker processes; 0: none, all in this process.")] = 2,
+    out: Annotated[Path, typer.Option(help=OUT, callback=writable_folder)] = Path("runs/evaluation"),
+    workers: Annotated[int, typer.Option(help=WORKERS, callback=not_negative)] = 2,
     scheduler: Annotated[OptionalText, typer.Option(help="Address of a Dask scheduler to use instead.")] = None,
-    json: Annotated[OptionalPath, typer.Option(help="Write the figures here as JSON.")] = None,
+    json: Annotated[OptionalPath, typer.Option(help="Write the figures here as JSON.", callback=writable_file)] = None,
     system: Annotated[str, typer.Option(help=SYSTEM)] = "twist",
 ) -> None:
     """Evaluate policies and receivers over all sequences of a split. An interrupted run goes on where it was.
@@ -62,6 +65,7 @@ def evaluate(
     from tokenlink.data.splits import split_name
     from tokenlink.report.means import mean_figures, task_rows
     from tokenlink.study.dataset import load_sequences
+    from tokenlink.study.inputs import check_inputs
     from tokenlink.study.plan import channel_name, study_tasks
     from tokenlink.study.result_store import ResultStore
     from tokenlink.study.snr_range import update
@@ -69,9 +73,13 @@ def evaluate(
     from tokenlink.systems import system_named
 
     about = system_named(system)
-    if workers < 0:
-        raise ValueError(f"--workers is {workers}, expected >= 0")
-    console, own = Console(markup=False), _words(test)
+    if scheduler is not None:
+        refuse("with --scheduler, whose workers are its own", "workers")
+    console, own = Console(markup=False), _words(test, "--test")
+    chosen = {name: _words(text, f"--{name}") for name, text in
+              {"policies": policies, "receivers": receivers, "channels": channels}.items()}  # fmt: skip
+    snrs_db = _numbers(snrs)
+    check_inputs(origin, split, tracks=tracks, frames=frames, real=real or (), names=own)
     default = QUICK if quick else {}
     tables, control = load_inputs(mode_table, controller, artifacts)
     with console.status("frames and tokens") as status:
@@ -83,8 +91,8 @@ def evaluate(
     setting = make_setting(origin, split_name(split, own), control, tables, priority, artifacts)
     tasks = study_tasks(
         study, sequences, control,
-        policies=_words(policies), receivers=_words(receivers), channels=_words(channels),
-        snrs_db=_numbers(snrs) or default.get("snrs_db"), realisations=realisations or default.get("realisations", 5),
+        **chosen, snrs_db=snrs_db or default.get("snrs_db"),
+        realisations=realisations or default.get("realisations", 5),
     )  # fmt: skip
     store = ResultStore(out, setting)
     with _Bar(console, out) as bar:
@@ -161,12 +169,19 @@ def _text(value):
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def _words(text):
-    return tuple(word.strip() for word in text.split(",") if word.strip()) if text else None
+def _words(text, option):
+    """Words of an option, None where it was not given."""
+    words = None if text is None else tuple(word.strip() for word in text.split(",") if word.strip())
+    if words == ():
+        raise ValueError(f"{option} is {text!r}, expected one at least, or leave it out")
+    return words
 
 
 def _numbers(text):
     try:
-        return tuple(float(word) for word in _words(text) or ())
+        numbers = tuple(float(word) for word in _words(text, "--snrs") or ())
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError
+        return numbers
     except ValueError:
         raise ValueError(f"--snrs is {text!r}, expected numbers of dB such as 0,4,10") from None

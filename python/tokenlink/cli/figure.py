@@ -10,17 +10,20 @@ from typing import Annotated, Optional
 import typer
 
 from tokenlink.cli.loopback import SYSTEM
+from tokenlink.cli.options import refuse, writable_folder
 
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 OptionalPaths = Optional[list[Path]]  # noqa: UP007, UP045
 Results = Annotated[Path, typer.Option(help="Results folder of ./twist evaluate.")]
-Out = Annotated[OptionalPath, typer.Option(help="Folder to write to; default: figures/ in the results folder.")]
+OUT = "Folder to write to; default: figures/ in the results folder."
+Out = Annotated[OptionalPath, typer.Option(help=OUT, callback=writable_folder)]
 Tracks = Annotated[OptionalPath, typer.Option(help="KITTI tracking folder, for figure 8 of origin rendered.")]
 Frames = Annotated[OptionalPath, typer.Option(help="Frames of ./twist render, instead of tracks.")]
 Real = Annotated[OptionalPaths, typer.Option(help="KITTI raw drive or folder of stills, for origin real.")]
 KeepRows = Annotated[bool, typer.Option("--keep-rows", help="Write the rows too, from which all can be redone.")]
 System = Annotated[str, typer.Option(help=SYSTEM)]
 DEFAULT = Path("runs/evaluation")
+EXAMPLES = "examples"  # the rows of a figure that shows frames
 
 
 def figure(
@@ -44,7 +47,12 @@ def figure(
     wanted = [each.number for each in about.figures] if number == "all" else [_number(number)]
     for each in wanted:
         catalog.entry(each, about)
+    examples = [each.number for each in about.figures if each.rows == EXAMPLES]
+    if not set(examples) & set(wanted):
+        shown = ", ".join(map(str, examples)) or "none"
+        refuse(f"with figure {number}: frames are shown in figure {shown}", "tracks", "frames", "real")
     found = collect(results)
+    _inputs(found, tracks, frames, real)
     for each in wanted:
         try:
             examples = _examples(catalog.entry(each, about), found, tracks, frames, real)
@@ -101,6 +109,7 @@ def report(
     about = system_named(system)
     folder = out or results / "figures"
     found = collect(results)
+    _inputs(found, tracks, frames, real)
     checked = _write_claims(found, folder, f"./twist report --results {results.name}")
     drawn, left_out = {}, {}
     for each in about.figures:
@@ -139,9 +148,23 @@ def _write_claims(found, folder, command):
     return checked
 
 
+def _of_setting(setting):
+    """What results were evaluated on, as `load_sequences` takes it; tracks of one's own are part of the split."""
+    split, _, own = setting["split"].partition(" ")
+    return {"origin": setting["origin"], "split": split, "names": own.split(",") if own else None}
+
+
+def _inputs(found, tracks, frames, real):
+    """Refuse frames that do not go with the results, before anything is drawn; a figure without any says so itself."""
+    from tokenlink.study.inputs import check_inputs
+
+    if tracks or frames or real:
+        check_inputs(**_of_setting(found.setting), tracks=tracks, frames=frames, real=real or ())
+
+
 def _examples(figure, found, tracks, frames, real):
     """Frames for a figure that shows some, of the first sequence evaluated; none for the others."""
-    if figure.rows != "examples":
+    if figure.rows != EXAMPLES:
         return []
     from tokenlink.models.inference import load_networks
     from tokenlink.report.figures.catalog import FigureError
@@ -151,9 +174,7 @@ def _examples(figure, found, tracks, frames, real):
 
     names = {row["sequence"] for row in found.main}
     try:
-        sequences = load_sequences(
-            found.setting["origin"], found.setting["split"], tracks=tracks, frames=frames, real=real or ()
-        )
+        sequences = load_sequences(**_of_setting(found.setting), tracks=tracks, frames=frames, real=real or ())
     except DatasetError as error:
         raise FigureError(f"figure {figure.number} needs frames: {error}") from None
     sequences = [sequence for sequence in sequences if sequence.name in names]

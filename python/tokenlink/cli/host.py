@@ -8,7 +8,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from tokenlink.cli.loopback import SOURCES, SYSTEM
+from tokenlink.cli.loopback import FRAMES, SOURCES, SYSTEM
+from tokenlink.cli.options import not_negative, positive, refuse, writable_file, writable_folder
 
 OptionalPath, OptionalInt = Optional[Path], Optional[int]  # noqa: UP007, UP045 (typer reads it on Python 3.10)
 PEER = "Address of the other host, such as tcp://10.0.0.2:5572; default: loopback."
@@ -21,6 +22,8 @@ AIR = "Where the process of a virtual radio listens; default: as the profile say
 PEER_NAME = "Name of the other host in --keys; may be left out where there is only one."
 RADIO_NAME = "Name in --keys of the host with the process of a virtual radio; default: none, and no keys on loopback."
 OUT = "Run folder; one that has slots already is gone on with. Default: a new one under runs/."
+PATIENCE = "Longest wait for the command of a slot, s."
+WAIT = "Longest wait for the other host at the start, s."
 POLICY = "As for ./twist loopback; both hosts must have the same."
 
 app = typer.Typer(
@@ -45,15 +48,15 @@ ArtifactsOption = Annotated[OptionalPath, typer.Option(help="Folder of other wei
 ChannelOption = Annotated[str, typer.Option(help="awgn, rayleigh or rician.")]
 SnrOption = Annotated[float, typer.Option(help="Nominal Es/N0, dB.")]
 SeedOption = Annotated[int, typer.Option(help="Channel, noise and feedback losses of this host.")]
-OutOption = Annotated[OptionalPath, typer.Option(help=OUT)]
+OutOption = Annotated[OptionalPath, typer.Option(help=OUT, callback=writable_folder)]
 SystemOption = Annotated[str, typer.Option(help=f"{SYSTEM} Both hosts must have the same.")]
-JsonOption = Annotated[OptionalPath, typer.Option(help="Write the counts here as JSON.")]
+JsonOption = Annotated[OptionalPath, typer.Option(help="Write the counts here as JSON.", callback=writable_file)]
 
 
 @app.command()
 def tx(
     frames_from: Annotated[str, typer.Option(help=SOURCES)] = "invented:12",
-    frames: Annotated[int, typer.Option(help="Slots to send, those of earlier starts included.")] = 120,
+    frames: Annotated[OptionalInt, typer.Option(help=f"Those of earlier starts included. {FRAMES}")] = None,
     listen: ListenOption = None,
     peer: PeerOption = None,
     keys: KeysOption = None,
@@ -66,9 +69,9 @@ def tx(
     policy: PolicyOption = "twist",
     hold_slots: HoldOption = None,
     fallback_mode: FallbackOption = None,
-    period: Annotated[float, typer.Option(help="Shortest time between slots, s.")] = 0.1,
-    patience: Annotated[float, typer.Option(help="Longest wait for the command of a slot, s.")] = 1.0,
-    wait: Annotated[float, typer.Option(help="Longest wait for the other host at the start, s.")] = 600.0,
+    period: Annotated[float, typer.Option(help="Shortest time between slots, s.", callback=positive)] = 0.1,
+    patience: Annotated[float, typer.Option(help=PATIENCE, callback=not_negative)] = 1.0,
+    wait: Annotated[float, typer.Option(help=WAIT, callback=positive)] = 600.0,
     channel: ChannelOption = "rayleigh",
     snr_db: SnrOption = 15.0,
     seed: SeedOption = 1,
@@ -84,9 +87,12 @@ def tx(
     --keys keys/tx
     """
     from tokenlink.hosts.host_tx import TxHost
+    from tokenlink.loop.run_config import check_source
 
-    run = {"source": frames_from, "n_frames": frames, "startup_timeout_s": wait, "seed": seed, "policy": policy,
-           "system": system}  # fmt: skip
+    if feedback != "air":
+        refuse("without --feedback air: they are of the reverse link", "channel", "snr_db")
+    run = {"source": frames_from, "startup_timeout_s": wait, "seed": seed, "policy": policy, "system": system}
+    run |= {} if frames is None else {"n_frames": frames}
     links = {"listen": listen, "peer": peer, "keys": keys, "profile": profile, "feedback_over": feedback,
              "radio": radio, "radio_address": radio_address, "peer_name": peer_name,
              "radio_name": radio_name}  # fmt: skip
@@ -94,6 +100,7 @@ def tx(
         "tx", run, links | {"period_s": period, "patience_s": patience}, (channel, snr_db),
         {"hold_slots": hold_slots, "fallback_mode": fallback_mode}, mode_table, artifacts,
     )  # fmt: skip
+    check_source(frames_from, frames or 1)  # before anybody waits for anybody
     _run(TxHost, config, out, json, lambda done: f"mode {done['mode']:<4} {done['how']:<9} {done['outcome']}")
 
 
@@ -183,6 +190,7 @@ def _config(role, run, links, channel, control, mode_table, artifacts):
     from tokenlink.hosts.host_config import HostConfig
     from tokenlink.loop.run_config import RunConfig
 
+    _refuse_idle_options(links)
     links = {name: str(value) if isinstance(value, Path) else value for name, value in links.items()}
     links["listen"] = links["listen"] or DEFAULT[role]
     links["peer"] = links["peer"] or DEFAULT["rx" if role == "tx" else "tx"]
@@ -194,6 +202,20 @@ def _config(role, run, links, channel, control, mode_table, artifacts):
         "radio": "simulator",  # what the run is about is the host's own radio
     }
     return HostConfig(role, RunConfig(**run), **links)
+
+
+def _refuse_idle_options(links):
+    """Refuse options that the chosen radio and keys know nothing of."""
+    from tokenlink.radio.profiles import read_profile
+
+    if links["keys"] is None:
+        refuse("without --keys", "peer_name", "radio_name")
+    if links["radio"] == "simulator":
+        refuse("with --radio simulator", "radio_address", "radio_name")
+    elif links["profile"] is not None:
+        refuse("with --radio gnuradio: the air is that of the profile", "channel", "snr_db")
+        if (kind := read_profile(links["profile"]).kind) != "virtual":
+            refuse(f"with a profile of kind {kind}", "radio_address", "radio_name")
 
 
 def _run(host_class, config, out, json_file, describe):

@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from tokenlink.cli.options import writable_folder
+
 
 def keys(
     hosts: Annotated[str, typer.Option(help="Names of the hosts, at least two.")] = "tx,rx",
-    out: Annotated[Path, typer.Option(help="Gets one folder for each host.")] = Path("keys"),
+    out: Annotated[Path, typer.Option(help="Gets one folder for each host.", callback=writable_folder)] = Path("keys"),
 ) -> None:
     """Make CURVE keys: one folder for each host, to be copied there over a way you trust.
 

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
+
+from tokenlink.cli.options import refuse, writable_file, writable_folder
 
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 OptionalInt, OptionalFloat, OptionalStr = Optional[int], Optional[float], Optional[str]  # noqa: UP007, UP045
@@ -17,6 +21,10 @@ RADIO = (
 )
 PROFILE = "Radio profile whose air is the channel of --radio virtual; default: the run's own channel, burst by burst."
 SYSTEM = "How the meaning of a scene is sent: twist."
+RUN_FOLDER = "Run folder; default: a new one under runs/."
+FRAMES = "Frames to send; the source must have them. Default: 120, or all there are."
+MAX_SLOTS = 1_000_000
+_SLOT = re.compile("[0-9]{1,15}")
 SOURCES = "Folder of pictures, kitti-tracking:FOLDER/0004, kitti-raw:FOLDER, rendered:FOLDER/0004, invented:SEED."
 
 
@@ -41,7 +49,7 @@ def loopback(
     level_modes: Annotated[str, typer.Option(help="mode_id of the low, med and high budget, such as 0,1,2.")] = "",
     urgent_slots: Annotated[str, typer.Option(help="Slots of priority 1, such as 40-59.")] = "",
     completion: Annotated[str, typer.Option(help="model, or copy: holes take the previous state.")] = "model",
-    frames: Annotated[int, typer.Option(help="Frames at most.")] = 120,
+    frames: Annotated[OptionalInt, typer.Option(help=FRAMES)] = None,
     seed: Annotated[int, typer.Option(help="Channel, noise and feedback losses.")] = 1,
     radio: Annotated[str, typer.Option(help=RADIO)] = "gnuradio",
     profile: Annotated[OptionalStr, typer.Option(help=PROFILE)] = None,
@@ -50,8 +58,8 @@ def loopback(
     mode_table: Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")] = None,
     controller: Annotated[OptionalPath, typer.Option(help="YAML; default: the controller that ships.")] = None,
     artifacts: Annotated[OptionalPath, typer.Option(help="Folder of other weights.")] = None,
-    out: Annotated[OptionalPath, typer.Option(help="Run folder; default: a new one under runs/.")] = None,
-    json: Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.")] = None,
+    out: Annotated[OptionalPath, typer.Option(help=RUN_FOLDER, callback=writable_folder)] = None,
+    json: Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.", callback=writable_file)] = None,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
     system: Annotated[str, typer.Option(help=SYSTEM)] = "twist",
 ) -> None:
@@ -64,11 +72,12 @@ def loopback(
     from tokenlink.control import load_controller
     from tokenlink.loop.run_config import FeedbackConfig, RunConfig
 
+    refuse_idle_options(radio, profile, channel, trajectory)
     walk = SnrTrajectory(trajectory, parse_levels(levels_db), block_slots, std_db=walk_std_db)
     control = _given(hold_slots=hold_slots, fallback_mode=fallback_mode) | parse_modes(level_modes)
     config = RunConfig(
         source=frames_from,
-        n_frames=frames,
+        **_given(n_frames=frames),
         seed=seed,
         channel=ChannelConfig(channel, snr_db, rician_k_db, fading_correlation, walk),
         policy=policy,
@@ -84,7 +93,24 @@ def loopback(
         system=system,
         **_given(slot_timeout_s=slot_timeout),
     )
-    run_and_show(config, out or new_run_folder("loopback"), json, report)
+    run_and_show(config, out or new_run_folder("loopback"), json, report, frames or 1)
+
+
+def refuse_idle_options(radio, profile, channel, trajectory):
+    """Refuse options that the radio, the channel or its trajectory that were chosen know nothing of."""
+    walks = {"blockwise": ("levels_db", "block_slots"), "gauss-markov": ("walk_std_db",)}
+    own = ("channel", "snr_db", "rician_k_db", "fading_correlation", "trajectory", *sum(walks.values(), ()))
+    if radio == "running":
+        refuse("with --radio running, whose flowgraph has its own channel", *own)
+    if profile is not None:
+        refuse(f"with --profile {profile}, whose air is the channel", *own)
+    if channel != "rician":
+        refuse(f"with --channel {channel}", "rician_k_db")
+    if channel == "awgn":
+        refuse("with --channel awgn, which does not fade", "fading_correlation")
+    for kind, names in walks.items():
+        if trajectory != kind:
+            refuse(f"with --trajectory {trajectory}", *names)
 
 
 def _given(**values):
@@ -108,7 +134,7 @@ def parse_modes(text):
     ValueError   no three whole numbers
     """
     parts = text.split(",") if text else []
-    if parts and not (len(parts) == 3 and all(part.strip().isdigit() for part in parts)):
+    if parts and not (len(parts) == 3 and all(_SLOT.fullmatch(part.strip()) for part in parts)):
         raise ValueError(f"--level-modes is {text!r}, expected three mode numbers such as 0,1,2")
     modes = dict(zip(("low_mode", "med_mode", "high_mode"), map(int, parts), strict=False))
     return modes | ({"first_mode": modes["med_mode"]} if modes else {})
@@ -124,13 +150,19 @@ def parse_slots(text, option):
 
     Raises
     ------
-    ValueError   anything else, or a range that goes down
+    ValueError   anything else, a range that goes down, or more than MAX_SLOTS
     """
-    slots = []
+    ranges = []
     for part in filter(None, text.split(",")):
         first, dash, last = (word.strip() for word in part.partition("-"))
         ends = (first, last) if dash else (first, first)
-        if not all(end.isdigit() for end in ends) or int(ends[1]) < int(ends[0]):
-            raise ValueError(f"{option} is {text!r}, expected slots and rising ranges such as 10-19,30")
-        slots += range(int(ends[0]), int(ends[1]) + 1)
-    return tuple(slots)
+        if not all(_SLOT.fullmatch(end) for end in ends) or int(ends[1]) < int(ends[0]):
+            raise ValueError(f"{option} is {_shown(text)}, expected slots and rising ranges such as 10-19,30")
+        ranges.append(range(int(ends[0]), int(ends[1]) + 1))
+    if (n_slots := sum(map(len, ranges))) > MAX_SLOTS:
+        raise ValueError(f"{option} is {_shown(text)}, which are {n_slots} slots, expected at most {MAX_SLOTS}")
+    return tuple(chain.from_iterable(ranges))
+
+
+def _shown(text):
+    return repr(text if len(text) <= 80 else f"{text[:80]}...")

@@ -11,17 +11,22 @@ from typing import Annotated, Optional
 
 import typer
 
+from tokenlink.cli.options import at_least_one, refuse, writable_file, writable_folder
+
 TRIAL_FRAMES = 20
+OUT = "Folder of the two files and of the stages' results."
+STAGES = "Folder of the stages' results; default: in --out."
+SCENES = "Invented scenes, where there are no tracks."
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 
 
 def prepare(
-    out: Annotated[Path, typer.Option(help="Folder of the two files and of the stages' results.")] = Path("prepared"),
+    out: Annotated[Path, typer.Option(help=OUT, callback=writable_folder)] = Path("prepared"),
     tracks: Annotated[OptionalPath, typer.Option(help="KITTI tracking folder: draw streets from real tracks.")] = None,
     frames: Annotated[OptionalPath, typer.Option(help="Validation frames that ./twist render has drawn.")] = None,
     artifacts: Annotated[OptionalPath, typer.Option(help="Folder of other weights.")] = None,
-    invented: Annotated[int, typer.Option(help="Invented scenes, where there are no tracks.")] = 4,
-    invented_frames: Annotated[int, typer.Option(help="Frames of each.")] = 120,
+    invented: Annotated[int, typer.Option(help=SCENES, callback=at_least_one)] = 4,
+    invented_frames: Annotated[int, typer.Option(help="Frames of each.", callback=at_least_one)] = 120,
     groups: Annotated[int, typer.Option(help="Utility groups, G.")] = 4,
     grouping: Annotated[str, typer.Option(help="equal, or quantised: by gaps in the utility.")] = "equal",
     compare_groupings: Annotated[bool, typer.Option(help="Report the protection of the other groupings too.")] = False,
@@ -29,8 +34,8 @@ def prepare(
     target_cost: Annotated[float, typer.Option(help="Mean budget that controllers may spend, over B_0.")] = 1.0,
     quick: Annotated[bool, typer.Option("--quick", help="A trial: short scenes, few blocks and candidates.")] = False,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 1,
-    stages: Annotated[OptionalPath, typer.Option(help="Folder of the stages' results; default: in --out.")] = None,
-    json: Annotated[OptionalPath, typer.Option(help="Write all figures here as JSON.")] = None,
+    stages: Annotated[OptionalPath, typer.Option(help=STAGES, callback=writable_folder)] = None,
+    json: Annotated[OptionalPath, typer.Option(help="Write all figures here as JSON.", callback=writable_file)] = None,
 ) -> None:
     """Make a mode table and a controller file from validation sequences; continues where it stopped.
 
@@ -57,6 +62,8 @@ def prepare(
     )
     settings = trial(settings) if quick else settings
     origin = "rendered" if tracks or frames else "invented"
+    if origin == "rendered":
+        refuse("with --tracks or --frames", "invented", "invented_frames")
     console = Console(markup=False)
     with progress_bar(console) as watch:
         sequences = load_sequences(

@@ -23,7 +23,7 @@ def new_run_folder(name):
             number += 1
 
 
-def run_and_show(config, out, json_file=None, report=True):
+def run_and_show(config, out, json_file=None, report=True, n_needed=1):
     """Run the loop with a progress bar, print the table, write report and JSON. A run that fails gets its report too.
 
     Parameters
@@ -32,6 +32,7 @@ def run_and_show(config, out, json_file=None, report=True):
     out : Path              run folder
     json_file : Path        metrics and configuration also go here, if given
     report : bool           write report.html
+    n_needed : int          frames that the source must have
 
     Returns
     -------
@@ -57,7 +58,7 @@ def run_and_show(config, out, json_file=None, report=True):
             progress.update(task, advance=1, description=now)
 
         try:
-            result = run_loop(config, out, on_frame)
+            result = run_loop(config, out, on_frame, n_needed=n_needed)
         except (KeyboardInterrupt, RunError):
             progress.stop()
             console.print(f"stopped; what was recorded is kept in {out}", soft_wrap=True, highlight=False)

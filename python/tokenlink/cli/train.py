@@ -9,6 +9,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from tokenlink.cli.options import positive, writable_file, writable_folder
+
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 OptionalPaths = Optional[list[Path]]  # noqa: UP007, UP045
 
@@ -19,9 +21,10 @@ app = typer.Typer(
 )
 
 Cache = Annotated[Path, typer.Option(help="Rendered frames: folders train, val and test in it.")]
-Work = Annotated[Path, typer.Option(help="Folder of checkpoints, logs and tokens.")]
-Out = Annotated[OptionalPath, typer.Option(help="Folder of the artifacts; default: artifacts/ of this checkout.")]
-Json = Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.")]
+Work = Annotated[Path, typer.Option(help="Folder of checkpoints, logs and tokens.", callback=writable_folder)]
+OUT = "Folder of the artifacts; default: artifacts/ of this checkout."
+Out = Annotated[OptionalPath, typer.Option(help=OUT, callback=writable_folder)]
+Json = Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.", callback=writable_file)]
 Real = Annotated[OptionalPaths, typer.Option(help="Folder of real pictures without labels to learn looks from.")]
 Texture = Annotated[OptionalPaths, typer.Option(help="Folder of pictures of anything, at any depth, for texture.")]
 CACHE, WORK = Path(".cache/frames"), Path(".cache/train")
@@ -68,7 +71,7 @@ def tokenizer(
 def head(
     cache: Cache = CACHE,
     work: Work = WORK,
-    minutes: Annotated[float, typer.Option(help="Wall-clock budget.")] = 8.0,
+    minutes: Annotated[float, typer.Option(help="Wall-clock budget.", callback=positive)] = 8.0,
     out: Out = None,
     json: Json = None,
 ) -> None:
@@ -96,7 +99,7 @@ def head(
 def completion(
     cache: Cache = CACHE,
     work: Work = WORK,
-    minutes: Annotated[float, typer.Option(help="Wall-clock budget.")] = 12.0,
+    minutes: Annotated[float, typer.Option(help="Wall-clock budget.", callback=positive)] = 12.0,
     out: Out = None,
     json: Json = None,
 ) -> None:
@@ -128,7 +131,7 @@ def completion(
 def decoder(
     cache: Cache = CACHE,
     work: Work = WORK,
-    minutes: Annotated[float, typer.Option(help="Wall-clock budget.")] = 15.0,
+    minutes: Annotated[float, typer.Option(help="Wall-clock budget.", callback=positive)] = 15.0,
     real: Real = None,
     out: Out = None,
     json: Json = None,

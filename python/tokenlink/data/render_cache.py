@@ -12,7 +12,8 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tokenlink.data.labels import CAR_KINDS, LabelConfig, RoadObject, counts
-from tokenlink.data.sources import RenderedFrames, invented_scene, rendered_tracks
+from tokenlink.data.sources import RenderedFrames, invented_scene, rendered_tracks, track_files
+from tokenlink.files.outputs import check_folder
 
 _CELL_PX = 16
 _EXAMPLE = """example:
@@ -97,6 +98,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if not options.sequences and options.invented < 1:
         parser.error("nothing to render: give --sequences with names, or --invented with a number >= 1")
+    for name in ("frames", "stride"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} is {getattr(options, name)}, expected >= 1")
+    check_folder(options.out, "--out")
+    for sequence in options.sequences:  # all of them before the first one is drawn
+        track_files(options.tracks, sequence)
     from tokenlink.data.render.sequence import RenderConfig
 
     config = RenderConfig(seed=options.seed, mirror=options.mirror, stride=options.stride)

@@ -109,17 +109,23 @@ def cached_objects(arrays: dict[str, np.ndarray], slot: int) -> tuple[RoadObject
     )
 
 
+def track_files(folder: Path, sequence: str) -> tuple[Path, Path]:
+    """Labels and calibration of a KITTI tracking sequence; FileNotFoundError names the one that is not there."""
+    folder = kitti.tracks_folder(folder)
+    paths = folder / "label_02" / f"{sequence}.txt", folder / "calib" / f"{sequence}.txt"
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(f"no such file: {path}")
+    return paths
+
+
 def rendered_tracks(folder: Path, sequence: str, config=None) -> RenderedFrames:
     """Streets drawn from the labels and the calibration of a KITTI tracking sequence; config is a RenderConfig."""
     from tokenlink.data.render.script import script_from_tracks
     from tokenlink.data.render.sequence import RenderConfig
 
     config = config or RenderConfig()
-    folder = kitti.tracks_folder(folder)
-    labels, calibration = folder / "label_02" / f"{sequence}.txt", folder / "calib" / f"{sequence}.txt"
-    for path in (labels, calibration):
-        if not path.is_file():
-            raise FileNotFoundError(f"no such file: {path}")
+    labels, calibration = track_files(folder, sequence)
     rng = np.random.default_rng([config.seed, 43])
     size = (kitti.PICTURE_WIDTH, kitti.PICTURE_HEIGHT)
     script = script_from_tracks(kitti.load_tracking_labels(labels), kitti.load_calibration(calibration), size, rng)

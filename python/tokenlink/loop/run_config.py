@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tokenlink.channel import ChannelConfig, SnrTrajectory
 from tokenlink.control import ControlConfig, FeedbackConfig, check_controller, load_controller
+from tokenlink.files.json_file import read_json
 from tokenlink.systems import system_named
 
 RADIOS = ("gnuradio", "simulator", "running", "virtual")
@@ -145,6 +146,24 @@ class NodeConfig:
         return cls(run, addresses, raw["frames_folder"], raw["first_slot"])
 
 
+def check_source(source, n_needed=1):
+    """Refuse a source that is none, or has fewer frames than are needed; nothing is drawn or read for it.
+
+    Parameters
+    ----------
+    source : str      as `tokenlink.data.sources.open_source` reads it
+    n_needed : int
+
+    Raises
+    ------
+    ValueError, OSError   names the source, what it has and what is needed
+    """
+    from tokenlink.data.sources import open_source
+
+    if (n_frames := len(open_source(source))) < n_needed:
+        raise ValueError(f"{source} has {n_frames} frames, {n_needed} are asked for: ask for fewer with --frames")
+
+
 def check_modes(control, table):
     """Refuse a controller of another codebook or group map, and mode numbers that the mode table does not have.
 
@@ -164,6 +183,14 @@ def check_modes(control, table):
         if entry.name.endswith("_mode") and value not in range(len(table.modes)):
             legal = f"0 to {len(table.modes) - 1}: the mode table has {names}"
             raise ValueError(f"{entry.name} is {value}, expected {legal}")
+
+
+def read_run_config(path):
+    """RunConfig of the config.json of a run folder; ValueError for a file that is none."""
+    try:
+        return run_config_from_dict(read_json(path))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is no config.json of a run: {error}") from None
 
 
 def run_config_from_dict(raw):

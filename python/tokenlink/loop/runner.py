@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 import tokenlink
-from tokenlink.loop.run_config import RUNNING_RADIO, Addresses, NodeConfig, check_modes
+from tokenlink.loop.run_config import RUNNING_RADIO, Addresses, NodeConfig, check_modes, check_source
 from tokenlink.measure.records import Recorder, RunFolder
 from tokenlink.process.children import Child, stop_all
 from tokenlink.process.node import NodeError
@@ -52,7 +52,7 @@ class RunResult:
     info: dict
 
 
-def run_loop(config, out, on_frame=None, on_start=None):
+def run_loop(config, out, on_frame=None, on_start=None, n_needed=1):
     """Run the closed loop from the first frame to the last.
 
     Parameters
@@ -61,6 +61,7 @@ def run_loop(config, out, on_frame=None, on_start=None):
     out : Path            run folder, created; an existing one must be empty
     on_frame : callable   called with the record of every slot
     on_start : callable   called with the list of Child processes once all are started
+    n_needed : int        frames that the source must have
 
     Returns
     -------
@@ -70,13 +71,15 @@ def run_loop(config, out, on_frame=None, on_start=None):
     ------
     RunError         a process ended, nothing happened for too long, or the flowgraph cannot be compiled
     ModeTableError   the mode table cannot be used
-    ValueError       the mode table lacks a mode the controller may choose, or the run folder is not empty
+    ValueError       the mode table lacks a mode the controller may choose, the run folder is not empty, or the source
+                     has too few frames or is none
     """
     system = system_named(config.system)
     table = system.payload.load_table(config.mode_table)
     check_modes(config.control, table)
     if Path(out).is_dir() and any(Path(out).iterdir()):
         raise ValueError(f"the run folder {out} is not empty: name another one with --out")
+    check_source(config.source, n_needed)
     folder = RunFolder(out)
     folder.write_json("config.json", asdict(config))
     recorder = Recorder(folder, table, system.summarize)

@@ -78,6 +78,15 @@ def base_path(path):
     return path.with_suffix("") if path.suffix in (META, DATA) else path
 
 
+def check_new(path, datatype):
+    """Refuse a recording that could not be begun; RecordingError for a file that is there, or an unknown datatype."""
+    if datatype not in DATATYPES:
+        raise RecordingError(f"datatype is {datatype!r}, must be one of {', '.join(DATATYPES)}")
+    for ending in (META, DATA):
+        if (taken := Path(f"{base_path(path)}{ending}")).exists():
+            raise RecordingError(f"{taken} exists already: name another file")
+
+
 class RecordingWriter:
     """Writes samples as they come, and the metadata at the end.
 
@@ -95,12 +104,8 @@ class RecordingWriter:
     """
 
     def __init__(self, path, samp_rate, center_freq=None, datatype="ci16_le", about=None):
-        if datatype not in DATATYPES:
-            raise RecordingError(f"datatype is {datatype!r}, must be one of {', '.join(DATATYPES)}")
+        check_new(path, datatype)
         self.path, self._datatype = base_path(path), datatype
-        for ending in (META, DATA):
-            if (taken := Path(f"{self.path}{ending}")).exists():
-                raise RecordingError(f"{taken} exists already: name another file")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._rate, self._freq, self._about = samp_rate, center_freq, about or {}
         self._file, self._hash = open(f"{self.path}{DATA}", "wb"), hashlib.sha512()

@@ -19,9 +19,9 @@ import numpy as np
 
 from tokenlink.data import kitti
 from tokenlink.data.cache import cache_folder
-from tokenlink.data.splits import FIRST_INVENTED, RENDER_SEEDS, SPLITS, TRACKS, DatasetError, own_tracks
+from tokenlink.data.splits import FIRST_INVENTED, RENDER_SEEDS, TRACKS, DatasetError, own_tracks
+from tokenlink.study.inputs import check_inputs
 
-ORIGINS = ("rendered", "invented", "real")
 UNKNOWN = -1
 STILL_SLOTS = 5
 STILLS_A_SEQUENCE = 26  # of unrelated places, so that each group says something of its own
@@ -106,9 +106,7 @@ def load_sequences(
     DatasetError        unknown origin or split, an option that the origin needs is missing, nothing to read
     FileNotFoundError   a folder or a label file is not there
     """
-    for name, value, legal in (("origin", origin, ORIGINS), ("split", split, SPLITS)):
-        if value not in legal:
-            raise DatasetError(f"{name} is {value!r}, expected one of {', '.join(legal)}")
+    check_inputs(origin, split, tracks=tracks, frames=frames, real=real, names=names)
     if limit is not None and limit < 1:
         raise DatasetError(f"limit is {limit}, expected >= 1")
     wanted = TRACKS[split] if names is None else own_tracks(origin, split, names)
@@ -151,8 +149,6 @@ def _rendered(split, wanted, tracks, frames, cache):
         if foreign:
             raise DatasetError(f"frames of {', '.join(foreign)} do not belong to split {split}: {wanted}")
         return [(path.stem, lambda path=path: _drawn(path)) for path in drawn]
-    if tracks is None:
-        raise DatasetError("origin rendered needs --tracks, a KITTI tracking folder with label_02 and calib")
     folder = kitti.tracks_folder(tracks)
     there = [name for name in wanted if (folder / "label_02" / f"{name}.txt").is_file()]
     if not there:
@@ -208,8 +204,6 @@ def _drawn(path):
 
 
 def _real(folders, cache):
-    if not folders:
-        raise DatasetError("origin real needs --real, a KITTI raw drive or a folder of stills")
     sources = []
     for folder in folders:
         cars = folder / STILL_CARS

@@ -72,7 +72,7 @@ def test_start_imports_nothing_heavy():
         (["--channel", "vacuum"], "model is 'vacuum'"),
         (["--lost-slots", "3-x"], "--lost-slots is '3-x', expected slots and rising ranges such as 10-19,30"),
         (["--urgent-slots", "9-3"], "--urgent-slots is '9-3', expected slots and rising ranges"),
-        (["--levels-db", "a,b"], "--levels-db is 'a,b', expected numbers of dB such as 0,-6,3.5"),
+        (["--trajectory", "blockwise", "--levels-db", "a,b"], "--levels-db is 'a,b', expected numbers of dB"),
         (["--level-modes", "0,1"], "--level-modes is '0,1', expected three mode numbers such as 0,1,2"),
         (["--level-modes", "0,1,7"], "high_mode is 7, expected 0 to 2: the mode table has 0 low, 1 med, 2 high"),
         (["--fallback-mode", "3"], "fallback_mode is 3, expected 0 to 2"),

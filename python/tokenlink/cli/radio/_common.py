@@ -11,11 +11,13 @@ from typing import Annotated, Optional
 
 import typer
 
+from tokenlink.cli.options import at_least_one, not_negative, positive, writable_file
+
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 OptionalStr, OptionalInt, OptionalFloat = Optional[str], Optional[int], Optional[float]  # noqa: UP007, UP045
 
 Profile = Annotated[str, typer.Option(help="Name in hardware/profiles, or a YAML file.")]
-Json = Annotated[OptionalPath, typer.Option(help="Write the figures here as JSON.")]
+Json = Annotated[OptionalPath, typer.Option(help="Write the figures here as JSON.", callback=writable_file)]
 Keys = Annotated[OptionalPath, typer.Option(help="Folder of this host's keys, for addresses beyond this machine.")]
 RadioName = Annotated[OptionalStr, typer.Option(help="Host with the radio's process, where keys of several are there.")]
 Address = Annotated[OptionalStr, typer.Option(help="Where the radio's process is; default: that of the profile.")]
@@ -24,10 +26,12 @@ Mode = Annotated[OptionalInt, typer.Option(help="mode_id of all bursts; default:
 Seed = Annotated[int, typer.Option(help="Of the tokens; both ends need the same.")]
 Gain = Annotated[OptionalFloat, typer.Option(help="dB; default: that of the profile.")]
 Calibration = Annotated[OptionalPath, typer.Option(help="File of ./twist radio calibrate, whose gain is used.")]
-Bursts = Annotated[OptionalInt, typer.Option(help="Stop after so many slots from the first one on.")]
-Duration = Annotated[OptionalFloat, typer.Option(help="Stop after so many seconds.")]
-Idle = Annotated[float, typer.Option(help="Stop when no sample came for so many seconds.")]
-Wait = Annotated[float, typer.Option(help="Seconds to wait for the radio.")]
+Bursts = Annotated[
+    OptionalInt, typer.Option(help="Stop after so many slots from the first one on.", callback=at_least_one)
+]
+Duration = Annotated[OptionalFloat, typer.Option(help="Stop after so many seconds.", callback=positive)]
+Idle = Annotated[float, typer.Option(help="Stop when no sample came for so many seconds.", callback=positive)]
+Wait = Annotated[float, typer.Option(help="Seconds to wait for the radio.", callback=not_negative)]
 Table = Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")]
 
 
@@ -44,6 +48,8 @@ def keys_to_radio(folder, radio_name):
     """CurveKeys for connecting to the radio of a host, or None without a folder; KeysRefused if it may be several."""
     from tokenlink.wire.errors import KeysRefused
 
+    if folder is None and radio_name is not None:
+        raise ValueError(f"--radio-name is {radio_name!r} and has no effect without --keys: leave it out")
     keys = load_keys(folder, radio_name)
     if keys is not None and keys.server_public is None:
         raise KeysRefused(f"{folder} has keys of {len(keys.allowed)} hosts: --radio-name says which has the radio")
@@ -107,18 +113,19 @@ def one_end(role, name, profile, address, link, keys, radio_name, wait_s, gain, 
     """IqSender ("tx") or IqReceiver ("rx") of a profile's radio, its gain set; a USRP's process is started with it."""
     from tokenlink.radio.session import open_end, radio_process
 
+    gain = chosen_gain(profile, role, gain, calibration)
     at = keys_to_radio(keys, radio_name)
     with radio_process(name, profile, address, keys, sides=role) as child:
         with open_end(role, profile, address, link, at, child, wait_s) as end:
-            set_gain(end, profile, gain, calibration)
+            if gain is not None:
+                end.set(**{f"{role}_gain_db": gain})
             yield end
 
 
-def set_gain(end, profile, gain, calibration):
-    """Set an end's gain to ``gain`` dB, else to what a calibration file recommends; nothing for neither."""
+def chosen_gain(profile, role, gain, calibration):
+    """``gain`` in dB, else what a calibration file recommends for a side ("tx" or "rx"), or None for neither."""
     from tokenlink.radio.calibrate import read_gain
 
-    if gain is None and calibration is not None:
-        gain = read_gain(calibration, profile, end.role)
-    if gain is not None:
-        end.set(**{f"{end.role}_gain_db": gain})
+    if gain is not None and calibration is not None:
+        raise ValueError(f"--gain {gain:g} and --calibration {calibration} both say the gain: leave one out")
+    return gain if calibration is None else read_gain(calibration, profile, role)

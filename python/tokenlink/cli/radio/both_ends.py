@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from tokenlink.cli.options import at_least_one
 from tokenlink.cli.radio._common import Address, Json, Keys, Link, Mode, Profile, RadioName, Seed, Table
 
 
 def link_test(
     profile: Profile = "virtual",
-    bursts: Annotated[int, typer.Option(help="How many.")] = 200,
+    bursts: Annotated[int, typer.Option(help="How many.", callback=at_least_one)] = 200,
     mode: Mode = None,
     seed: Seed = 1,
     link: Link = "forward",

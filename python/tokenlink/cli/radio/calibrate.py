@@ -8,16 +8,19 @@ from typing import Annotated
 
 import typer
 
+from tokenlink.cli.options import at_least_one, writable_new_file
 from tokenlink.cli.radio._common import Json, Mode, OptionalPath, OptionalStr, Profile, Table
+
+OUT = "Default: hardware/calibration/PROFILE.yaml"
 
 
 def calibrate(
     profile: Profile = "virtual-wire",
     tx_gains: Annotated[OptionalStr, typer.Option(help="dB, such as 0,10,20; default: six over the range.")] = None,
     rx_gains: Annotated[OptionalStr, typer.Option(help="dB, such as 0,10,20; default: six over the range.")] = None,
-    bursts: Annotated[int, typer.Option(help="At each pair of gains.")] = 4,
+    bursts: Annotated[int, typer.Option(help="At each pair of gains.", callback=at_least_one)] = 4,
     mode: Mode = None,
-    out: Annotated[OptionalPath, typer.Option(help="Default: hardware/calibration/PROFILE.yaml")] = None,
+    out: Annotated[OptionalPath, typer.Option(help=OUT, callback=writable_new_file)] = None,
     mode_table: Table = None,
     json: Json = None,
 ) -> None:
@@ -36,8 +39,6 @@ def calibrate(
     from tokenlink.radio.calibrate import default_gains, recommend, sweep, write_calibration
     from tokenlink.radio.profiles import PROFILES, read_profile
 
-    if bursts < 1:
-        raise ValueError(f"--bursts is {bursts}, expected >= 1")
     settings, table, console = read_profile(profile), load_mode_table(mode_table), Console(markup=False)
     tx_default, rx_default = default_gains(settings)
     tx_list = _gains(tx_gains, "--tx-gains") or tx_default

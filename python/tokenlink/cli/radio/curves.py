@@ -8,8 +8,12 @@ from typing import Annotated, Optional
 
 import typer
 
+from tokenlink.cli.options import writable_file, writable_folder
+
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 PARTS = ("detection", "delivery", "loss", "calibration", "ranges", "throughput")
+OUT = Path("runs/curves")
+JSON = "Write the data here; default: curves.json in --out."
 DUTIES = (0.0, 0.25, 1.0)
 SCHEMA = "burst-curves/1"
 DETECTION_ESN0_DB = (-6.0, -4.0, -2.0, 0.0, 2.0, 3.66)
@@ -17,8 +21,8 @@ DELIVERY_ESN0_DB = (-3.0, -2.0, -1.0, 0.0, 0.66, 2.0)
 
 
 def curves(
-    out: Annotated[Path, typer.Option(help="Folder for the figures, PNG and SVG.")] = Path("runs/curves"),
-    json: Annotated[OptionalPath, typer.Option(help="Write the data here; default: curves.json in --out.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the figures, PNG and SVG.", callback=writable_folder)] = OUT,
+    json: Annotated[OptionalPath, typer.Option(help=JSON, callback=writable_file)] = None,
     only: Annotated[str, typer.Option(help=f"Some of {','.join(PARTS)}.")] = ",".join(PARTS),
     bursts: Annotated[int, typer.Option(help="Bursts at the sensitivity of the payload; others scale with it.")] = 6000,
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 1,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tokenlink.cli.radio._common import Address, Json, Keys, OptionalFloat, OptionalPath, Profile, write_json
+from tokenlink.cli.radio._common import Address, Duration, Json, Keys, OptionalPath, Profile, write_json
 
 CHANNEL_OF = "config.json of a run folder: the n-th burst of link forward meets the channel of its slot n."
 
@@ -16,7 +16,7 @@ def emulator(
     profile: Profile = "virtual",
     address: Address = None,
     seed: Annotated[int, typer.Option(help="Added to the seeds of the profile's links.")] = 0,
-    duration: Annotated[OptionalFloat, typer.Option(help="Seconds to run; default: until Ctrl-C.")] = None,
+    duration: Duration = None,
     keys: Keys = None,
     channel_of: Annotated[OptionalPath, typer.Option(help=CHANNEL_OF)] = None,
     json: Json = None,
@@ -25,14 +25,12 @@ def emulator(
 
     Example: ./twist radio emulator --profile virtual
     """
-    from json import loads as load
-
     from tokenlink.cli.radio._common import load_keys
-    from tokenlink.loop.run_config import run_config_from_dict
+    from tokenlink.loop.run_config import read_run_config
     from tokenlink.radio.profiles import read_profile
     from tokenlink.radio.radio_process import serve_virtual
 
-    run = run_config_from_dict(load(channel_of.read_text())) if channel_of else None
+    run = read_run_config(channel_of) if channel_of else None
     report = serve_virtual(read_profile(profile), address, seed, duration, load_keys(keys), print, run)
     write_json(json, report)
     for name, link in report["links"].items():

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tokenlink.cli.options import writable_new_file
 from tokenlink.cli.radio._common import (
     Address,
     Bursts,
@@ -26,9 +27,11 @@ from tokenlink.cli.radio._common import (
     Wait,
 )
 
+OUT = "Files OUT.sigmf-meta and OUT.sigmf-data."
+
 
 def record(
-    out: Annotated[Path, typer.Option(help="Files OUT.sigmf-meta and OUT.sigmf-data.")],
+    out: Annotated[Path, typer.Option(help=OUT, callback=writable_new_file)],
     profile: Profile = "virtual",
     bursts: Bursts = None,
     duration: Duration = None,
@@ -56,8 +59,9 @@ def record(
     from tokenlink.radio.known_bursts import TrafficReceiver
     from tokenlink.radio.player import note_of, table_hash, tokens_sent, truth_of
     from tokenlink.radio.profiles import read_profile
-    from tokenlink.radio.recording import RecordingWriter
+    from tokenlink.radio.recording import RecordingWriter, check_new
 
+    check_new(out, datatype)
     settings, table = read_profile(profile), load_mode_table(mode_table)
     truth = truth_of(settings, table, seed, mode)
     reader = TrafficReceiver(settings.burst, table, settings.samp_rate, truth)

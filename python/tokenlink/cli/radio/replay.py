@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tokenlink.cli.options import at_least_one, refuse
 from tokenlink.cli.radio._common import Json, Keys, OptionalPath, OptionalStr, Table
 
 
@@ -14,7 +15,7 @@ def replay(
     recording: Annotated[OptionalPath, typer.Argument(help="A .sigmf-meta file; default: that of --profile.")] = None,
     profile: Annotated[OptionalStr, typer.Option(help="Of kind file, or one whose burst settings to use.")] = None,
     address: Annotated[OptionalStr, typer.Option(help="Play it here instead, as a radio, to one receiver.")] = None,
-    repeat: Annotated[int, typer.Option(help="Times it is played.")] = 1,
+    repeat: Annotated[int, typer.Option(help="Times it is played.", callback=at_least_one)] = 1,
     mode_table: Table = None,
     keys: Keys = None,
     json: Json = None,
@@ -33,6 +34,10 @@ def replay(
     from tokenlink.radio.profiles import read_profile
     from tokenlink.radio.recording import read_recording
 
+    if address:
+        refuse("with --address, where the recording is played and not decoded", "mode_table", "json")
+    else:
+        refuse("without --address: a recording is decoded once, here", "repeat", "keys")
     settings = read_profile(profile) if profile else None
     if recording is None:
         if settings is None or settings.file is None:

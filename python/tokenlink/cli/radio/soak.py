@@ -7,16 +7,18 @@ from typing import Annotated
 
 import typer
 
+from tokenlink.cli.loopback import RUN_FOLDER
+from tokenlink.cli.options import positive, writable_folder
 from tokenlink.cli.radio._common import Json, OptionalPath, Profile
 
 
 def soak(
-    minutes: Annotated[float, typer.Option(help="How long, from the first slot on.")] = 30.0,
+    minutes: Annotated[float, typer.Option(help="How long, from the first slot on.", callback=positive)] = 30.0,
     profile: Profile = "virtual",
     seed: Annotated[int, typer.Option(help="Added to the seeds of the profile's links.")] = 1,
-    every: Annotated[float, typer.Option(help="Seconds between two looks at the processes.")] = 5.0,
+    every: Annotated[float, typer.Option(help="Seconds between two looks at the processes.", callback=positive)] = 5.0,
     artifacts: Annotated[OptionalPath, typer.Option(help="Folder of other weights.")] = None,
-    out: Annotated[OptionalPath, typer.Option(help="Run folder; default: a new one under runs/.")] = None,
+    out: Annotated[OptionalPath, typer.Option(help=RUN_FOLDER, callback=writable_folder)] = None,
     json: Json = None,
 ) -> None:
     """Run the closed loop over a virtual radio and report growth of memory, threads, files and queues, and stalls.

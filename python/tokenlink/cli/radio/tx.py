@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tokenlink.cli.options import at_least_one, not_negative
 from tokenlink.cli.radio._common import (
     Address,
     Calibration,
@@ -25,8 +26,8 @@ from tokenlink.cli.radio._common import (
 
 def tx(
     profile: Profile = "virtual",
-    bursts: Annotated[int, typer.Option(help="How many.")] = 100,
-    first_slot: Annotated[int, typer.Option(help="Slot of the first one.")] = 0,
+    bursts: Annotated[int, typer.Option(help="How many.", callback=at_least_one)] = 100,
+    first_slot: Annotated[int, typer.Option(help="Slot of the first one.", callback=not_negative)] = 0,
     mode: Mode = None,
     gain: Gain = None,
     calibration: Calibration = None,
@@ -49,8 +50,6 @@ def tx(
     from tokenlink.radio.known_bursts import TestTraffic
     from tokenlink.radio.profiles import read_profile
 
-    if bursts < 1 or first_slot < 0:
-        raise ValueError(f"--bursts is {bursts} and --first-slot {first_slot}, expected >= 1 and >= 0")
     settings, table = read_profile(profile), load_mode_table(mode_table)
     traffic = TestTraffic(settings.burst, table, seed, mode)
     with one_end("tx", profile, settings, address, link, keys, radio_name, wait, gain, calibration) as sender:
