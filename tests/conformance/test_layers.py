@@ -36,7 +36,7 @@ ALLOWED = {
     "bench": ARRAYS | {"process", "models", "systems", "radio", "loop"},
 }
 ALLOWED["cli"] = set(ALLOWED)
-ABOVE_ALL_LAYERS = {"__init__.py", "__main__.py"}
+ABOVE_ALL_LAYERS = {"__init__.py", "__main__.py", "_face.py"}
 RADIO_LAYERS = {"files", "phy", "channel", "link", "wire"}
 WITHOUT_TORCH = ARRAYS | {"process", "radio", "evidence"}
 BLOCKS_MAY_IMPORT = {"gnuradio", "pmt", "numpy", "tokenlink"}
@@ -62,9 +62,9 @@ def top_levels(modules):
 
 
 def layers_of(modules):
-    """Names right below tokenlink that are imported, known or not; the package itself is none."""
+    """Names right below tokenlink that are imported, known or not; what belongs to the package itself is none."""
     parts = [module.split(".") for module in modules]
-    return {each[1] for each in parts if each[0] == "tokenlink" and len(each) > 1 and not each[1].startswith("__")}
+    return {each[1] for each in parts if each[0] == "tokenlink" and len(each) > 1 and not each[1].startswith("_")}
 
 
 LIBRARY_FILES = sorted(LIBRARY.rglob("*.py"))

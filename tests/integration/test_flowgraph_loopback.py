@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tokenlink.channel import Channel, ChannelConfig
-from tokenlink.link.gate import gate
+from tokenlink.link.gating import gate
 from tokenlink.link.modes import load_mode_table
 from tokenlink.link.twist import decode_frame, encode_frame
 from tokenlink.wire import Bye, LinkReport, ModeCommand, TokenEstimate, TokenFrame

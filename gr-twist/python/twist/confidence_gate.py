@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from tokenlink.link.gate import gate
+from tokenlink.link.gating import gate
 from tokenlink.link.twist import decide_tokens
 
 from . import _keys as keys

@@ -20,7 +20,7 @@ from gnuradio.twist._testing import (
     stages,
 )
 
-from tokenlink.link.gate import gate
+from tokenlink.link.gating import gate
 from tokenlink.link.twist import decide_tokens
 
 

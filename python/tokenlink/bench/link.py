@@ -15,7 +15,7 @@ import numpy as np
 from tokenlink.bench.stopwatch import Growth, Result, interleaved
 from tokenlink.channel.noise import awgn, n0_from_esn0_db
 from tokenlink.link import twist
-from tokenlink.link.gate import gate
+from tokenlink.link.gating import gate
 from tokenlink.link.modes import Mode, load_mode_table
 
 ESN0_DB = 10.0

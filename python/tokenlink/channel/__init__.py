@@ -1,22 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Channel models at the symbol border: noise, block fading, SNR trajectories. Every random draw has a seed."""
+"""What happens to symbols and samples on their way: noise, fading, echoes, offsets, each from a seed."""
 
-from tokenlink.channel.channel import Channel, ChannelConfig, ChannelState
-from tokenlink.channel.fading import FADING_MODELS, block_fading, diffuse_gain, rician_gain
-from tokenlink.channel.noise import apply, awgn, n0_from_esn0_db
-from tokenlink.channel.trajectory import TRAJECTORY_KINDS, SnrTrajectory
+from tokenlink._face import face
 
-__all__ = [
-    "FADING_MODELS",
-    "TRAJECTORY_KINDS",
-    "Channel",
-    "ChannelConfig",
-    "ChannelState",
-    "SnrTrajectory",
-    "apply",
-    "awgn",
-    "block_fading",
-    "diffuse_gain",
-    "n0_from_esn0_db",
-    "rician_gain",
-]
+__getattr__, __dir__, __all__ = face(
+    __name__,
+    {
+        "cfo": ("carrier_offset",),
+        "channel": ("Channel", "ChannelConfig", "ChannelState"),
+        "fading": ("FADING_MODELS", "block_fading", "diffuse_gain", "rician_gain"),
+        "impairments": ("ImpairmentProfile", "ImpairmentStream"),
+        "noise": ("apply", "awgn", "n0_from_esn0_db"),
+        "sro": ("sample_rate_offset",),
+        "tdl": ("TdlProfile", "tapped_delay_line"),
+        "trajectory": ("TRAJECTORY_KINDS", "SnrTrajectory"),
+    },
+)

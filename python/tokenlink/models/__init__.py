@@ -1,2 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Torch models of the token link: tokenizer, completion, traffic-state head, and the artifacts with their weights."""
+"""Trained networks in torch, a folder for each system, with what they share: artifacts and inference."""
+
+from tokenlink._face import face
+
+__getattr__, __dir__, __all__ = face(
+    __name__,
+    {
+        "artifact": (),
+        "artifact_files": ("ArtifactError",),
+        "compiled": ("best_engine",),
+        "inference": ("BatchModels", "Networks", "TwinModels", "load_networks", "models_identity", "one_frame"),
+        "twist.completion": ("Completion", "CompletionConfig"),
+        "twist.head": ("HeadConfig", "TrafficHead"),
+        "twist.sender": ("TokenSender",),
+        "twist.tokenizer": ("Tokenizer", "TokenizerConfig", "decode_tokens", "encode_image"),
+    },
+)

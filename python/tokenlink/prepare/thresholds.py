@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from tokenlink.channel import Channel, ChannelConfig
-from tokenlink.link.gate import gate
+from tokenlink.link.gating import gate
 from tokenlink.models.twist.head import TrafficLogits, traffic_loss
 from tokenlink.study.outcomes import Outcomes
 

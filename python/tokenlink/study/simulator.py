@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tokenlink.control import FeedbackConfig, FeedbackLink, observe
-from tokenlink.link.gate import gate
+from tokenlink.link.gating import gate
 from tokenlink.link.mode_schedule import ModeSchedule
 from tokenlink.models.inference import NO_TOKEN, without_model
 from tokenlink.study.outcomes import Outcomes

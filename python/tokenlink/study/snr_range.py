@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tokenlink.channel import Channel, SnrTrajectory
-from tokenlink.link.gate import gate
+from tokenlink.link.gating import gate
 from tokenlink.study.outcomes import Outcomes
 from tokenlink.study.plan import channel_named
 

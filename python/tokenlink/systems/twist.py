@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from tokenlink.control import POLICIES
-from tokenlink.link.gate import gate
+from tokenlink.link.gating import gate
 from tokenlink.link.modes import load_mode_table
 from tokenlink.link.twist import decode_frame, encode_frame
 from tokenlink.measure.metrics import summarize

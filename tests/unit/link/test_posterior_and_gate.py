@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from tokenlink.link.gate import bayes_threshold, gate
+from tokenlink.link.gating import bayes_threshold, gate
 from tokenlink.link.posterior import log_posterior, map_tokens
 from tokenlink.phy.token_bits import bits_per_token
 

@@ -6,7 +6,7 @@ import csv
 import numpy as np
 import pytest
 
-from tokenlink.link.gate import gate
+from tokenlink.link.gating import gate
 from tokenlink.models import artifact
 from tokenlink.models.inference import load_networks
 from tokenlink.report.figures.example import qualitative
