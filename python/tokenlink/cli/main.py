@@ -61,7 +61,7 @@ PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 @app.command(context_settings=PASS_ON | {"help_option_names": []})
 def render(context: typer.Context) -> None:
     """Render labelled frames into a folder, for training. Example: ./twist render --out frames --invented 2"""
-    from tokenlink.data.render_cache import main
+    from tokenlink.cli.render import main
 
     main(context.args)
 

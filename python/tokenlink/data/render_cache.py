@@ -1,24 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Draw sequences once and keep them on disk for training: python -m tokenlink.data.render_cache --help."""
+"""Sequences drawn once and kept on disk, for training: pictures, and what is known about them."""
 
-import argparse
 import json
-import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tokenlink.data.labels import CAR_KINDS, LabelConfig, RoadObject, counts
-from tokenlink.data.sources import RenderedFrames, invented_scene, rendered_tracks, track_files
-from tokenlink.files.outputs import check_folder
+from tokenlink.data.sources import RenderedFrames
 
 _CELL_PX = 16
-_EXAMPLE = """example:
-  ./twist render --out .cache/frames/train --invented 4 --frames 200 --seed 9
-  ./twist render --out .cache/frames/train --tracks kitti_tracking --sequences 0000 0001 --seed 1"""
 
 
 def cell_map(
@@ -90,60 +83,3 @@ def write_sequence(source: RenderedFrames, folder: Path, name: str, on_frame=lam
         config=json.dumps(asdict(source.config)),
     )
     return path
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line of the render cache."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    if not options.sequences and options.invented < 1:
-        parser.error("nothing to render: give --sequences with names, or --invented with a number >= 1")
-    for name in ("frames", "stride"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name} is {getattr(options, name)}, expected >= 1")
-    check_folder(options.out, "--out")
-    for sequence in options.sequences:  # all of them before the first one is drawn
-        track_files(options.tracks, sequence)
-    from tokenlink.data.render.sequence import RenderConfig
-
-    config = RenderConfig(seed=options.seed, mirror=options.mirror, stride=options.stride)
-    jobs = []
-    suffix = f"s{options.seed}{'m' if options.mirror else ''}"
-    for sequence in options.sequences:
-        seed = zlib.crc32(f"{sequence}/{options.seed}".encode()) % 2**31
-        values = (options.tracks, sequence, replace(config, seed=seed))
-        jobs.append((f"tracks_{sequence}_{suffix}", rendered_tracks, values))
-    for i in range(options.invented):
-        seed = 1000 * options.seed + i
-        name = f"invented_{seed:06d}{'m' if options.mirror else ''}"
-        jobs.append((name, invented_scene, (seed, options.frames, config)))
-    bar = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*bar) as progress:
-        for name, make, values in jobs:
-            if (options.out / f"{name}.npz").is_file():
-                continue
-            source = make(*values)
-            task = progress.add_task(name, total=len(source))
-            write_sequence(source, options.out, name, lambda task=task: progress.advance(task))
-
-
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="./twist render",
-        description="Draw street scenes into a folder for training. Sequences that are there already are left alone.",
-        epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder of the cache")
-    parser.add_argument("--tracks", type=Path, default=Path("."), help="KITTI tracking folder, with label_02 and calib")
-    parser.add_argument("--sequences", nargs="*", default=[], help="such as 0000 0001")
-    parser.add_argument("--seed", type=int, default=0, help="surroundings, colours and light")
-    parser.add_argument("--mirror", action="store_true", help="left and right exchanged")
-    parser.add_argument("--invented", type=int, default=0, help="number of invented scenes")
-    parser.add_argument("--frames", type=int, default=200, help="frames per invented scene")
-    parser.add_argument("--stride", type=int, default=1, help="every n-th frame")
-    return parser
-
-
-if __name__ == "__main__":
-    main()

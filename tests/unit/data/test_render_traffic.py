@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("panda3d")
 
+from tokenlink.cli import render
 from tokenlink.data import render_cache
 from tokenlink.data.labels import CAR_KINDS, LabelConfig, RoadObject
 from tokenlink.data.render.traffic import invent_script
@@ -51,7 +52,7 @@ def test_cells_mark_what_counts():
 
 
 def test_cache_holds_what_the_source_gives(tmp_path):
-    render_cache.main(["--out", str(tmp_path), "--invented", "1", "--frames", "4", "--stride", "2", "--seed", "3"])
+    render.main(["--out", str(tmp_path), "--invented", "1", "--frames", "4", "--stride", "2", "--seed", "3"])
     (path,) = tmp_path.glob("*.npz")
     assert path.stem == "invented_003000"
     cached, drawn = open_source(f"cache:{path}"), open_source("invented:3000?frames=4")

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 torch = pytest.importorskip("torch")
 
-from tokenlink.data import render_cache  # noqa: E402
+from tokenlink.cli import render  # noqa: E402
 from tokenlink.models import artifact  # noqa: E402
 from tokenlink.models.twist.head import HeadConfig, TrafficHead  # noqa: E402
 from tokenlink.models.twist.tokenizer import Tokenizer, TokenizerConfig  # noqa: E402
@@ -26,7 +26,7 @@ SMALL = TokenizerConfig(
 @pytest.fixture
 def settings(tmp_path):
     frames, real = tmp_path / "frames", tmp_path / "real"
-    render_cache.main(["--out", str(frames), "--invented", "1", "--frames", "40", "--stride", "20", "--seed", "3"])
+    render.main(["--out", str(frames), "--invented", "1", "--frames", "40", "--stride", "20", "--seed", "3"])
     real.mkdir()
     for i in range(12):
         Image.new("RGB", (620, 188), (20 * i, 60, 90)).save(real / f"{i}.png")

@@ -7,7 +7,7 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
-from tokenlink.data import render_cache  # noqa: E402
+from tokenlink.cli import render  # noqa: E402
 from tokenlink.train.twist.frame_store import FrameStore  # noqa: E402
 from tokenlink.train.twist.worlds import Worlds, held_out_pictures, split_pictures  # noqa: E402
 
@@ -15,7 +15,7 @@ from tokenlink.train.twist.worlds import Worlds, held_out_pictures, split_pictur
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     folder = tmp_path_factory.mktemp("frames")
-    render_cache.main(["--out", str(folder), "--invented", "3", "--frames", "40", "--stride", "20", "--seed", "3"])
+    render.main(["--out", str(folder), "--invented", "3", "--frames", "40", "--stride", "20", "--seed", "3"])
     return FrameStore(folder)
 
 
