@@ -8,8 +8,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from tokenlink.cli.loopback import PROFILE, RADIO, RUN_FOLDER, SYSTEM
 from tokenlink.cli.options import at_least_one, writable_file, writable_folder
+from tokenlink.cli.run_options import PROFILE, RADIO, RUN_FOLDER, SYSTEM
 
 OptionalPath, OptionalStr = Optional[Path], Optional[str]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 LEVELS_DB = (0.0, 6.0, -4.0, 3.0, -7.0, 5.0)

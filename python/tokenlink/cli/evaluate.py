@@ -11,8 +11,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from tokenlink.cli.loopback import SYSTEM
 from tokenlink.cli.options import at_least_one, not_negative, refuse, writable_file, writable_folder
+from tokenlink.cli.run_options import SYSTEM
 
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 OptionalPaths = Optional[list[Path]]  # noqa: UP007, UP045

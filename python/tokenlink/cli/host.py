@@ -8,8 +8,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from tokenlink.cli.loopback import FRAMES, SOURCES, SYSTEM
 from tokenlink.cli.options import not_negative, positive, refuse, writable_file, writable_folder
+from tokenlink.cli.run_options import FRAMES, SOURCES, SYSTEM, given_values, parse_slots
 
 OptionalPath, OptionalInt = Optional[Path], Optional[int]  # noqa: UP007, UP045 (typer reads it on Python 3.10)
 PEER = "Address of the other host, such as tcp://10.0.0.2:5572; default: loopback."
@@ -136,7 +136,6 @@ def rx(
 
     Example: ./twist host rx --listen tcp://10.0.0.2:5572 --peer tcp://10.0.0.1:5571 --keys keys/rx
     """
-    from tokenlink.cli.loopback import parse_slots
     from tokenlink.hosts.host_rx import RxHost
     from tokenlink.loop.run_config import FeedbackConfig
 
@@ -196,7 +195,7 @@ def _config(role, run, links, channel, control, mode_table, artifacts):
     links["peer"] = links["peer"] or DEFAULT["rx" if role == "tx" else "tx"]
     run |= {
         "channel": ChannelConfig(*channel),
-        "control": ControlConfig(**{name: value for name, value in control.items() if value is not None}),
+        "control": ControlConfig(**given_values(**control)),
         "mode_table": str(mode_table) if mode_table else None,
         "artifacts": str(artifacts) if artifacts else None,
         "radio": "simulator",  # what the run is about is the host's own radio

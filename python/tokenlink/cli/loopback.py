@@ -3,29 +3,28 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
 from tokenlink.cli.options import refuse, writable_file, writable_folder
+from tokenlink.cli.run_options import (
+    FRAMES,
+    PROFILE,
+    RADIO,
+    RUN_FOLDER,
+    SOURCES,
+    SYSTEM,
+    given_values,
+    parse_levels,
+    parse_modes,
+    parse_slots,
+)
 
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 OptionalInt, OptionalFloat, OptionalStr = Optional[int], Optional[float], Optional[str]  # noqa: UP007, UP045
-RADIO = (
-    "gnuradio; simulator: the same link without GNU Radio; virtual: bursts over the virtual radio; "
-    "running: a flowgraph you have started, from GRC or not."
-)
-PROFILE = "Radio profile whose air is the channel of --radio virtual; default: the run's own channel, burst by burst."
-SYSTEM = "How the meaning of a scene is sent: twist."
-RUN_FOLDER = "Run folder; default: a new one under runs/."
-FRAMES = "Frames to send; the source must have them. Default: 120, or all there are."
-MAX_SLOTS = 1_000_000
-_SLOT = re.compile("[0-9]{1,15}")
-SOURCES = "Folder of pictures, kitti-tracking:FOLDER/0004, kitti-raw:FOLDER, rendered:FOLDER/0004, invented:SEED."
 
 
 def loopback(
@@ -74,10 +73,10 @@ def loopback(
 
     refuse_idle_options(radio, profile, channel, trajectory)
     walk = SnrTrajectory(trajectory, parse_levels(levels_db), block_slots, std_db=walk_std_db)
-    control = _given(hold_slots=hold_slots, fallback_mode=fallback_mode) | parse_modes(level_modes)
+    control = given_values(hold_slots=hold_slots, fallback_mode=fallback_mode) | parse_modes(level_modes)
     config = RunConfig(
         source=frames_from,
-        **_given(n_frames=frames),
+        **given_values(n_frames=frames),
         seed=seed,
         channel=ChannelConfig(channel, snr_db, rician_k_db, fading_correlation, walk),
         policy=policy,
@@ -91,7 +90,7 @@ def loopback(
         flowgraph=str(flowgraph) if flowgraph else None,
         profile=profile,
         system=system,
-        **_given(slot_timeout_s=slot_timeout),
+        **given_values(slot_timeout_s=slot_timeout),
     )
     run_and_show(config, out or new_run_folder("loopback"), json, report, frames or 1)
 
@@ -111,58 +110,3 @@ def refuse_idle_options(radio, profile, channel, trajectory):
     for kind, names in walks.items():
         if trajectory != kind:
             refuse(f"with --trajectory {trajectory}", *names)
-
-
-def _given(**values):
-    """Those that are not None: the defaults of all others are where the values are used."""
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def parse_levels(text):
-    """Levels of ``--levels-db``, such as "0,-6,3": tuple of float; ValueError for anything else."""
-    try:
-        return tuple(float(level) for level in text.split(","))
-    except ValueError:
-        raise ValueError(f"--levels-db is {text!r}, expected numbers of dB such as 0,-6,3.5") from None
-
-
-def parse_modes(text):
-    """Mode numbers of ``--level-modes``: dict of fields of ControlConfig, empty for no text.
-
-    Raises
-    ------
-    ValueError   no three whole numbers
-    """
-    parts = text.split(",") if text else []
-    if parts and not (len(parts) == 3 and all(_SLOT.fullmatch(part.strip()) for part in parts)):
-        raise ValueError(f"--level-modes is {text!r}, expected three mode numbers such as 0,1,2")
-    modes = dict(zip(("low_mode", "med_mode", "high_mode"), map(int, parts), strict=False))
-    return modes | ({"first_mode": modes["med_mode"]} if modes else {})
-
-
-def parse_slots(text, option):
-    """Slots of a list such as "10-19,30": tuple of int.
-
-    Parameters
-    ----------
-    text : str
-    option : str   where it comes from, for the error
-
-    Raises
-    ------
-    ValueError   anything else, a range that goes down, or more than MAX_SLOTS
-    """
-    ranges = []
-    for part in filter(None, text.split(",")):
-        first, dash, last = (word.strip() for word in part.partition("-"))
-        ends = (first, last) if dash else (first, first)
-        if not all(_SLOT.fullmatch(end) for end in ends) or int(ends[1]) < int(ends[0]):
-            raise ValueError(f"{option} is {_shown(text)}, expected slots and rising ranges such as 10-19,30")
-        ranges.append(range(int(ends[0]), int(ends[1]) + 1))
-    if (n_slots := sum(map(len, ranges))) > MAX_SLOTS:
-        raise ValueError(f"{option} is {_shown(text)}, which are {n_slots} slots, expected at most {MAX_SLOTS}")
-    return tuple(chain.from_iterable(ranges))
-
-
-def _shown(text):
-    return repr(text if len(text) <= 80 else f"{text[:80]}...")

@@ -8,29 +8,29 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import traceback
-from pathlib import Path
 
 import typer
 
 from tokenlink.cli.bench import app as bench
+from tokenlink.cli.claims import claims
 from tokenlink.cli.demo import demo
 from tokenlink.cli.doctor import doctor
 from tokenlink.cli.error_text import sentence_of
 from tokenlink.cli.evaluate import evaluate
-from tokenlink.cli.figure import claims, figure, report
+from tokenlink.cli.figure import figure
 from tokenlink.cli.grc import grc
 from tokenlink.cli.host import app as host
 from tokenlink.cli.keys import keys
 from tokenlink.cli.loopback import loopback
 from tokenlink.cli.prepare import prepare
 from tokenlink.cli.radio import app as radio
+from tokenlink.cli.report import report
+from tokenlink.cli.run_tests import PASSED_ON, test
 from tokenlink.cli.train import app as train
 
-ROOT = Path(__file__).resolve().parents[3]
-PASSED_ON = "test"  # everything after this command belongs to pytest
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 app = typer.Typer(
     help="Tokens over a real radio link. Example: ./twist demo",
@@ -49,29 +49,19 @@ app.command()(claims)
 app.command()(report)
 app.command()(keys)
 app.command()(prepare)
+app.command(context_settings=PASS_ON)(test)
 app.add_typer(radio, name="radio")
 app.add_typer(train, name="train")
 app.add_typer(bench, name="bench")
 app.add_typer(host, name="host")
 
 
-PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-
-
 @app.command(context_settings=PASS_ON | {"help_option_names": []})
 def render(context: typer.Context) -> None:
     """Render labelled frames into a folder, for training. Example: ./twist render --out frames --invented 2"""
-    from tokenlink.cli.render import main
+    from tokenlink.cli.render import main  # draws, so that its imports are heavy
 
     main(context.args)
-
-
-@app.command(context_settings=PASS_ON)
-def test(context: typer.Context) -> None:
-    """Run the test suite; further arguments go to pytest. Example: ./twist test -k ldpc"""
-    lint = subprocess.run([sys.executable, "-m", "ruff", "check", "."], cwd=ROOT, check=False)
-    tests = subprocess.run([sys.executable, "-m", "pytest", *context.args], cwd=ROOT, check=False)
-    raise typer.Exit(lint.returncode or tests.returncode)
 
 
 def run_app(arguments):

@@ -6,8 +6,8 @@ import json
 import pytest
 from typer.main import get_command
 
-from tokenlink.cli.loopback import MAX_SLOTS, parse_modes, parse_slots
 from tokenlink.cli.main import app, run_app
+from tokenlink.cli.run_options import MAX_SLOTS, parse_modes, parse_slots
 from tokenlink.data.splits import DatasetError
 from tokenlink.files import outputs
 from tokenlink.study.inputs import check_inputs

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tokenlink.cli.loopback import RUN_FOLDER
 from tokenlink.cli.options import positive, writable_folder
 from tokenlink.cli.radio._common import Json, OptionalPath, Profile
+from tokenlink.cli.run_options import RUN_FOLDER
 
 
 def soak(

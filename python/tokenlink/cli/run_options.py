@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What commands that run the loop share: texts of their options, and how slots, levels and modes are read."""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+
+RADIO = (
+    "gnuradio; simulator: the same link without GNU Radio; virtual: bursts over the virtual radio; "
+    "running: a flowgraph you have started, from GRC or not."
+)
+PROFILE = "Radio profile whose air is the channel of --radio virtual; default: the run's own channel, burst by burst."
+SYSTEM = "How the meaning of a scene is sent: twist."
+SOURCES = "Folder of pictures, kitti-tracking:FOLDER/0004, kitti-raw:FOLDER, rendered:FOLDER/0004, invented:SEED."
+FRAMES = "Frames to send; the source must have them. Default: 120, or all there are."
+RUN_FOLDER = "Run folder; default: a new one under runs/."
+MAX_SLOTS = 1_000_000
+_SLOT = re.compile("[0-9]{1,15}")
+
+
+def given_values(**values):
+    """Those that are not None: the defaults of all others are where the values are used."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def parse_levels(text):
+    """Levels of ``--levels-db``, such as "0,-6,3": tuple of float; ValueError for anything else."""
+    try:
+        return tuple(float(level) for level in text.split(","))
+    except ValueError:
+        raise ValueError(f"--levels-db is {text!r}, expected numbers of dB such as 0,-6,3.5") from None
+
+
+def parse_modes(text):
+    """Mode numbers of ``--level-modes``: dict of fields of ControlConfig, empty for no text.
+
+    Raises
+    ------
+    ValueError   no three whole numbers
+    """
+    parts = text.split(",") if text else []
+    if parts and not (len(parts) == 3 and all(_SLOT.fullmatch(part.strip()) for part in parts)):
+        raise ValueError(f"--level-modes is {text!r}, expected three mode numbers such as 0,1,2")
+    modes = dict(zip(("low_mode", "med_mode", "high_mode"), map(int, parts), strict=False))
+    return modes | ({"first_mode": modes["med_mode"]} if modes else {})
+
+
+def parse_slots(text, option):
+    """Slots of a list such as "10-19,30": tuple of int.
+
+    Parameters
+    ----------
+    text : str
+    option : str   where it comes from, for the error
+
+    Raises
+    ------
+    ValueError   anything else, a range that goes down, or more than MAX_SLOTS
+    """
+    ranges = []
+    for part in filter(None, text.split(",")):
+        first, dash, last = (word.strip() for word in part.partition("-"))
+        ends = (first, last) if dash else (first, first)
+        if not all(_SLOT.fullmatch(end) for end in ends) or int(ends[1]) < int(ends[0]):
+            raise ValueError(f"{option} is {_shown(text)}, expected slots and rising ranges such as 10-19,30")
+        ranges.append(range(int(ends[0]), int(ends[1]) + 1))
+    if (n_slots := sum(map(len, ranges))) > MAX_SLOTS:
+        raise ValueError(f"{option} is {_shown(text)}, which are {n_slots} slots, expected at most {MAX_SLOTS}")
+    return tuple(chain.from_iterable(ranges))
+
+
+def _shown(text):
+    return repr(text if len(text) <= 80 else f"{text[:80]}...")
