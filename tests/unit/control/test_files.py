@@ -35,6 +35,7 @@ def test_shipped_files_fit_the_shipped_table():
     ("change", "match"),
     [
         ({"schema": 2}, "schema is 2, must be 1"),
+        ({"schema": 0}, "schema is 0, must be 1"),
         ({"schema": True}, "schema is True"),
         ({"surprise": 1}, "surprise"),
         ({"control": [1]}, r"control is \[1\], must be a mapping"),

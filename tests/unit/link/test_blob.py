@@ -37,6 +37,13 @@ def test_the_frame_fills_its_channel_uses(channel_uses, rate):
     assert send(link, [b"abc"], 30.0, np.random.default_rng(2))[0].startswith(b"abc\0")
 
 
+def test_sixteen_symbols_are_the_least_that_hold_a_byte_and_its_crc():
+    """8 + 24 bits at rate 1/2 are 64 coded bits, 16 symbols of four."""
+    assert BlobLink(16).max_bytes == 1
+    with pytest.raises(ValueError, match="channel_uses is 15: not one byte fits"):
+        BlobLink(15)
+
+
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="not one byte fits"):
         BlobLink(10)
@@ -44,3 +51,5 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match=f"at most {link.max_bytes}"):
         link.encode(bytes(link.max_bytes + 1))
     assert link.decode(np.zeros((0, 100), np.complex64), np.zeros(0), np.zeros(0)) == []
+    with pytest.raises(ValueError, match="zip"):
+        link.decode(np.zeros((2, 100), np.complex64), np.ones(1), np.ones(2))

@@ -57,6 +57,11 @@ def broken(path, value):
     (("schema",), 2, "schema is 2"),
     (("vocab_size",), 1, "vocab_size is 1"),
     (("vocab_size",), True, "vocab_size"),
+    (("schema",), 0, "schema is 0"),
+    (("nominal_budget",), 0, "nominal_budget is 0"),
+    (("max_iterations",), 0, "max_iterations is 0"),
+    (("codebook",), "ab" * 31, "codebook is 'abab.*64 hexadecimal digits"),
+    (("codebook",), 12, "codebook is 12"),
     (("grid",), [8], "grid"),
     (("modulation",), "8psk", "modulation is '8psk'"),
     (("group_map", 0), "3" * 31, "group_map"),
@@ -96,3 +101,9 @@ def test_missing_field_and_missing_file_are_named(tmp_path):
 def test_unknown_mode_is_named():
     with pytest.raises(ModeTableError, match="mode_id is 7"):
         load_mode_table().mode(7)
+
+
+def test_the_least_values_are_taken():
+    assert parse_mode_table(broken(("nominal_budget",), 1)).nominal_budget == 1
+    few = DEFAULT | {"max_iterations": 1, "llr_scale": {1: DEFAULT["llr_scale"][5]}}
+    assert parse_mode_table(few).max_iterations == 1

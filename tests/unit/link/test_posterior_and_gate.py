@@ -67,3 +67,12 @@ def test_theorem_1_threshold_is_the_best_of_all(wrong_accept_cost, erase_cost):
 
     best = min(cost(t) for t in np.linspace(0, 1, 501))
     assert cost(bayes_threshold(wrong_accept_cost, erase_cost)) <= best + 1e-6
+
+
+@pytest.mark.parametrize("costs, message", [
+    ((0, 1), "wrong_accept_cost is 0, must be > 0"), ((-1, 1), "wrong_accept_cost is -1"),
+    ((1, -0.1), "erase_cost is -0.1, must be >= 0"),
+])  # fmt: skip
+def test_costs_out_of_range_are_named(costs, message):
+    with pytest.raises(ValueError, match=message):
+        bayes_threshold(*costs)

@@ -49,6 +49,14 @@ def test_late_and_repeated_bursts_change_nothing():
     assert [list(arrival.lost) for arrival in arrivals] == [[], [1, 2], [], [], [], []]
 
 
+def test_late_slots_are_known_as_long_as_they_may_come():
+    """Three slots behind the last one are late, four are a new run; what a new run forgets is not late any more."""
+    came = kinds([0, 4, 6, 3, 5, 3, 2], reorder_slots=3)
+    assert [arrival.kind for arrival in came] == ["first", "next", "next", "late", "late", "repeated", "restart"]
+    assert [arrival.kind for arrival in kinds([0, 4, 5, 2], reorder_slots=3)][-1] == "late"
+    assert [arrival.kind for arrival in kinds([5, 7, 0, 1, 6], reorder_slots=3)][2:] == ["restart", "next", "next"]
+
+
 def test_a_far_jump_is_a_new_run():
     assert [(a.slot, a.kind) for a in kinds([50, 0, 1])] == [(50, "first"), (0, "restart"), (1, "next")]
     assert [(a.slot, a.kind) for a in kinds([0, 12, 13], max_lost=10)] == [

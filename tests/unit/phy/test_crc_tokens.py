@@ -15,6 +15,23 @@ def test_catalogue_check_values(name, value):
     assert int("".join(map(str, parity)), 2) == value
 
 
+# 3GPP TS 38.212, 5.1: the powers of D in each generator polynomial.
+POWERS = {
+    "crc24a": (24, 23, 18, 17, 14, 11, 10, 7, 6, 5, 4, 3, 1, 0), "crc24b": (24, 23, 6, 5, 1, 0),
+    "crc24c": (24, 23, 21, 20, 17, 15, 13, 12, 8, 4, 2, 1, 0), "crc16": (16, 12, 5, 0), "crc11": (11, 10, 9, 5, 0),
+    "crc6": (6, 5, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", POWERS)
+def test_every_crc_is_the_remainder_of_a_long_division(name):
+    length, generator = POWERS[name][0], sum(1 << power for power in POWERS[name])
+    rest = int.from_bytes(b"123456789", "big") << length
+    while rest.bit_length() > length:
+        rest ^= generator << (rest.bit_length() - length - 1)
+    assert crc.crc(CHECK_INPUT, name).tolist() == [int(bit) for bit in f"{rest:0{length}b}"]
+
+
 @pytest.mark.parametrize("name", crc.POLYNOMIALS)
 def test_attached_crc_checks_and_every_single_error_is_seen(name):
     block = crc.attach(CHECK_INPUT, name)

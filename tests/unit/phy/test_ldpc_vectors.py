@@ -7,13 +7,36 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tokenlink.phy import ldpc, qam
+from tokenlink.phy import ldpc, nr_tables, qam
 
 VECTORS = np.load(Path(__file__).resolve().parents[2] / "vectors" / "nr_ldpc_codewords.npz")
 CASES = sorted(name.removeprefix("info_") for name in VECTORS.files if name.startswith("info_"))
 # Es/N0 in dB by BLER: k = 640, 16QAM, AWGN, normalised min-sum (0.8) in float, 20 iterations.
 ESN0_DB = {(1, 3): {0.1: 3.66, 0.01: 4.03}, (1, 2): {0.1: 6.47, 0.01: 6.86}, (2, 3): {0.1: 9.13, 0.01: 9.52},
            (5, 6): {0.1: 11.86, 0.01: 12.29}}
+
+
+# TS 38.212, table 5.3.2-1, a row a set index.
+SIZES = """2 4 8 16 32 64 128 256
+3 6 12 24 48 96 192 384
+5 10 20 40 80 160 320
+7 14 28 56 112 224
+9 18 36 72 144 288
+11 22 44 88 176 352
+13 26 52 104 208
+15 30 60 120 240"""
+
+
+def test_lifting_sizes_and_shapes_are_those_of_the_standard():
+    sets = [[int(word) for word in row.split()] for row in SIZES.splitlines()]
+    assert list(nr_tables.LIFTING_SIZES) == sorted(sum(sets, []))
+    assert all(nr_tables.set_index(size) == index for index, row in enumerate(sets) for size in row)
+    for graph, shape, ones in ((1, (46, 68), 316), (2, (42, 52), 197)):
+        table = nr_tables.base_graph(graph, 384)
+        assert table.shape == shape and np.count_nonzero(table >= 0) == ones
+    for size in (1, 17, 400):
+        with pytest.raises(ValueError, match=f"lifting_size is {size}"):
+            nr_tables.set_index(size)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -53,6 +53,15 @@ def test_round_trip(sps, rolloff):
     assert np.mean(np.abs(samples) ** 2) * sps == pytest.approx(400 / (400 + 2 * pulse.span), rel=0.1)
 
 
+@pytest.mark.parametrize("sps, span", [(2, 4), (3, 8), (4, 16)])
+def test_a_pulse_ends_half_its_span_from_the_centre(sps, span):
+    pulse = Pulse(sps, 0.3, span)
+    taps = pulse_taps(pulse)
+    assert len(taps) == 2 * pulse.half + 1 == span * sps + 1
+    assert np.argmax(taps) == pulse.half
+    np.testing.assert_array_equal(taps, taps[::-1])
+
+
 def test_modulate_equals_convolution():
     pulse = Pulse(3, 0.4, 8)
     symbols = random_symbols(50, np.random.default_rng(2))
@@ -97,10 +106,17 @@ def test_outside_the_samples_is_zero():
     assert modulate(np.zeros(0, np.complex64), pulse).size == 0
 
 
-@pytest.mark.parametrize("values", [dict(sps=1), dict(sps=2.5), dict(rolloff=0), dict(rolloff=1.1), dict(span=7)])
-def test_invalid_values_are_named(values):
-    with pytest.raises(ValueError, match=next(iter(values))):
-        Pulse(**values)
+@pytest.mark.parametrize("sps, rolloff, span", [(2, 1.0, 4), (1024, 0.01, 4), (2, 0.5, 1024)])
+def test_the_ends_of_the_ranges_are_taken(sps, rolloff, span):
+    assert Pulse(sps, rolloff, span).half == sps * span // 2
+
+
+@pytest.mark.parametrize("name, value", [
+    ("sps", 1), ("sps", 2.5), ("sps", 1025), ("rolloff", 0), ("rolloff", 1.1), ("span", 7), ("span", 2), ("span", 1026),
+])  # fmt: skip
+def test_invalid_values_are_named(name, value):
+    with pytest.raises(ValueError, match=f"{name} is {value}"):
+        Pulse(**{name: value})
     with pytest.raises(ValueError, match="symbols"):
         modulate(np.zeros((2, 2)), Pulse())
     with pytest.raises(ValueError, match="first"):

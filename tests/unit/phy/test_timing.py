@@ -30,6 +30,16 @@ def test_power_between_symbols_is_the_closed_form(rolloff):
         assert power == pytest.approx(1 - rolloff / 4 + rolloff / 4 * np.cos(2 * np.pi * time), abs=0.015)
 
 
+@pytest.mark.parametrize("rolloff", [0.2, 0.5, 1.0])
+def test_square_bandwidth_is_that_of_the_raised_cosine(rolloff):
+    """Integral of f^2 G(f) over that of G, with G flat to (1 - b) / 2 and half a cosine down to (1 + b) / 2."""
+    frequency = np.linspace(-1, 1, 200_001)
+    edge = np.clip((np.abs(frequency) - (1 - rolloff) / 2) / rolloff, 0, 1)
+    spectrum = np.cos(np.pi / 2 * edge) ** 2
+    expected = np.sum(frequency**2 * spectrum) / np.sum(spectrum)
+    assert square_bandwidth(Pulse(4, rolloff)) == pytest.approx(expected, rel=1e-4)
+
+
 @pytest.mark.parametrize("offset, slope", [(0.0, 10e-6), (0.004, -10e-6), (-0.004, 0.0)])
 def test_line_is_found(offset, slope):
     """Four per mille of a symbol, which makes noise of -43 dB, and 1 ppm over 6,000 symbols at 20 dB."""

@@ -10,6 +10,7 @@ import pytest
 import zmq
 
 from tokenlink import wire
+from tokenlink.wire.duplex import ClientSocket, ServerSocket
 from tokenlink.wire.sockets import PullSocket, PushSocket, is_loopback
 
 ANY_PORT = "tcp://127.0.0.1:*"
@@ -191,3 +192,25 @@ def test_closing_twice_does_nothing():
     socket = PullSocket(ANY_PORT)
     socket.close()
     socket.close()
+
+
+def test_a_server_knows_its_clients_apart_and_misses_those_that_are_gone():
+    with ServerSocket(ANY_PORT, timeout_s=TIMEOUT_S) as server:
+        with ClientSocket(server.address, timeout_s=TIMEOUT_S) as one, ClientSocket(server.address) as other:
+            assert one.send(frame(1)) and other.send(frame(2))
+            peers = {message.slot: peer for peer, message in (server.recv(), server.recv())}
+            assert server.send(peers[1], frame(11)) and one.recv().slot == 11
+            assert other.recv(timeout_s=0.0) is None
+        assert not server.send(b"nobody", frame(3))
+        assert server.counts["unreachable"] == 1 and server.counts["sent"] == 1 and server.counts["received"] == 2
+        with pytest.raises(wire.WireError):
+            server.send(peers[1], wire.ModeCommand(-1, 0, 0))
+        assert sum(n for name, n in server.counts.items() if name[0].isupper()) == 1
+
+
+@pytest.mark.parametrize("make", [PullSocket, ServerSocket])
+def test_without_a_timeout_of_its_own_a_socket_waits_a_second(make):
+    with make(ANY_PORT) as socket:
+        begin_s = time.monotonic()
+        assert socket.recv() is None
+        assert 0.9 < time.monotonic() - begin_s
