@@ -245,7 +245,7 @@ def test_links_do_not_hold_up_each_other(radio):
 def test_wrong_rate_unknown_link_and_a_second_sender_are_refused(radio):
     emulator = radio()
     with IqSender(emulator.address, samp_rate=RATE) as first:
-        assert first.wait_open()
+        assert first.wait_open() and first.is_open is True
         for link, rate, why in (("forward", 2e6, "samp_rate is 2e\\+06, link forward has 1e\\+06"),
                                 ("up", RATE, "there is no link up, only forward"),
                                 ("forward", RATE, "link forward has another tx end")):
@@ -253,7 +253,9 @@ def test_wrong_rate_unknown_link_and_a_second_sender_are_refused(radio):
                 deadline_s = time.monotonic() + WAIT_S
                 while not other.refusal and time.monotonic() < deadline_s:
                     assert not other.wait_open(0.05)
-                assert re.search(why, other.refusal)
+                assert re.search(why, other.refusal) and other.is_open is False
+                other.wait_open(0.5)  # it asks again and is refused again, which is one refusal
+                assert other.counts["refused"] == 1
         assert first.send(bursts(10)) == 10
 
 
@@ -277,7 +279,8 @@ def test_strange_messages_are_counted_and_change_nothing(radio):
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"samp_rate": 0}, "samp_rate is 0"), ({"timeout_s": -1}, "timeout_s is -1"), ({"link": ""}, "link is ''")])
+    ({"samp_rate": 0}, "samp_rate is 0"), ({"samp_rate": -1e6}, "samp_rate is -1"),
+    ({"timeout_s": -1}, "timeout_s is -1"), ({"link": ""}, "link is ''"), ({"link": "x" * 65}, "link is 'xxx")])
 def test_wrong_arguments_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         IqReceiver("tcp://127.0.0.1:1", **change)

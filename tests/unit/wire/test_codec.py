@@ -144,6 +144,55 @@ def test_encode_refuses_by_name(message, error):
         wire.encode(message)
 
 
+BY_NAME = {type(message).__name__: message for message in reversed(MESSAGES)}
+MOST = 2**63 - 1
+# Message and field: the least and the largest legal value, and one step beyond each; None where nothing lies beyond.
+RANGES = [
+    *(("IqOpen", name, 0, MOST, -1, MOST + 1) for name in ("slot", "seq", "session", "epoch", "limit")),
+    *(("IqGrant", name, 0, MOST, -1, MOST + 1) for name in ("session", "epoch", "position", "limit")),
+    *(("IqSamples", name, 0, MOST, -1, MOST + 1) for name in ("session", "epoch", "position", "until")),
+    ("IqSet", "session", 0, MOST, -1, MOST + 1),
+    ("IqOpen", "closing", 0, 1, -1, 2), ("IqSamples", "last", 0, 1, -1, 2),
+    ("IqOpen", "samp_rate", 0.0, 1e300, -1e-9, None), ("TokenEstimate", "n0", 0.0, 1e300, -1e-9, None),
+    ("LinkReport", "n0", 0.0, 1e300, -1e-9, None),
+    ("ModeCommand", "mode_id", 0, 2**31 - 1, -1, 2**31), ("TokenEstimate", "mode_id", 0, 2**31 - 1, -1, 2**31),
+    *((kind, "link", "", "x" * 64, None, "x" * 65) for kind in ("IqOpen", "IqSamples", "IqSet")),
+    *((kind, "role", "", "tx", None, "txx") for kind in ("IqOpen", "IqSet")),
+    *((kind, "node", "", "x" * 200, None, "x" * 201) for kind in ("Hello", "Bye")),
+    ("Bye", "reason", "", "x" * 2000, None, "x" * 2001), ("IqGrant", "refusal", "", "x" * 500, None, "x" * 501),
+    ("IqSet", "error", "", "x" * 500, None, "x" * 501),
+]  # fmt: skip
+ARRAY_RANGES = [
+    *((kind, "token_ids", [0, 2**31 - 1], [-1]) for kind in ("TokenFrame", "StateReport")),
+    ("LinkReport", "iterations", [0, 2**31 - 1], [-1]), ("TokenEstimate", "confidence", [0, 1], [-1e-6, 1 + 1e-6]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind, name, least, most, under, over", RANGES)
+def test_fields_take_the_ends_of_their_range_and_nothing_beyond(kind, name, least, most, under, over):
+    for value in (least, most):
+        message = replace(BY_NAME[kind], **{name: value})
+        assert wire.decode(wire.encode(message)) == message
+    for value in (under, over):
+        if value is not None:
+            with pytest.raises(wire.InvalidField, match=name):
+                wire.encode(replace(BY_NAME[kind], **{name: value}))
+
+
+@pytest.mark.parametrize("kind, name, ends, beyond", ARRAY_RANGES)
+def test_arrays_take_the_ends_of_their_range_and_nothing_beyond(kind, name, ends, beyond):
+    whole = getattr(BY_NAME[kind], name)
+    for value in (*ends, *beyond):
+        changed = whole.copy()
+        changed[-1] = value
+        message = replace(BY_NAME[kind], **{name: changed})
+        if value in ends:
+            assert wire.decode(wire.encode(message)) == message
+        else:
+            with pytest.raises(wire.InvalidField, match=name):
+                wire.encode(message)
+
+
 def header(magic=b"TLNK", version=1, kind=1, n_arrays=1, code=b"i4", n_dims=1, size=N_TOKENS):
     return struct.pack("<4sHHQQH", magic, version, kind, 0, 0, n_arrays) + struct.pack("<2sBI", code, n_dims, size)
 

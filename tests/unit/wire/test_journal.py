@@ -48,3 +48,12 @@ def test_other_files_are_refused(tmp_path, raw):
     (tmp_path / "x").write_bytes(raw)
     with pytest.raises(wire.WireError):
         read_journal(tmp_path / "x")
+
+
+def test_a_message_may_have_four_mebibytes_and_no_byte_more(tmp_path):
+    """Only the length is there, not the bytes: the end of a message that was being written, or no journal at all."""
+    (tmp_path / "x").write_bytes(b"\1\0\0\0" + (4 << 20).to_bytes(4, "little"))
+    assert read_journal(tmp_path / "x") == []
+    (tmp_path / "x").write_bytes(b"\1\0\0\0" + ((4 << 20) + 1).to_bytes(4, "little"))
+    with pytest.raises(wire.WireError, match="more than 4194304 bytes"):
+        read_journal(tmp_path / "x")

@@ -9,7 +9,7 @@ import pytest
 import zmq
 
 from tokenlink import wire
-from tokenlink.wire.keys import CurveKeys, load_host_keys, write_host_keys
+from tokenlink.wire.keys import CurveKeys, check_address, load_host_keys, write_host_keys
 from tokenlink.wire.sockets import PullSocket, PushSocket, new_key_pair
 
 pytestmark = pytest.mark.skipif(not zmq.has("curve"), reason="this libzmq is built without CURVE")
@@ -121,6 +121,17 @@ def test_beyond_loopback_nothing_opens_without_keys(make, keys):
         make(EVERYWHERE, bind=True, allow_remote=True, keys=CurveKeys(*new_key_pair()))
     with pytest.raises(wire.AddressRefused, match="server_public"):
         make(ANY_PORT.replace("*", "9"), bind=False, keys=CurveKeys(*new_key_pair()))
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "x", "", "80.5"])
+def test_a_port_of_more_than_16_bits_or_none_is_refused(port):
+    with pytest.raises(wire.AddressRefused, match="has no port from 0 to 65535"):
+        check_address(f"tcp://127.0.0.1:{port}", False, False, None)
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:65535", "tcp://127.0.0.1:0", "tcp://[::1]:*", "ipc:///tmp/x:y"])
+def test_a_port_of_16_bits_or_any_passes(address):
+    check_address(address, True, False, None)
 
 
 def test_keys_that_do_not_belong_together_are_refused(keys):
