@@ -205,7 +205,7 @@ def decode_groups(codes, llrs, max_iterations=20, alpha=0.8, precision="float32"
         raise ValueError(f"llrs has {len(llrs)} arrays, must be one for each of the {len(codes)} codes")
     arrays = [_as_blocks(code, llr) for code, llr in zip(codes, llrs, strict=True)]
     results = [None] * len(codes)
-    for run in runs_of(tuple(codes), tuple(map(len, arrays)), precision, float(alpha)):
+    for run in runs_of(tuple(codes), tuple(map(len, arrays)), precision, float(alpha), bool(early_stop)):
         app_llr, iterations, parity_ok = run.decode(arrays, max_iterations, early_stop)
         for i, start, end in zip(run.members, run.starts, run.ends, strict=True):
             results[i] = DecodeResult(app_llr[start:end], iterations[start:end], parity_ok[start:end])

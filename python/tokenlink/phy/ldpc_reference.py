@@ -128,8 +128,10 @@ def decode_reference(code, llr, max_iterations=20, alpha=0.8, precision="float32
     iterations, parity_ok = np.zeros(len(full), np.int32), np.zeros(len(full), bool)
     rows = []
     for row in [*range(4, code.rows), *range(4)]:
-        columns = np.flatnonzero(code.shifts[row] >= 0)[:, None]
-        rows.append((row, columns * z + (np.arange(z) + code.shifts[row, columns]) % z))
+        columns = [j for j in np.flatnonzero(code.shifts[row] >= 0) if j * z < code.k or j >= code.systematic]
+        if min(columns) < code.systematic + 4:  # else the row has known zeros and its own parity bit alone
+            columns = np.array(columns)[:, None]
+            rows.append((row, columns * z + (np.arange(z) + code.shifts[row, columns]) % z))
     for b in range(len(full)):
         messages = {row: np.zeros(index.shape, full.dtype) for row, index in rows}
         for _ in range(max_iterations):

@@ -90,7 +90,7 @@ def test_key_tells_codes_and_processors_apart():
     host = target.host_target()
     other = target.Target(host.level, host.cpu, host.features + ",-fma")
     specs = [SPEC, EncoderSpec(2, CODE.lifting_size, CODE.rows + 1, 4, SPEC.vector_bytes)]
-    specs += [KernelSpec(2, 4, 5, 1, "int8", 4, alpha, 64) for alpha in (0.8, 0.75)]
+    specs += [KernelSpec(2, 4, 5, 6, 1, "int8", 4, alpha, 64) for alpha in (0.8, 0.75)]
     assert len({kernels.kernel_key(spec, each) for spec in specs for each in (host, other)}) == 2 * len(specs)
 
 
@@ -104,17 +104,21 @@ def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
 
 PROBE = """
 import sys
+from hashlib import sha256
 import numpy as np
 from tokenlink.phy import ldpc
 from tokenlink.phy.ldpc_llvm import target
 assert target.host_target().level == sys.argv[1]
 code = ldpc.LdpcCode(100, 250)
 rng = np.random.default_rng(42)
-bits = rng.integers(0, 2, (20, 100), dtype=np.uint8)
-llr = 3 * (1 - 2.0 * ldpc.encode(code, bits)) + 2.4 * rng.standard_normal((20, 250))
+bits = rng.integers(0, 2, (70, 100), dtype=np.uint8)
+llr = 3 * (1 - 2.0 * ldpc.encode(code, bits)) + 2.4 * rng.standard_normal((70, 250))
+llr[::5] *= 10
 for precision in ("float32", "int8"):
-    result = ldpc.decode(code, llr.astype(np.float32), 9, precision=precision)
-    print(result.app_llr.tobytes().hex(), result.iterations.tolist(), result.parity_ok.tolist())
+    for blocks in (1, 2, 5, 12, 70):
+        for early_stop in (True, False):
+            result = ldpc.decode(code, llr[:blocks].astype(np.float32), 9, precision=precision, early_stop=early_stop)
+            print(precision, blocks, early_stop, *(sha256(field.tobytes()).hexdigest() for field in result))
 """
 
 
@@ -143,7 +147,8 @@ def test_unknown_register_width_is_named(monkeypatch):
         target.host_target()
 
 
-def test_kernels_compile_for_another_architecture():
+@pytest.mark.parametrize("lanes", [4, 16])
+def test_kernels_compile_for_another_architecture(lanes):
     """AArch64, where this build of LLVM has it: one instruction for saturating sum and for halving average."""
     target.host_target()
     llvm.initialize_all_targets()
@@ -152,7 +157,7 @@ def test_kernels_compile_for_another_architecture():
         arm = llvm.Target.from_triple("aarch64-linux-gnu")
     except RuntimeError:
         pytest.skip("LLVM without AArch64")
-    parsed = llvm.parse_assembly(str(emit_decoder(KernelSpec(2, 4, 5, 4, "int8", 4, 0.8, 16))))
+    parsed = llvm.parse_assembly(str(emit_decoder(KernelSpec(2, 4, 5, 6, lanes, "int8", 4, 0.8, 16))))
     parsed.triple = "aarch64-linux-gnu"
     assembly = arm.create_target_machine(opt=1, reloc="pic", codemodel="small").emit_assembly(parsed)
     assert "sqadd" in assembly

@@ -29,6 +29,8 @@ INT8_KNOWN_TOTAL = 2**14
 #: adding this to a small float leaves the nearest integer in its low bits (ties to even)
 _ROUNDING = 1.5 * 2**23
 _ROUNDING_BITS = 0x4B400000
+#: bytes of a register -> x86's instruction for packing two of words into one of bytes, saturating
+_PACKS = {32: "llvm.x86.avx2.packsswb", 64: "llvm.x86.avx512.packsswb.512"}
 
 
 def int8_eighths(alpha):
@@ -76,45 +78,51 @@ class Float32:
     total_element, total_size = F32, 4
 
     def __init__(self, code, width, alpha):
-        self.code, self.b, self.alpha = code, code.b, alpha
+        self.code, self.b, self.alpha, self.width = code, code.b, alpha, width
+        self.parts = self.total_size // self.size
         self.vector, self.integers = vector(self.element, width), vector(self.integer, width)
-        self.totals = vector(self.total_element, width)
+        self.totals = vector(self.total_element, width // self.parts)
+
+    @property
+    def order(self):
+        """Which element of a column each lane of a register of messages belongs to."""
+        return range(self.width)
 
     def widened(self, received):
-        """Totals of received LLRs."""
-        return received
+        """Totals of received LLRs (any vector length) in plain order, as a list of `parts` vectors."""
+        return [received]
 
-    def narrowed(self, total):
-        """Totals as messages: sign and zero are kept."""
-        return total
+    def narrowed(self, totals):
+        """A list of totals as one vector of messages: sign and zero are kept."""
+        return totals[0]
 
-    def extrinsic(self, total, message):
-        """What a total says without a message that is part of it."""
-        return self.b.fsub(total, message)
+    def extrinsic(self, totals, message):
+        """What totals say without a message that is part of them."""
+        return self.b.fsub(self.narrowed(totals), message)
 
-    def updated(self, total, extrinsic, old, new):
-        """A total in which a new message takes the place of an old one."""
-        return self.b.fadd(extrinsic, new)
+    def updated(self, totals, extrinsic, old, new):
+        """Totals in which a new message takes the place of an old one."""
+        return [self.b.fadd(extrinsic, new)]
 
     def posterior(self, received, message):
         """A-posteriori LLR, as a message, of a bit with one check."""
         return self.b.fadd(received, message)
 
     def magnitude(self, a):
-        """Absolute value."""
-        return self.code.intrinsic("fabs", a)
+        """Absolute value, as integers of the same order: they are compared with half the effort."""
+        return self.b.and_(self.bits(a), constant(self.integers, 2**31 - 1))
 
     def smaller(self, a, b):
         """The smaller of two magnitudes."""
-        return self.b.select(self.b.fcmp_ordered("<", a, b), a, b)
+        return self.code.intrinsic("umin", a, b)
 
     def larger(self, a, b):
         """The larger of two magnitudes."""
-        return self.b.select(self.b.fcmp_ordered(">", a, b), a, b)
+        return self.code.intrinsic("umax", a, b)
 
     def equal(self, a, b):
         """Where two magnitudes are equal."""
-        return self.b.fcmp_ordered("==", a, b)
+        return self.b.icmp_unsigned("==", a, b)
 
     def bits(self, a):
         """The same bits as integers; their top bit is the sign."""
@@ -122,8 +130,9 @@ class Float32:
 
     def scaled(self, magnitude):
         """Check message of a magnitude, before its sign: alpha times what is left below the limit."""
-        limited = self.smaller(magnitude, constant(magnitude.type, KNOWN_LLR))
-        return self.b.fmul(constant(magnitude.type, self.alpha), limited)
+        value, known = self.b.bitcast(magnitude, self.vector), constant(self.vector, KNOWN_LLR)
+        limited = self.b.select(self.b.fcmp_ordered("<", value, known), value, known)
+        return self.b.fmul(constant(self.vector, self.alpha), limited)
 
     def signed(self, magnitude, signs):
         """A magnitude with its sign turned where the top bit of the integers `signs` is set."""
@@ -155,24 +164,51 @@ class Int8(Float32):
     def _llr_limit(self):
         return int8_message_limit(int8_eighths(self.alpha)) - 1
 
+    @property
+    def order(self):
+        """x86 packs two registers of words into bytes, and unpacks them, 16 bytes of either in turn."""
+        if self.width not in _PACKS:
+            return range(self.width)
+        return [half * self.width // 2 + start + i for start in range(0, self.width // 2, 8)
+                for half in (0, 1) for i in range(8)]
+
     def widened(self, received):
-        """Totals of received LLRs."""
-        total, known = self.b.sext(received, self.totals), constant(self.totals, INT8_KNOWN)
-        return self.b.select(self.b.icmp_signed("==", total, known), constant(self.totals, INT8_KNOWN_TOTAL), total)
+        """Totals of received LLRs (any vector length) in plain order, as a list of `parts` vectors."""
+        totals = []
+        for piece in self.code.pieces(received, self.parts):
+            type_ = vector(I16, piece.type.count)
+            total, known = self.b.sext(piece, type_), constant(type_, INT8_KNOWN)
+            is_known = self.b.icmp_signed("==", total, known)
+            totals.append(self.b.select(is_known, constant(type_, INT8_KNOWN_TOTAL), total))
+        return totals
 
-    def narrowed(self, total):
+    def narrowed(self, totals):
         """Totals as messages, saturating."""
+        if self.width in _PACKS:
+            return self.code.call(_PACKS[self.width], self.vector, *totals)
         low, high = constant(self.totals, -128), constant(self.totals, INT8_CUT)
-        total = self.b.select(self.b.icmp_signed(">", total, low), total, low)
-        return self.b.trunc(self.b.select(self.b.icmp_signed("<", total, high), total, high), self.vector)
+        bytes_ = []
+        for total in totals:
+            total = self.b.select(self.b.icmp_signed(">", total, low), total, low)
+            total = self.b.select(self.b.icmp_signed("<", total, high), total, high)
+            bytes_.append(self.b.trunc(total, vector(I8, total.type.count)))
+        return self.code.shuffle(*bytes_, range(self.width))
 
-    def extrinsic(self, total, message):
-        """What a total says without a message that is part of it, saturating."""
-        return self.code.intrinsic("ssub.sat", self.narrowed(total), message)
+    def extrinsic(self, totals, message):
+        """What totals say without a message that is part of them, saturating."""
+        return self.code.intrinsic("ssub.sat", self.narrowed(totals), message)
 
-    def updated(self, total, extrinsic, old, new):
-        """A total in which a new message takes the place of an old one: the difference fits a byte."""
-        return self.b.add(total, self.b.sext(self.b.sub(new, old), self.totals))
+    def updated(self, totals, extrinsic, old, new):
+        """Totals in which a new message takes the place of an old one: the difference fits a byte."""
+        change, shift = self.b.sub(new, old), constant(self.totals, 8)
+        half = self.width // 2
+        place = {element: lane for lane, element in enumerate(self.order)}
+        updated = []
+        for part, total in enumerate(totals):
+            twice = [place[part * half + i] for i in range(half) for _ in (0, 1)]
+            words = self.b.bitcast(self.code.shuffle(change, None, twice), self.totals)
+            updated.append(self.b.add(total, self.b.ashr(words, shift)))  # a byte above itself: its sign is extended
+        return updated
 
     def posterior(self, received, message):
         """A-posteriori LLR of a bit with one check, saturating."""
@@ -182,18 +218,6 @@ class Int8(Float32):
         """Absolute value as an unsigned byte: -128 gives 128."""
         b = self.b
         return b.select(b.icmp_signed("<", a, constant(a.type, 0)), b.sub(constant(a.type, 0), a), a)
-
-    def smaller(self, a, b):
-        """The smaller of two magnitudes."""
-        return self.code.intrinsic("umin", a, b)
-
-    def larger(self, a, b):
-        """The larger of two magnitudes."""
-        return self.code.intrinsic("umax", a, b)
-
-    def equal(self, a, b):
-        """Where two magnitudes are equal."""
-        return self.b.icmp_unsigned("==", a, b)
 
     def bits(self, a):
         """The same."""

@@ -6,12 +6,16 @@ from functools import lru_cache, partial
 import numpy as np
 
 from tokenlink.phy.ldpc_llvm.decoder import BLOCK
-from tokenlink.phy.ldpc_llvm.kernels import decoder_kernel
+from tokenlink.phy.ldpc_llvm.kernels import decoder_kernel, register_lanes
 from tokenlink.phy.ldpc_llvm.workspace import Pool
 
 #: precision -> elements of a column (lifting_size * lanes) up to which more lanes make a kernel faster
 FULL_COLUMN = {"float32": 160, "int8": 1200}
-MOST_LANES = 16
+#: most blocks side by side, unless each lane of a register gets a block of its own
+MOST_LANES = 8
+#: share of the lanes of a register from which on that is faster, if all blocks take equally long, and most checks of a
+#: block at which their messages do not leave the cache too often
+SEPARATE_FROM, SEPARATE_CHECKS = 0.75, 10_000
 #: columns of the array of blocks; the two addresses come first
 _LLR, _OUTPUT, _CODED_BITS, _ROWS, _ITERATIONS, _PARITY = (
     offset // 8
@@ -19,16 +23,18 @@ _LLR, _OUTPUT, _CODED_BITS, _ROWS, _ITERATIONS, _PARITY = (
 )
 
 
-def lanes_for(lifting_size, blocks, precision):
-    """Blocks side by side in the kernel for this many blocks: a power of two."""
-    lanes = 1
-    while lanes < min(blocks, MOST_LANES) and 2 * lanes * lifting_size <= FULL_COLUMN[precision]:
+def lanes_for(code, blocks, precision, early_stop):
+    """Blocks side by side in the kernel for this many blocks."""
+    most, lanes = register_lanes(precision), 1
+    if not early_stop and blocks >= SEPARATE_FROM * most and code.lifting_size * code.rows <= SEPARATE_CHECKS:
+        return most
+    while lanes < min(blocks, MOST_LANES, most // 2) and 2 * lanes * code.lifting_size <= FULL_COLUMN[precision]:
         lanes *= 2
     return lanes
 
 
 @lru_cache(maxsize=512)
-def runs_of(codes, counts, precision, alpha):
+def runs_of(codes, counts, precision, alpha, early_stop=True):
     """Kernel runs that decode `counts[i]` blocks of `codes[i]`.
 
     Returns
@@ -38,10 +44,10 @@ def runs_of(codes, counts, precision, alpha):
     groups = {}
     for i, (code, count) in enumerate(zip(codes, counts, strict=True)):
         mother = (code.base_graph, code.lifting_size, code.k, code.bits_per_symbol)
-        fills_lanes = count >= lanes_for(code.lifting_size, MOST_LANES, precision)
+        fills_lanes = count >= lanes_for(code, MOST_LANES, precision, True)
         if count:
             groups.setdefault((mother, code.rows) if fills_lanes else mother, []).append(i)
-    return [Run(members, codes, counts, precision, alpha) for members in groups.values()]
+    return [Run(members, codes, counts, precision, alpha, early_stop) for members in groups.values()]
 
 
 class Run:
@@ -51,19 +57,17 @@ class Run:
     ----------
     members : list of int   which of the codes
     codes, counts : sequences of LdpcCode and int
-    precision, alpha : as for `ldpc.decode`
+    precision, alpha, early_stop : as for `ldpc.decode`
     """
 
-    def __init__(self, members, codes, counts, precision, alpha):
+    def __init__(self, members, codes, counts, precision, alpha, early_stop):
         codes, counts = [codes[i] for i in members], [counts[i] for i in members]
         self.members, self.k, self.total = members, codes[0].k, sum(counts)
         self.longest = max(code.n for code in codes)
         self.ends = np.cumsum(counts).tolist()
         self.starts = [end - count for end, count in zip(self.ends, counts, strict=True)]
-        self._kernel = decoder_kernel(
-            codes[0].base_graph, codes[0].lifting_size, max(code.rows for code in codes),
-            lanes_for(codes[0].lifting_size, self.total, precision), precision, codes[0].bits_per_symbol, alpha,
-        )  # fmt: skip
+        longest = max(codes, key=lambda code: code.rows)
+        self._kernel = decoder_kernel(longest, lanes_for(longest, self.total, precision, early_stop), precision, alpha)
         self._blocks = np.zeros((self.total, BLOCK.size // 8), np.int64)
         for code, start, end in zip(codes, self.starts, self.ends, strict=True):
             self._blocks[start:end, _LLR] = 4 * code.n * np.arange(end - start)

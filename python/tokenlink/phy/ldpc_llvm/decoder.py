@@ -7,9 +7,11 @@ from llvmlite import ir
 
 from tokenlink.phy.ldpc_llvm.arithmetic import ARITHMETIC
 from tokenlink.phy.ldpc_llvm.emit import BIT, BYTES, I64, Code, constant
-from tokenlink.phy.ldpc_llvm.layers import emit_check_parity, emit_extend, emit_iteration
-from tokenlink.phy.ldpc_llvm.load import emit_load_lanes, emit_receive, fill_pattern
-from tokenlink.phy.ldpc_llvm.schedule import Layout
+from tokenlink.phy.ldpc_llvm.layers import emit_extend, emit_iteration
+from tokenlink.phy.ldpc_llvm.layout import Layout
+from tokenlink.phy.ldpc_llvm.load import emit_load_lanes, fill_pattern
+from tokenlink.phy.ldpc_llvm.parity import emit_check_parity
+from tokenlink.phy.ldpc_llvm.receive import emit_receive
 from tokenlink.phy.ldpc_llvm.store import emit_store_lanes
 
 
@@ -48,12 +50,12 @@ def emit_decoder(spec):
     """LLVM module with the function decode(workspace, received, blocks, count, info_bits, max_iterations, early).
 
     `received` is scratch for the longest block's coded bits, `blocks` an array of Block, the rest are int64. With
-    `early` 0 every block takes max_iterations. Returns, as int64, how many blocks hold a NaN; their results mean
-    nothing.
+    `early` 0, and always if lanes are separate, every block takes max_iterations. Returns, as int64, how many blocks
+    hold a NaN; their results mean nothing.
 
     Notes
     -----
-    A lane that has finished waits, computing nothing of use, until half of the lanes have: loading one or all
+    A lane that has finished waits, computing nothing of use, until a quarter of the lanes have: loading one or all
     costs the same.
     """
     module = ir.Module("ldpc_decoder")
@@ -96,7 +98,9 @@ class _Lanes:
     def __init__(self, code, math, layout):
         self.c, self.math, self.layout = code, math, layout
         self.lanes = layout.spec.lanes
-        self._next, self._nan = (code.b.alloca(I64) for _ in range(2))
+        never = constant(BIT, 0)
+        self._early = never if layout.separate else code.b.icmp_signed("!=", code.early, constant(I64, 0))
+        self._next, self._nan, self._count_busy, self._may_finish = (code.b.alloca(I64) for _ in range(4))
 
     def _get(self, field, lane):
         return self.c.load(I64, self.c.workspace, field, self.c.times(lane, 8), align=8)
@@ -115,7 +119,7 @@ class _Lanes:
     def clear(self):
         """No lane holds a block, the next block is the first."""
         layout, c = self.layout, self.c
-        for variable in (self._next, self._nan):
+        for variable in (self._next, self._nan, self._count_busy):
             c.b.store(constant(I64, 0), variable)
         with c.loop(self.lanes) as lane:
             for field in (layout.block, layout.busy, layout.finished):
@@ -127,18 +131,18 @@ class _Lanes:
         """i64: how many blocks so far held a NaN."""
         return self.c.b.load(self._nan)
 
-    def _count_busy(self):
-        return self.c.sum(*(self._get(self.layout.busy, constant(I64, lane)) for lane in range(self.lanes)))
+    def _more_busy(self, change):
+        self.c.b.store(self.c.sum(self.c.b.load(self._count_busy), change), self._count_busy)
 
     def all_idle(self):
         """i1: no lane decodes."""
-        return self._is(self._count_busy(), 0)
+        return self._is(self.c.b.load(self._count_busy), 0)
 
     def refill(self, receive, load_lanes):
-        """Give blocks to idle lanes, if there are blocks and at least half of the lanes are idle."""
+        """Give blocks to idle lanes, if there are blocks and at least a quarter of the lanes are idle."""
         layout, c = self.layout, self.c
         waiting = c.b.icmp_signed("<", c.b.load(self._next), c.count)
-        roomy = c.b.icmp_signed("<=", self._count_busy(), constant(I64, self.lanes // 2))
+        roomy = c.b.icmp_signed("<=", c.b.load(self._count_busy), constant(I64, 3 * self.lanes // 4))
         with c.when(c.b.and_(waiting, roomy)):
             with c.loop(self.lanes) as lane:
                 self._pattern(layout.fresh, lane, 0)
@@ -151,6 +155,7 @@ class _Lanes:
     def _start(self, lane, number, receive):
         layout, c = self.layout, self.c
         c.b.store(c.sum(number, 1), self._next)
+        self._more_busy(1)
         block = c.times(number, BLOCK.size)
         llr, coded_bits, rows = (c.load(I64, c.blocks, block, offset, align=8)
                                  for offset in (BLOCK.llr, BLOCK.coded_bits, BLOCK.rows))
@@ -167,13 +172,13 @@ class _Lanes:
     def count_iteration(self):
         """One more iteration for every lane; i1: one of them may finish with it."""
         layout, c = self.layout, self.c
-        tracked = c.b.icmp_signed("!=", c.early, constant(I64, 0))
-        for lane in (constant(I64, number) for number in range(self.lanes)):
+        c.b.store(c.b.zext(self._early, I64), self._may_finish)
+        with c.loop(self.lanes) as lane:
             done = c.sum(self._get(layout.done, lane), 1)
             self._set(layout.done, lane, done)
-            last = c.b.icmp_signed("==", done, c.max_iterations)
-            tracked = c.b.or_(tracked, last)
-        return tracked
+            last = c.b.zext(c.b.icmp_signed("==", done, c.max_iterations), I64)
+            c.b.store(c.b.or_(c.b.load(self._may_finish), last), self._may_finish)
+        return c.b.icmp_signed("!=", c.b.load(self._may_finish), constant(I64, 0))
 
     def finish(self):
         """Mark the lanes that are done and note their results; i1: there are any."""
@@ -185,7 +190,7 @@ class _Lanes:
             holds = b.icmp_signed("==", failed, constant(self.math.integer, 0))
             done = self._get(layout.done, lane)
             stops = b.or_(b.icmp_signed(">=", done, c.max_iterations),
-                          b.and_(holds, b.icmp_signed("!=", c.early, constant(I64, 0))))
+                          b.and_(holds, self._early))
             finished = b.and_(stops, b.icmp_signed("!=", self._get(layout.busy, lane), constant(I64, 0)))
             self._set(layout.finished, lane, b.zext(finished, I64))
             with c.when(finished):
@@ -198,5 +203,6 @@ class _Lanes:
         block = c.times(self._get(layout.block, lane), BLOCK.size)
         c.store(done, c.blocks, block, BLOCK.iterations, align=8)
         c.store(b.zext(holds, I64), c.blocks, block, BLOCK.parity, align=8)
+        self._more_busy(-1)
         self._set(layout.busy, lane, 0)
         self._pattern(layout.idle, lane, -1)

@@ -92,10 +92,12 @@ class Code:
             return self.b.alloca(type_)
 
     def table(self, name, values):
-        """Constant int64 array of the module; returns its byte pointer."""
-        type_ = ir.ArrayType(I64, len(values))
-        data = ir.GlobalVariable(self.module, type_, name)
-        data.global_constant, data.linkage, data.initializer = True, "internal", ir.Constant(type_, list(values))
+        """Constant int64 array of the module, the one of this name if there is one; returns its byte pointer."""
+        data = self.module.globals.get(name)
+        if data is None:
+            type_ = ir.ArrayType(I64, len(values))
+            data = ir.GlobalVariable(self.module, type_, name)
+            data.global_constant, data.linkage, data.initializer = True, "internal", ir.Constant(type_, list(values))
         return self.b.bitcast(data, BYTES)
 
     def pointer(self, number):
@@ -143,6 +145,11 @@ class Code:
         self.b.cbranch(condition, target, rest)
         self.b.position_at_end(rest)
 
+    def any_set(self, flags):
+        """i1: one of a vector of i1 is set."""
+        bits = ir.IntType(flags.type.count)
+        return self.b.icmp_unsigned("!=", self.b.bitcast(flags, bits), constant(bits, 0))
+
     def smaller(self, left, right):
         """The smaller of two i64 values."""
         return self.b.select(self.b.icmp_signed("<", left, right), left, right)
@@ -152,10 +159,13 @@ class Code:
         result = arguments[0].type if result is None else result
         count, element = (result.count, result.element) if isinstance(result, ir.VectorType) else (None, result)
         short = "f32" if element == F32 else str(element)
-        full = f"llvm.{name}.{short if count is None else f'v{count}{short}'}"
-        function = self.module.globals.get(full)
+        return self.call(f"llvm.{name}.{short if count is None else f'v{count}{short}'}", result, *arguments)
+
+    def call(self, name, result, *arguments):
+        """Call of an LLVM intrinsic by its full name."""
+        function = self.module.globals.get(name)
         if function is None:
-            function = ir.Function(self.module, ir.FunctionType(result, [a.type for a in arguments]), full)
+            function = ir.Function(self.module, ir.FunctionType(result, [a.type for a in arguments]), name)
         return self.b.call(function, arguments)
 
     def shuffle(self, left, right, order):
@@ -185,6 +195,22 @@ class Code:
             order = [index for i in range(size) for index in (i, size + i)]
             parts = [self.shuffle(parts[c], parts[c + half], order) for c in range(half)]
         return parts[0]
+
+    def pieces(self, value, count):
+        """A vector cut into `count` equal pieces."""
+        size = value.type.count // count
+        return [self.shuffle(value, None, range(i * size, (i + 1) * size)) if count > 1 else value
+                for i in range(count)]
+
+    def transposed(self, rows):
+        """Rows and columns of a square turned round: n vectors of n elements each way, n a power of two."""
+        size = len(rows)
+        low, high = ([i + offset for i in range(half, half + size // 2) for offset in (0, size)]
+                     for half in (0, size // 2))
+        for _ in range(size.bit_length() - 1):
+            pairs = [(rows[i], rows[i + size // 2]) for i in range(size // 2)]
+            rows = [self.shuffle(a, b, order) for a, b in pairs for order in (low, high)]
+        return rows
 
     def split(self, value, count):
         """The inverse of `interleave`: `count` vectors, a power of two."""

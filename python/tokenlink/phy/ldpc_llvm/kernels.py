@@ -116,11 +116,16 @@ class EncoderKernel(_Kernel):
         return not self._call(n, info_bits.ctypes.data, coded_bits.ctypes.data, count, k, n)
 
 
-def decoder_kernel(base_graph, lifting_size, rows, lanes, precision, bits_per_symbol, alpha, level=None):
-    """The decoder of these properties (see `schedule.KernelSpec`), compiled at the first call."""
+def register_lanes(precision, level=None):
+    """Lanes of a register of check messages on this processor."""
+    return target.host_target(level).vector_bytes // ARITHMETIC[precision].size
+
+
+def decoder_kernel(code, lanes, precision, alpha, level=None):
+    """The decoder for an LdpcCode and all punctured from it, see `schedule.KernelSpec`; compiled at the first call."""
     host = target.host_target(level)
-    lanes = min(lanes, host.vector_bytes // ARITHMETIC[precision].size)
-    spec = KernelSpec(base_graph, lifting_size, rows, lanes, precision, bits_per_symbol, alpha, host.vector_bytes)
+    spec = KernelSpec(code.base_graph, code.lifting_size, code.rows, -(-code.k // code.lifting_size), lanes, precision,
+                      code.bits_per_symbol, alpha, host.vector_bytes)
     return _kept(spec, host, DecoderKernel)
 
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a kernel does in which order, and where it keeps its numbers. No LLVM here.
+"""What a kernel does in which order. No LLVM here.
 
 **Schedule.** Layered decoding: extension rows first (they resolve the punctured columns), then the four core rows.
+Columns that hold nothing but filler bits are known, and left out.
 
 **Lanes.** A kernel decodes `lanes` blocks of one mother code side by side. A column of the code, lifting_size bits of
 each block, is one run of memory: bit z of lane c is element z * lanes + c. A cyclic shift of all blocks by s is an
@@ -11,12 +12,15 @@ offset of s * lanes elements.
 row reads it at the difference of the two shifts. For that read not to wrap, the head of the column is repeated behind
 its end, as far as the next reader goes.
 
+**Separate lanes.** Where every lane of a register has a block of its own, bit z of all of them is one register, and no
+column is ever rotated or repeated: a row takes its registers in the order of its shifts, in stretches in which none of
+them wraps.
+
 **Columns of degree one.** The parity bit of an extension row is in no other row. It stays in that row's rotation; its
 extrinsic LLR is its channel LLR, and its a-posteriori LLR is only needed for the parity check.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from tokenlink.phy.nr_tables import SHAPES, base_graph
 
@@ -31,7 +35,8 @@ class KernelSpec:
     Attributes
     ----------
     base_graph, lifting_size, rows : int   mother code: graph, circulant size, check rows in use
-    lanes : int              blocks side by side, a power of two, at most vector_bytes / element size
+    info_columns : int       systematic columns with an info bit, the first ones
+    lanes : int              blocks side by side: a power of two up to 8, or as many as a register has lanes
     precision : str          "float32" or "int8"
     bits_per_symbol : int    Q_m of the bit interleaver
     alpha : float            factor on check messages
@@ -41,6 +46,7 @@ class KernelSpec:
     base_graph: int
     lifting_size: int
     rows: int
+    info_columns: int
     lanes: int
     precision: str
     bits_per_symbol: int
@@ -54,25 +60,40 @@ class Edge:
 
     Attributes
     ----------
-    column : int
+    column, shift : int
     read : int      from where the column lies now, how far its first needed bit is
     extend : int    how many bits of the head the next reader needs behind the end
-    message : int   number of its check message
     """
 
     column: int
+    shift: int
     read: int
     extend: int
-    message: int
 
 
 @dataclass(frozen=True)
 class Row:
-    """A check row: its edges to core columns, and the number of its own parity bit's column (None in core rows)."""
+    """A check row.
+
+    Attributes
+    ----------
+    number : int
+    edges : tuple of Edge    to core columns
+    parity : int or None     column of its own parity bit; None in core rows
+    messages : int           edges of all rows before it in the schedule
+    """
 
     number: int
     edges: tuple[Edge, ...]
     parity: int | None
+    messages: int
+
+    def stretches(self, lifting_size):
+        """Runs of checks in which no column wraps: list of (first, end, place of each edge's bit less the check's)."""
+        wraps = {lifting_size - edge.shift for edge in self.edges}
+        ends = sorted({0, lifting_size, *(wrap for wrap in wraps if wrap < lifting_size)})
+        return [(first, end, [edge.shift if first + edge.shift < lifting_size else edge.shift - lifting_size
+                              for edge in self.edges]) for first, end in zip(ends, ends[1:], strict=False)]
 
 
 class Schedule:
@@ -84,106 +105,30 @@ class Schedule:
     buffer_rows : int   parity columns of the circular buffer, all that the base graph has
     rows : list of Row
     resting : list of int   rotation of every column between iterations
+    messages : int      edges of all rows
     """
 
     def __init__(self, spec):
-        all_rows, _, self.systematic = SHAPES[spec.base_graph]
-        self.buffer_rows = all_rows
+        self.buffer_rows, _, self.systematic = SHAPES[spec.base_graph]
         self.core = self.systematic + CORE_ROWS
         self.columns = self.systematic + spec.rows
-        z = spec.lifting_size
-        shifts = base_graph(spec.base_graph, z)[: spec.rows, : self.columns]
+        self._z = spec.lifting_size
+        self._shifts = base_graph(spec.base_graph, self._z)[: spec.rows, : self.columns].astype(int)
         order = [*range(CORE_ROWS, spec.rows), *range(CORE_ROWS)]
-        uses = {j: [r for r in order if shifts[r, j] >= 0] for j in range(self.columns)}
-        self.resting = [int(shifts[uses[j][-1], j]) for j in range(self.columns)]
-        self.shifts = shifts
-        self.rows, count = [], 0
-        for r in order:
-            edges = []
-            for j in (j for j in range(self.core) if shifts[r, j] >= 0):
-                place = uses[j].index(r)
-                before, after = uses[j][place - 1], uses[j][(place + 1) % len(uses[j])]
-                read, extend = (shifts[r, j] - shifts[before, j]) % z, (shifts[after, j] - shifts[r, j]) % z
-                edges.append(Edge(j, int(read), int(extend), count))
-                count += 1
-            self.rows.append(Row(r, tuple(edges), self.systematic + r if r >= CORE_ROWS else None))
-        self.messages = count
+        unknown = [j for j in range(self.columns) if j < spec.info_columns or j >= self.systematic]
+        self._uses = {j: [r for r in order if self._shifts[r, j] >= 0] for j in unknown}
+        self.resting = [int(self._shifts[self._uses[j][-1], j]) if j in self._uses else 0 for j in range(self.columns)]
+        self.rows, self.messages = [], 0
+        for number in order:
+            edges = tuple(self._edge(number, j) for j in unknown if j < self.core and self._shifts[number, j] >= 0)
+            if edges:  # else its parity bit is the sum of known zeros
+                parity = self.systematic + number if number >= CORE_ROWS else None
+                self.rows.append(Row(number, edges, parity, self.messages))
+                self.messages += len(edges)
 
-
-class Layout:
-    """Byte offsets in a kernel's workspace.
-
-    Parameters
-    ----------
-    spec : KernelSpec
-    size, total_size : int   bytes of a message or received LLR, and of a total; core columns hold totals
-
-    Attributes
-    ----------
-    width : int     vector lanes; `step` bytes of a vector
-    length : int    elements of a column, lifting_size * lanes; `span` its bytes in whole vectors
-    """
-
-    def __init__(self, spec, size, total_size):
-        self.spec, self.size, self.schedule = spec, size, Schedule(spec)
-        self.step = spec.vector_bytes
-        self.width = self.step // size
-        self.length = spec.lifting_size * spec.lanes
-        self.vectors = -(-self.length // self.width)
-        self.span = self.vectors * self.step
-        self._end = 0
-        schedule, lanes = self.schedule, spec.lanes
-        long = 2 * self.length * size + 2 * self.step
-        self._columns = [self._take(long * total_size // size if j < schedule.core else self.span)
-                         for j in range(schedule.columns)]
-        self._messages = [self._take(self.span) for _ in range(schedule.messages)]
-        #: a-posteriori LLRs of the parity bits of extension rows
-        self._parity = [self._take(self.span) for _ in range(schedule.core, schedule.columns)]
-        #: one column before it is rotated, twice
-        self.turning = self._take(long)
-        #: codeword of each lane in plain order
-        self.codeword_stride = self._round((schedule.systematic + schedule.buffer_rows) * spec.lifting_size * size
-                                           + 2 * self.step)
-        self.codewords = self._take(lanes * self.codeword_stride)
-        #: vectors with one value per lane, repeated: mask of lanes being loaded, of idle lanes, of failed parity
-        #: checks, and the check rows of the lane's own code
-        self.fresh, self.idle, self.failed, self.own_rows = (self._take(self.step) for _ in range(4))
-        #: int64 per lane: block number, iterations done, 1 while it decodes, 1 when it has just finished
-        self.block, self.done, self.busy, self.finished = (self._take(8 * lanes) for _ in range(4))
-        #: float32 of one vector, and the output of lanes that are not delivered
-        self.piece = self._take(4 * self.width)
-        self.discard = self._take(4 * (schedule.systematic * spec.lifting_size + 2 * self.width))
-        self.total = self._end
-
-    def _round(self, size):
-        return -(-size // ALIGNMENT) * ALIGNMENT
-
-    def _take(self, size):
-        start, self._end = self._end, self._end + self._round(size)
-        return start
-
-    def bits(self, count, size):
-        """Bytes that `count` bits of all lanes take, `size` bytes an element."""
-        return count * self.spec.lanes * size
-
-    def column(self, j):
-        """Where column j starts."""
-        return self._columns[j]
-
-    def message(self, number):
-        """Where the check message of an edge starts."""
-        return self._messages[number]
-
-    def parity(self, row):
-        """Where the a-posteriori LLRs of an extension row's parity bits start."""
-        return self._parity[row - CORE_ROWS]
-
-    @property
-    def message_area(self):
-        """Start and length of all check messages."""
-        return self._messages[0], self.schedule.messages * self._round(self.span)
-
-    @cached_property
-    def tail(self):
-        """Which elements of the last vector of a column are real: list of bool [width]."""
-        return [(self.vectors - 1) * self.width + i < self.length for i in range(self.width)]
+    def _edge(self, row, column):
+        rows = self._uses[column]
+        place = rows.index(row)
+        shift, before, after = (int(self._shifts[r, column])
+                                for r in (row, rows[place - 1], rows[(place + 1) % len(rows)]))
+        return Edge(column, shift, (shift - before) % self._z, (after - shift) % self._z)

@@ -1,36 +1,62 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The decoder's columns back to float32 a-posteriori LLRs of the info bits, block by block."""
 
-from tokenlink.phy.ldpc_llvm.emit import BYTES, F32, I64, Code, constant
-from tokenlink.phy.ldpc_llvm.layers import load_total
+from tokenlink.phy.ldpc_llvm.emit import BYTES, F32, I64, Code, constant, vector
+from tokenlink.phy.ldpc_llvm.layers import load_totals
+from tokenlink.phy.ldpc_llvm.layout import TURNING_BYTES
 
 
 def emit_store_lanes(module, layout, arithmetic, block):
     """Function store_lanes(workspace, blocks, info_bits): deliver the lanes marked in `finished`.
 
-    The systematic columns must have been extended. Other lanes are written to a place that nobody reads.
+    Systematic columns that are read rotated must have been extended. Other lanes are written to a place that nobody
+    reads.
     """
     c = Code(module, "store_lanes", {"workspace": BYTES, "blocks": BYTES, "info_bits": I64})
     math = arithmetic(c)
+    if layout.separate:
+        _store_separate(c, math, layout, block)
+    else:
+        _store_side_by_side(c, math, layout, block)
+    c.b.ret_void()
+    return c.function
+
+
+def _store_side_by_side(c, math, layout, block):
     z, schedule = layout.spec.lifting_size, layout.schedule
-    outputs = [output_of(c, layout, lane, block) for lane in range(layout.spec.lanes)]
-    bits = layout.width // layout.spec.lanes
+    outputs = [_output_of(c, layout, constant(I64, lane), block) for lane in range(layout.spec.lanes)]
+    bits = layout.width // layout.spec.lanes // layout.parts
     starts = c.table("store_starts", [layout.column(j) + layout.bits(-schedule.resting[j] % z, math.total_size)
                                       for j in range(schedule.systematic)])
     columns_in_use = c.b.udiv(c.sum(c.info_bits, z - 1), constant(I64, z))
     with c.loop(columns_in_use) as j:
         start = c.load(I64, starts, c.times(j, 8), align=8)
         with c.loop(layout.vectors) as v:
-            value = load_total(c, math, start, c.times(v, layout.step))
-            deliver(c, math, layout, value, outputs, c.sum(c.times(v, bits), c.times(j, z)))
-    c.b.ret_void()
-    return c.function
+            totals = load_totals(c, math, layout, (start, c.times(v, layout.step * layout.parts)))
+            for part, total in enumerate(totals):
+                first = c.sum(c.times(v, bits * layout.parts), c.times(j, z), part * bits)
+                _deliver(c, math, layout, c.split(total, len(outputs)), outputs, first)
 
 
-def output_of(c, layout, lane, block):
-    """Where a lane's output goes: to its block if it has finished, else to the discard area."""
-    finished = c.load(I64, c.workspace, layout.finished + 8 * lane, align=8)
-    number = c.load(I64, c.workspace, layout.block + 8 * lane, align=8)
+def _store_separate(c, math, layout, block):
+    """Squares of as many bits as lanes are turned round, for each group of lanes in which one has finished."""
+    lanes, parts = TURNING_BYTES // math.total_size, layout.parts
+    with c.loop(layout.width // lanes) as group:
+        first, part = c.times(group, lanes), c.b.urem(group, constant(I64, parts))
+        place = c.sum(c.times(part, layout.step), c.times(c.b.udiv(group, constant(I64, parts)), TURNING_BYTES))
+        finished = c.load(vector(I64, lanes), c.workspace, layout.finished, c.times(first, 8), align=8)
+        with c.when(c.any_set(c.b.icmp_unsigned("!=", finished, constant(finished.type, 0)))):
+            outputs = [_output_of(c, layout, c.sum(first, lane), block) for lane in range(lanes)]
+            with c.loop(c.info_bits, lanes) as bit:
+                rows = [c.load(vector(math.total_element, lanes), c.workspace, layout.column(0), place,
+                               c.times(c.sum(bit, i), layout.step * parts), align=TURNING_BYTES) for i in range(lanes)]
+                _deliver(c, math, layout, c.transposed(rows), outputs, bit)
+
+
+def _output_of(c, layout, lane, block):
+    """Where the output of a lane (an i64) goes: to its block if it has finished, else to the discard area."""
+    finished, number = (c.load(I64, c.workspace, field, c.times(lane, 8), align=8)
+                        for field in (layout.finished, layout.block))
     # A lane that has never held a block has number 0: reading its address is harmless.
     address = c.load(I64, c.blocks, c.times(number, block.size), block.output, align=8)
     discard = c.b.ptrtoint(c.address(c.workspace, layout.discard), I64)
@@ -38,21 +64,21 @@ def output_of(c, layout, lane, block):
     return c.pointer(c.b.select(chosen, address, discard))
 
 
-def deliver(c, math, layout, value, outputs, first):
-    """Write one vector, bits `first` and following of every lane, up to the last info bit.
+def _deliver(c, math, layout, lanes, outputs, first):
+    """Write a vector of totals of every lane, bits `first` and following, up to the last info bit.
 
-    What goes beyond the column's end is overwritten by the next column.
+    What goes beyond a column's end is overwritten by the next column.
     """
-    parts = [math.delivered(part) for part in c.split(value, len(outputs))]
-    bits = parts[0].type.count
+    values = [math.delivered(totals) for totals in lanes]
+    bits = values[0].type.count
     fits = c.b.icmp_signed("<=", c.sum(first, bits), c.info_bits)
     with c.b.if_else(fits) as (whole, partly):
         with whole:
-            for part, output in zip(parts, outputs, strict=True):
-                c.store(part, output, c.times(first, 4))
+            for value, output in zip(values, outputs, strict=True):
+                c.store(value, output, c.times(first, 4))
         with partly:
-            for part, output in zip(parts, outputs, strict=True):
-                c.store(part, c.workspace, layout.piece)
+            for value, output in zip(values, outputs, strict=True):
+                c.store(value, c.workspace, layout.piece)
                 with c.loop(c.b.sub(c.info_bits, first)) as i:
                     c.store(c.load(F32, c.workspace, layout.piece, c.times(i, 4)),
                             output, c.times(c.sum(first, i), 4))
