@@ -45,12 +45,12 @@ def main(arguments):
 
 
 def serve(usrp, profile, options):
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT, SIGTERM or SIGHUP."""
     from tokenlink.radio.usrp_server import UsrpServer
     from tokenlink.wire.keys import load_host_keys
 
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     keys = load_host_keys(options.keys) if options.keys else None
     server = UsrpServer(usrp, options.address or profile.address, keys)

@@ -16,9 +16,9 @@ ARRAYS = {"files", "phy", "channel", "data", "wire", "link", "control", "measure
 ALLOWED = {
     "files": set(),
     "phy": set(),
-    "wire": set(),
-    "measure": set(),
-    "process": set(),
+    "wire": {"files"},
+    "measure": {"files"},
+    "process": {"files"},
     "channel": {"files"},
     "data": {"files"},
     "link": {"files", "phy", "channel"},

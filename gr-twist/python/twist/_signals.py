@@ -4,9 +4,11 @@
 import signal
 import threading
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def end_on_signal(top_block, source, stop_after_s=None):
-    """Let SIGINT and SIGTERM end the run through the block it begins with; the second signal stops at once.
+    """Let SIGINT, SIGTERM and SIGHUP end the run through the block it begins with; the second signal stops at once.
 
     Parameters
     ----------
@@ -18,7 +20,7 @@ def end_on_signal(top_block, source, stop_after_s=None):
     """
 
     def on_signal(number, frame):
-        for each in (signal.SIGINT, signal.SIGTERM):
+        for each in _SIGNALS:
             signal.signal(each, lambda *_: top_block.stop())
         source.end(f"stopped by {signal.Signals(number).name}")
         if stop_after_s is not None:
@@ -26,5 +28,5 @@ def end_on_signal(top_block, source, stop_after_s=None):
             timer.daemon = True
             timer.start()
 
-    for each in (signal.SIGINT, signal.SIGTERM):
+    for each in _SIGNALS:
         signal.signal(each, on_signal)

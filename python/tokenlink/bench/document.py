@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tokenlink.files.writing import write_text
+
 TITLES = {
     "ldpc": "LDPC",
     "demap": "Demapper",
@@ -43,7 +45,7 @@ def write(results, machine, folder):
             draw(growth, machine, figures / f"bench_{growth.name}.svg")
             parts.append(f"![{growth.y_label} over {growth.x_label}](figures/bench_{growth.name}.svg)\n")
     page = Path(folder) / "performance.md"
-    page.write_text("\n".join(part for part in parts if part))
+    write_text(page, "\n".join(part for part in parts if part))
     return page
 
 

@@ -102,6 +102,7 @@ def _measure(benches, json=None, docs=None):
 
     from tokenlink.bench import document
     from tokenlink.bench.stopwatch import machine
+    from tokenlink.files.writing import write_text
 
     console, facts, results = Console(markup=False), machine(), []
     console.print(document.machine_text(facts), highlight=False)
@@ -113,7 +114,7 @@ def _measure(benches, json=None, docs=None):
         _show(console, results[-1])
     content = {"machine": facts, "results": [result.as_dict() for result in results]}
     if json:
-        json.write_text(json_format.dumps(content, indent=2) + "\n")
+        write_text(json, json_format.dumps(content, indent=2) + "\n")
     if docs:
         console.print(f"written  {document.write(results, facts, docs)}", soft_wrap=True, highlight=False)
 

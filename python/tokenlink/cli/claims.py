@@ -34,5 +34,3 @@ def claims(
     if keep_rows:
         kept_rows.write(found.still, run_figures(found.temporal), results, folder)
         typer.echo(f"{folder / kept_rows.ROWS}")
-
-

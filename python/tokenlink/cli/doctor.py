@@ -47,6 +47,7 @@ def doctor(
     from rich.table import Table
     from rich.text import Text
 
+    from tokenlink.files.writing import write_text
     console = Console(markup=False)
     table = Table("what", "status", "found", "remedy")
     styles = {OK: "green", NOTE: "yellow", WRONG: "red"}
@@ -56,7 +57,7 @@ def doctor(
         table.add_row(each.name, Text(each.status, styles[each.status]), each.detail, each.remedy)
     console.print(table)
     if json:
-        json.write_text(json_module.dumps([asdict(each) for each in findings], indent=2) + "\n")
+        write_text(json, json_module.dumps([asdict(each) for each in findings], indent=2) + "\n")
     raise typer.Exit(int(any(each.status == WRONG for each in findings)))
 
 

@@ -63,6 +63,7 @@ def evaluate(
     from rich.console import Console
 
     from tokenlink.data.splits import split_name
+    from tokenlink.files.writing import write_text
     from tokenlink.report.means import mean_figures, task_rows
     from tokenlink.study.dataset import load_sequences
     from tokenlink.study.inputs import check_inputs
@@ -111,7 +112,7 @@ def evaluate(
     )  # fmt: skip
     if json:
         content = {"setting": setting.as_dict(), "study": study, "sweep": asdict(result), "means": rows}
-        Path(json).write_text(json_module.dumps(content, indent=2) + "\n")
+        write_text(json, json_module.dumps(content, indent=2) + "\n")
 
 
 class _Bar:
@@ -135,8 +136,9 @@ class _Bar:
 
     def __exit__(self, kind, error, trace):
         self._progress.stop()
-        if kind is KeyboardInterrupt:
-            text = f"interrupted; results so far are in {self._out}, the same command goes on from there"
+        if kind is not None and issubclass(kind, KeyboardInterrupt | OSError):
+            end = "interrupted" if kind is KeyboardInterrupt else "stopped"
+            text = f"{end}; results so far are in {self._out}, the same command goes on from there"
             self._console.print(text, soft_wrap=True, highlight=False)
 
 

@@ -257,5 +257,7 @@ def _table(title, rows):
 def _write(json_file, content):
     import json
 
+    from tokenlink.files.writing import write_text
+
     if json_file:
-        Path(json_file).write_text(json.dumps(content, indent=2) + "\n")
+        write_text(json_file, json.dumps(content, indent=2) + "\n")

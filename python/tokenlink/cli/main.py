@@ -74,7 +74,9 @@ def run_app(arguments):
     if "--debug" in arguments and arguments[:1] != [PASSED_ON]:
         arguments = [word for word in arguments if word != "--debug"]
         os.environ["TWIST_DEBUG"] = "1"
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, signal.default_int_handler)
     try:
         app(arguments, prog_name="./twist")
     except SystemExit as end:

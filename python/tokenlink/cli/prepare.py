@@ -43,6 +43,7 @@ def prepare(
     """
     from rich.console import Console
 
+    from tokenlink.files.writing import write_text
     from tokenlink.prepare.offline import load_models
     from tokenlink.prepare.offline import prepare as run
     from tokenlink.prepare.settings import (
@@ -78,7 +79,7 @@ def prepare(
     if json:
         stages_run = [vars(stage) | {"result": None} for stage in result.stages]
         content = {"origin": about, "stages": stages_run, **result.figures}
-        json.write_text(json_module.dumps(content, indent=1) + "\n")
+        write_text(json, json_module.dumps(content, indent=1) + "\n")
 
 
 def command_line():

@@ -42,6 +42,7 @@ def run_and_show(config, out, json_file=None, report=True, n_needed=1):
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from tokenlink.cli.error_text import sentence_of
+    from tokenlink.files.writing import write_text
     from tokenlink.loop.runner import RunError, run_loop
     from tokenlink.systems import system_named
 
@@ -76,7 +77,7 @@ def run_and_show(config, out, json_file=None, report=True, n_needed=1):
         show_report(console, out)
     if json_file:
         content = {"config": asdict(config), "metrics": result.summary, "timing": result.timing, "run": result.info}
-        Path(json_file).write_text(json.dumps(content | {"run_folder": str(out)}, indent=2) + "\n")
+        write_text(json_file, json.dumps(content | {"run_folder": str(out)}, indent=2) + "\n")
     return result
 
 

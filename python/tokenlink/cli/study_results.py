@@ -25,10 +25,9 @@ DEFAULT = Path("runs/evaluation")
 EXAMPLES = "examples"  # the rows of a figure that shows frames
 
 
-
-
 def write_claims(found, folder, command):
     """Judge the claims on results and write claims.md, claims.json and means.md into a folder; the claims."""
+    from tokenlink.files.writing import write_text
     from tokenlink.report.claim_page import markdown
     from tokenlink.report.claims import measure_all, settle
     from tokenlink.report.means import markdown as means_markdown
@@ -39,11 +38,11 @@ def write_claims(found, folder, command):
     checked = settle(measured + temporal_claims(run_figures(found.temporal)))
     folder.mkdir(parents=True, exist_ok=True)
     title = f"Claims of the TWIST paper, origin: {found.setting['origin']}"
-    (folder / "claims.md").write_text(markdown(checked, title, command, found.note, found.shares))
+    write_text(folder / "claims.md", markdown(checked, title, command, found.note, found.shares))
     means = mean_figures(found.main, found.shares)
-    (folder / "means.md").write_text(means_markdown(means, f"Means, origin: {found.setting['origin']}", command))
+    write_text(folder / "means.md", means_markdown(means, f"Means, origin: {found.setting['origin']}", command))
     content = {"setting": found.setting, "data": found.note, "command": command, "esn0_delivered": found.shares}
-    (folder / "claims.json").write_text(json.dumps(content | {"claims": checked}, indent=2) + "\n")
+    write_text(folder / "claims.json", json.dumps(content | {"claims": checked}, indent=2) + "\n")
     return checked
 
 

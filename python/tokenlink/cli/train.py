@@ -190,4 +190,6 @@ def _token_sets(model, cache, work, altered):
 def _write(path, metrics):
     print(json_module.dumps(metrics, indent=2))
     if path is not None:
-        path.write_text(json_module.dumps(metrics, indent=2) + "\n")
+        from tokenlink.files.writing import write_text
+
+        write_text(path, json_module.dumps(metrics, indent=2) + "\n")

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Controller files: weights and thresholds of all policies as YAML, with what they are made for."""
 
-import os
 import re
 from dataclasses import asdict, fields, replace
 from importlib import resources
-from pathlib import Path
 
 import yaml
 
 from tokenlink.control.policies import ControlConfig
 from tokenlink.files.settings import SettingError, read_settings
+from tokenlink.files.writing import write_text
 
 SCHEMA_VERSION = 1
 DEFAULT_CONTROLLER = "twist_controller.yaml"
@@ -91,9 +90,7 @@ def write_controller(path, config, provenance):
     text = "# Weights and thresholds of the mode controllers; what each one means: tokenlink.control.ControlConfig.\n"
     text += yaml.safe_dump(content, sort_keys=False, width=118, default_flow_style=None)
     text += yaml.safe_dump({"control": {name: values[name] for name in _VALUES}}, sort_keys=False)
-    temporary = Path(path).with_name(f"{Path(path).name}.{os.getpid()}.part")
-    temporary.write_text(text)
-    os.replace(temporary, path)
+    write_text(path, text)
 
 
 def check_controller(config, table):

@@ -2,6 +2,7 @@
 """Sequences drawn once and kept on disk, for training: pictures, and what is known about them."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from tokenlink.data.labels import CAR_KINDS, LabelConfig, RoadObject, counts
 from tokenlink.data.sources import RenderedFrames
+from tokenlink.files.writing import naming, write_arrays
 
 _CELL_PX = 16
 
@@ -55,9 +57,7 @@ def write_sequence(source: RenderedFrames, folder: Path, name: str, on_frame=lam
     geometry, config = source.config.geometry, source.config.label_config
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    images = np.lib.format.open_memmap(
-        folder / f"{name}.npy", "w+", np.uint8, (len(source), geometry.height, geometry.width, 3)
-    )
+    images = _new_images(folder / f"{name}.npy", (len(source), geometry.height, geometry.width, 3))
     labels, cells, objects, offsets = [], [], [], [0]
     for frame in source:
         images[frame.slot] = frame.image
@@ -68,8 +68,7 @@ def write_sequence(source: RenderedFrames, folder: Path, name: str, on_frame=lam
         on_frame()
     images.flush()
     path = folder / f"{name}.npz"
-    np.savez_compressed(
-        path,
+    arrays = dict(
         labels=np.array(labels, np.int64).reshape(-1, 3),
         cells=np.array(cells, np.uint8),
         object_offsets=np.array(offsets, np.int64),
@@ -82,4 +81,18 @@ def write_sequence(source: RenderedFrames, folder: Path, name: str, on_frame=lam
         origin=source.origin,
         config=json.dumps(asdict(source.config)),
     )
+    write_arrays(path, arrays)
     return path
+
+
+def _new_images(path, shape):
+    """Array in a file, uint8 of this shape, its room taken at once: writing to a map on a full disk ends a process."""
+    with naming(path):
+        try:
+            images = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+            with open(path, "r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+    return images

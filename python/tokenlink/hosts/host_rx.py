@@ -7,18 +7,21 @@ completes its state from nothing, as it does on one host.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 from collections import Counter
 
 import numpy as np
 
+from tokenlink.files.writing import Reserve, WriteError
 from tokenlink.hosts.host_radio import FORWARD, FlowgraphReceiver, SimulatedReceiver
 from tokenlink.hosts.simulated_air import FrameReceiver, frame_burst
 from tokenlink.hosts.slot_log import SlotLog
 from tokenlink.loop.twin import Twin, link_record, load_models
-from tokenlink.measure.records import RunFolder
-from tokenlink.process.children import stop_all
+from tokenlink.measure.records import RESERVE_BYTES, RunFolder
+from tokenlink.process.children import ask_all, stop_all
+from tokenlink.process.node import NodeError
 from tokenlink.systems import system_named
 from tokenlink.wire import NO_MODE, Bye, IqSamples, ModeCommand, StateReport, TokenFrame
 from tokenlink.wire.journal import Journal
@@ -48,6 +51,7 @@ class RxHost:
         self.receiver, self._over = None, {}
         self.log, self.counts = SlotLog(self.folder.path), Counter()
         self._journal = Journal(self.folder.path / "journal.bin")
+        self._reserve = Reserve(self.folder.path, RESERVE_BYTES)
         self._next = self._last_session = None
         self._on_slot = None
 
@@ -71,7 +75,7 @@ class RxHost:
 
         Raises
         ------
-        NodeError   the transmitter is set up differently
+        NodeError   the transmitter is set up differently, or there is no room for notes
         """
         self.folder.write_json("host.json", self.config.plain())
         self._on_slot, end, children = on_slot, "", []
@@ -83,12 +87,16 @@ class RxHost:
                 self.receiver = self._radio(sockets, children)
                 while not self._serve(link):
                     pass
+            except WriteError as error:
+                end = f"{error}; what came before slot {self._next} is kept in {self.folder.path}"
+                raise NodeError(end) from None
             except BaseException as error:
                 end = str(error) or type(error).__name__
                 raise
             finally:
+                ask_all(children)
+                self._finish(link, end)  # before anybody is waited for
                 stop_all(children)
-                self._finish(link, end)
         return self.counts
 
     def _radio(self, sockets, children):
@@ -190,4 +198,6 @@ class RxHost:
             self.receiver.close()
         self.counts += Counter({f"link_{name}": n for name, n in link.counts.items()})
         link.close("" if not reason else None)
-        self.folder.write_json("rx.json", {"counts": self.counts, "next_slot": self._next, "end": reason})
+        self._reserve.release()
+        with contextlib.suppress(*([WriteError] if reason else [])):  # what ended the run matters more
+            self.folder.write_json("rx.json", {"counts": self.counts, "next_slot": self._next, "end": reason})

@@ -8,18 +8,20 @@ do stops the slots.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 from collections import Counter
 
+from tokenlink.files.writing import Reserve, WriteError
 from tokenlink.hosts.control_link import HELLO_S
 from tokenlink.hosts.host_commands import Commands
 from tokenlink.hosts.host_config import start_process
 from tokenlink.hosts.host_radio import FlowgraphTransmitter, SimulatedTransmitter
 from tokenlink.hosts.slot_log import SlotLog
 from tokenlink.loop.run_config import Addresses, NodeConfig
-from tokenlink.measure.records import RunFolder
-from tokenlink.process.children import stop_all
+from tokenlink.measure.records import RESERVE_BYTES, RunFolder
+from tokenlink.process.children import ask_all, stop_all
 from tokenlink.process.node import NodeError
 from tokenlink.wire import Bye, Hello, ModeCommand, StateReport, TokenFrame
 from tokenlink.wire.journal import Journal
@@ -44,6 +46,7 @@ class TxHost:
         self.commands = Commands(config, self.table)
         self.log, self.counts = SlotLog(self.folder.path), Counter()
         self._journal = Journal(self.folder.path / "journal.bin")
+        self._reserve = Reserve(self.folder.path, RESERVE_BYTES)
         self._began_s, self._radio = -float("inf"), None
         self.loop_s = []
 
@@ -57,7 +60,7 @@ class TxHost:
 
         Raises
         ------
-        NodeError   the receiver does not come or is set up differently, or the camera ends
+        NodeError   the receiver does not come or is set up differently, the camera ends, or there is no room for notes
         """
         run, end = self.config.run, ""
         self.folder.write_json("host.json", self.config.plain())
@@ -83,14 +86,18 @@ class TxHost:
             except KeyboardInterrupt:
                 end = STOPPED
                 raise
+            except WriteError as error:
+                end = f"{error}; what came before slot {slot} is kept in {self.folder.path}"
+                raise NodeError(end) from None
             except BaseException as error:
                 end = str(error) or type(error).__name__
                 raise
             finally:
+                ask_all(children)
+                self._finish(link, slot, end)  # before anybody is waited for
                 stop_all(children)
                 for each in filter(None, (camera, radio)):
                     each.close()
-                self._finish(link, slot, end)
         return self.counts
 
     def _open_radio(self, at, children):
@@ -161,7 +168,9 @@ class TxHost:
             link.close(reason, slot, {"counts": dict(self.counts)})
         else:  # the receiver waits for a transmitter that comes back
             link.close()
-        self.folder.write_json("tx.json", {"counts": self.counts, "next_slot": slot, "end": reason})
+        self._reserve.release()
+        with contextlib.suppress(*([WriteError] if reason else [])):  # what ended the run matters more
+            self.folder.write_json("tx.json", {"counts": self.counts, "next_slot": slot, "end": reason})
 
 
 def _next_slot(info):

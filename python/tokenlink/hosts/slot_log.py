@@ -7,6 +7,9 @@ import json
 from collections import Counter
 from pathlib import Path
 
+from tokenlink.files.json_lines import read_json_lines
+from tokenlink.files.writing import AppendedFile
+
 LOG = "slots.jsonl"
 #: what can have become of a slot that the transmitter began
 FATES = {
@@ -26,22 +29,24 @@ class SlotLog:
     Parameters
     ----------
     folder : Path
+
+    Raises
+    ------
+    DamagedLine   the log that is there has a line that is none
     """
 
     def __init__(self, folder):
         path = Path(folder) / LOG
-        lines = read_slot_log(folder) if path.exists() else []
-        slots = [line["slot"] for line in lines if "slot" in line]
-        self.next_slot = max(slots) + 1 if slots else 0
-        text = path.read_text() if path.exists() else ""
-        self._file = open(path, "a")
-        if text and not text.endswith("\n"):
-            self._file.write("\n")  # ends a line that a kill cut short
+        lines, end = read_json_lines(path, _is_row) if path.exists() else ([], 0)
+        self.next_slot = max((line["slot"] for line in lines if "slot" in line), default=-1) + 1
+        self._file = AppendedFile(path, "a")
+        self._file.cut(end)  # what a kill left of a line
+        if end and not self._file.read().endswith(b"\n"):
+            self._file.append(b"\n")
 
     def write(self, **entries):
-        """Append a line; it is in the file when this returns."""
-        self._file.write(json.dumps(entries, allow_nan=False) + "\n")
-        self._file.flush()
+        """Append a line; it is in the file when this returns. Raises WriteError."""
+        self._file.append(json.dumps(entries, allow_nan=False).encode() + b"\n")
         if "slot" in entries:
             self.next_slot = max(self.next_slot, entries["slot"] + 1)
 
@@ -51,16 +56,17 @@ class SlotLog:
 
 
 def read_slot_log(folder):
-    """Lines of a folder's log, list of dict; those a kill cut short are left out."""
-    rows = []
-    for line in (Path(folder) / LOG).read_text().splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict):
-            rows.append(row)
-    return rows
+    """Lines of a folder's log, list of dict; what a kill left of the last one is left out. DamagedLine for others."""
+    return read_json_lines(Path(folder) / LOG, _is_row)[0]
+
+
+def _is_row(row):
+    """Whether a line is one that a host writes: whole numbers and words where it expects them."""
+    if not isinstance(row, dict) or not {"slot", "session_begins_at"} & row.keys():
+        return False
+    numbers = [row[name] for name in ("slot", "session_begins_at", "mode_id") if name in row]
+    words = [row[name] for name in ("how", "outcome") if name in row]
+    return all(type(n) is int and 0 <= n < 2**62 for n in numbers) and all(isinstance(word, str) for word in words)
 
 
 def account(tx_rows, rx_rows):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from tokenlink.files.writing import naming
 from tokenlink.loop.run_config import NodeConfig
 from tokenlink.process.node import NodeError, run_node
 from tokenlink.systems import system_named
@@ -55,7 +56,8 @@ def main(config):
             ready_s = time.monotonic()
             if config.frames_folder:
                 picture = Path(config.frames_folder) / f"{slot:06d}.jpg"
-                Image.fromarray(frame.image).save(picture, quality=JPEG_QUALITY)
+                with naming(picture):
+                    Image.fromarray(frame.image).save(picture, quality=JPEG_QUALITY)
             may_send.wait(slot)
             sent_s = time.monotonic()
             radio.deliver(TokenFrame(slot, 0, token_ids))

@@ -11,6 +11,7 @@ from pathlib import Path
 from tokenlink.channel import ChannelConfig, SnrTrajectory
 from tokenlink.control import ControlConfig, FeedbackConfig, check_controller, load_controller
 from tokenlink.files.json_file import read_json
+from tokenlink.files.writing import write_text
 from tokenlink.systems import system_named
 
 RADIOS = ("gnuradio", "simulator", "running", "virtual")
@@ -136,7 +137,7 @@ class NodeConfig:
 
     def save(self, path):
         """Write as JSON."""
-        Path(path).write_text(json.dumps(asdict(self), indent=2) + "\n")
+        write_text(path, json.dumps(asdict(self), indent=2) + "\n")
 
     @classmethod
     def load(cls, path):

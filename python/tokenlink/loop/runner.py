@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import socket
@@ -16,9 +17,10 @@ from urllib.parse import urlsplit
 import numpy as np
 
 import tokenlink
+from tokenlink.files.writing import WriteError
 from tokenlink.loop.run_config import RUNNING_RADIO, Addresses, NodeConfig, check_modes, check_source
 from tokenlink.measure.records import Recorder, RunFolder
-from tokenlink.process.children import Child, stop_all
+from tokenlink.process.children import Child, ask_all, stop_all
 from tokenlink.process.node import NodeError
 from tokenlink.radio.end_flowgraphs import RadioAccess, end_command
 from tokenlink.radio.flowgraph import OUT_OF_TREE, compile_flowgraph, flowgraph_command, shipped
@@ -69,7 +71,8 @@ def run_loop(config, out, on_frame=None, on_start=None, n_needed=1):
 
     Raises
     ------
-    RunError         a process ended, nothing happened for too long, or the flowgraph cannot be compiled
+    RunError         a process ended, nothing happened for too long, the flowgraph cannot be compiled, or there is no
+                     room for what is recorded
     ModeTableError   the mode table cannot be used
     ValueError       the mode table lacks a mode the controller may choose, the run folder is not empty, or the source
                      has too few frames or is none
@@ -95,16 +98,34 @@ def run_loop(config, out, on_frame=None, on_start=None, n_needed=1):
             info["status"] = "complete"
         except BaseException as error:
             info["status"] = f"stopped: {str(error) or type(error).__name__}"
-            raise
+            if not isinstance(error, WriteError):
+                raise
+            raise RunError(f"{error}; {len(recorder.records)} recorded frames are kept in {folder.path}") from None
         finally:
             if run is not None:
+                run.ask_to_stop()
+            summary, timing = _close_records(recorder, folder, info, begin_s)  # before anybody is waited for
+            if run is not None:
                 run.stop()
-            summary = recorder.close()
-            info["radio"] = next((row["counts"] for row in reversed(recorder.latencies) if row["counts"]), {})
-            timing = recorder.timing() | {"wall_s": time.monotonic() - begin_s}
+    return RunResult(folder, summary, timing, info)
+
+
+def _close_records(recorder, folder, info, begin_s):
+    """Write what is written at the end; (summary, timing). Where the disk is full, as much as there is room for."""
+    complete, summary = info["status"] == "complete", {}
+    info["radio"] = next((row["counts"] for row in reversed(recorder.latencies) if row["counts"]), {})
+    timing = recorder.timing() | {"wall_s": time.monotonic() - begin_s}
+    try:
+        summary = recorder.close(in_a_hurry=not complete)
+    except WriteError as error:
+        info["not_written"] = str(error)
+        if complete:
+            raise RunError(f"{error}; {len(recorder.records)} recorded frames are kept in {folder.path}") from None
+    finally:
+        with contextlib.suppress(WriteError):
             folder.write_json("timing.json", timing)
             folder.write_json("run.json", info)
-    return RunResult(folder, summary, timing, info)
+    return summary, timing
 
 
 class LoopRun:
@@ -226,6 +247,10 @@ class LoopRun:
 
     def _kept(self, n_seen):
         return f"{n_seen} recorded frames are kept in {self.folder.path}"
+
+    def ask_to_stop(self):
+        """Ask all processes to end, without waiting for one."""
+        ask_all(self.children)
 
     def stop(self):
         """Stop all processes and close the sockets."""

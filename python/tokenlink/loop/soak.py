@@ -68,6 +68,7 @@ class LeanRecorder(Recorder):
         """Close its files; there is no summary of what was not kept."""
         for rows in self._files:
             rows.close()
+        self._reserve.release()
 
     @property
     def backlog(self):

@@ -12,15 +12,17 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from tokenlink.files.json_lines import read_json_lines
+from tokenlink.files.writing import AppendedFile, Reserve, write_arrays, write_text
 from tokenlink.measure import metrics
 
+RESERVE_BYTES = 64 * 1024  # for summary, timing and description of a run whose disk is full
 ARRAYS = {"tokens": np.int32, "decided": np.int32, "confidence": np.float32, "erased": bool, "state": np.int32}
 
 
@@ -51,21 +53,15 @@ class RunFolder:
 
     def write_json(self, name, content):
         """Write ``content`` as indented JSON."""
-        (self.path / name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+        write_text(self.path / name, json.dumps(content, indent=2, sort_keys=True) + "\n")
 
     def read_json(self, name):
         """What ``write_json`` wrote."""
         return json.loads((self.path / name).read_text())
 
     def read_lines(self, name):
-        """Rows of a JSON lines file; a last line cut short is left out."""
-        rows = []
-        for line in (self.path / name).read_text().splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                break
-        return rows
+        """Rows of a JSON lines file; a last line cut short is left out. DamagedLine for any other one."""
+        return read_json_lines(self.path / name)[0]
 
     def read_arrays(self):
         """Arrays of the run by name."""
@@ -83,15 +79,13 @@ class StoredRows(Sequence):
 
     def __init__(self, path):
         self._path = path
-        self._file = open(path, "wb")
+        self._file = AppendedFile(path, "w")
         self._ends = array("q", [0])
 
     def append(self, row, **options):
-        """Write a row, plain values; options of `json.dumps`. It can be read at once."""
-        line = json.dumps(row, **options).encode() + b"\n"
-        self._file.write(line)
-        self._file.flush()
-        self._ends.append(self._ends[-1] + len(line))
+        """Write a row, plain values; options of `json.dumps`. It can be read at once. Raises WriteError."""
+        self._file.append(json.dumps(row, **options).encode() + b"\n")
+        self._ends.append(self._file.end)
 
     def __len__(self):
         return len(self._ends) - 1
@@ -140,7 +134,8 @@ class Recorder:
         self.latencies = StoredRows(folder.path / "latency.jsonl")
         self.n_missed = 0
         self._files = [self.records, self.latencies]
-        self._arrays = {name: tempfile.TemporaryFile(dir=folder.path) for name in ARRAYS}
+        self._arrays = {name: AppendedFile(folder.path, "") for name in ARRAYS}
+        self._reserve = Reserve(folder.path, RESERVE_BYTES)
         self._parts = {}
 
     def add_truth(self, report):
@@ -174,9 +169,9 @@ class Recorder:
             received = estimate.token_ids, estimate.confidence, estimate.erased
         values = (truth.token_ids, *received, twin.token_ids)
         for (name, dtype), value in zip(ARRAYS.items(), values, strict=True):
-            self._arrays[name].write(np.ascontiguousarray(value, dtype))
-        self.records.append(record, sort_keys=True, allow_nan=False)
+            self._arrays[name].append(np.ascontiguousarray(value, dtype))
         self.latencies.append(latency_record(truth, twin))
+        self.records.append(record, sort_keys=True, allow_nan=False)  # last: where the record is, all of its slot is
         self.n_missed += record["missed"]
 
     @property
@@ -184,18 +179,28 @@ class Recorder:
         """Arrays of all frames so far, [n_frames, n_tokens], read from disk."""
         found = {}
         for name, file in self._arrays.items():
-            file.seek(0)
-            found[name] = np.frombuffer(file.read(), ARRAYS[name]).reshape(-1, self.table.n_tokens)
+            rows = np.frombuffer(file.read(), ARRAYS[name]).reshape(-1, self.table.n_tokens)
+            found[name] = rows[: len(self.records)]  # of a slot whose record found no room there may be one more
         return found
 
-    def close(self):
-        """Write arrays and summary; returns the summary. Closing twice does nothing new."""
+    def close(self, in_a_hurry=False):
+        """Write arrays and summary; returns the summary. Closing twice does nothing new.
+
+        Parameters
+        ----------
+        in_a_hurry : bool   arrays are not compressed, which of a long run takes seconds
+
+        Raises
+        ------
+        WriteError   there was no room for a file; those before it are there
+        """
         for rows in self._files:
             rows.close()
         arrays = self.arrays
-        np.savez_compressed(self.folder.path / "arrays.npz", **arrays)
+        self._reserve.release()
         summary = self._summarize(list(self.records), arrays)
         self.folder.write_json("summary.json", summary)
+        write_arrays(self.folder.path / "arrays.npz", arrays, not in_a_hurry)
         return summary
 
     def timing(self):

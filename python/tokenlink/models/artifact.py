@@ -8,15 +8,15 @@
 """
 
 import hashlib
-import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from tokenlink.files.settings import shortened
+from tokenlink.files.writing import write_bytes
 from tokenlink.models.artifact_files import (
     DEFAULT_DIR,
     FILES,
@@ -105,9 +105,7 @@ def save_artifact(
     _check_finite(name, tensors)
     folder.mkdir(parents=True, exist_ok=True)
     description = description | _token_origin(name, model, root)
-    temporary = folder / "weights.safetensors.part"
-    save_file(tensors, temporary)
-    os.replace(temporary, folder / "weights.safetensors")
+    write_bytes(folder / "weights.safetensors", save(tensors))
     write_json(folder / "config.json", {"model": name, "config": model.config_dict(), **description})
     write_json(folder / "metrics.json", metrics)
     manifest = read_manifest(root) if (root / "manifest.json").exists() else {}

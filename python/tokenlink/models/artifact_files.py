@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
 
 from tokenlink.files.json_file import read_json
 from tokenlink.files.settings import shortened
+from tokenlink.files.writing import write_text
 
 DEFAULT_DIR = Path(__file__).resolve().parents[3] / "artifacts"
 FILES = ("weights.safetensors", "config.json", "metrics.json")
@@ -55,9 +55,7 @@ def sha256_of(path: Path) -> str:
 
 def write_json(path: Path, content: dict) -> None:
     """Write JSON so that a reader sees either the old or the new file."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
-    os.replace(temporary, path)
+    write_text(path, json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
 def read_manifest(root: Path = DEFAULT_DIR) -> dict:

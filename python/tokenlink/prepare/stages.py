@@ -3,12 +3,13 @@
 
 import hashlib
 import json
-import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+
+from tokenlink.files.writing import write_text
 
 
 def digest_of(values):
@@ -77,9 +78,7 @@ class StageCache:
             made = make(lambda done, total: self.watch(name, done, total))
             content = {"stage": name, "digest": digest, "inputs": inputs, "result": made}
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-            temporary.write_text(json.dumps(content, indent=1) + "\n")
-            os.replace(temporary, path)
+            write_text(path, json.dumps(content, indent=1) + "\n")
             result = _read(path, digest)  # as the next run will see it
         self.stages.append(Stage(name, digest, result, cached, time.monotonic() - begin_s))
         return self.stages[-1]

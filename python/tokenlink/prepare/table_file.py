@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from tokenlink.files.writing import naming
 from tokenlink.link.modes import load_mode_table
 
 HEADER = """\
@@ -40,8 +41,9 @@ def write_mode_table(path, table, provenance):
         lists = {name: f"[{', '.join(map(str, mode[name]))}]" for name in ("code_rates", "thresholds")}
         text += f"  - {_flow({'name': mode['name'], 'budget': mode['budget']} | lists)}\n"
     temporary = Path(path).with_name(f"{Path(path).name}.{os.getpid()}.part")
-    temporary.write_text(text)
     try:
+        with naming(path):
+            temporary.write_text(text)
         load_mode_table(temporary)
         os.replace(temporary, path)
     finally:

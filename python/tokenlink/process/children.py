@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 
+from tokenlink.files.writing import is_full
 from tokenlink.process.node import ERROR_PREFIX
 
 STOP_S = 4.0
@@ -56,15 +57,23 @@ class Child:
         if code is not None and code < 0:
             return f"was killed by {signal.Signals(-code).name}"
         lines = [line.strip() for line in self.log_path.read_text(errors="replace").splitlines() if line.strip()]
-        said = lines[-1].removeprefix(ERROR_PREFIX) if lines else f"no message, see {self.log_path}"
+        nothing = f"no message, and no space is left for {self.log_path}" if is_full(self.log_path.parent) else (
+            f"no message, see {self.log_path}")
+        said = lines[-1].removeprefix(ERROR_PREFIX) if lines else nothing
         return f"ended with exit code {code}: {said}"
+
+
+def ask_all(children):
+    """Ask those that run to end; the list of their processes."""
+    running = [child.process for child in children if child.exit_code is None]
+    for process in running:
+        process.terminate()
+    return running
 
 
 def stop_all(children):
     """Ask all to end, wait at most STOP_S, and kill what is left."""
-    running = [child.process for child in children if child.exit_code is None]
-    for process in running:
-        process.terminate()
+    running = ask_all(children)
     deadline_s = time.monotonic() + STOP_S
     for process in running:
         try:

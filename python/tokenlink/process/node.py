@@ -35,8 +35,8 @@ def run_node(name, work, load):
     load : callable   reads the JSON file whose path is the only argument of the process, such as `NodeConfig.load`
     """
     logging.basicConfig(level=logging.INFO, format=f"{name}: %(levelname)s: %(message)s", stream=sys.stderr)
-    signal.signal(signal.SIGTERM, _on_signal)
-    signal.signal(signal.SIGINT, _on_signal)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, _on_signal)
     try:
         if len(sys.argv) != 2:
             raise NodeError(f"usage: python -m tokenlink.loop.{name} CONFIG.json")

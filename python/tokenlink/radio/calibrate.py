@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 
 from tokenlink.files.settings import SettingError, read_settings
+from tokenlink.files.writing import write_text
 from tokenlink.radio.emulator import BLOCK_SAMPLES
 from tokenlink.radio.ends import Pacer
 from tokenlink.radio.families import FAMILIES
@@ -183,7 +184,7 @@ def write_calibration(path, profile, points, chosen):
     }  # fmt: skip
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    write_text(path, yaml.safe_dump(content, sort_keys=False))
 
 
 def read_gain(path, profile, side):

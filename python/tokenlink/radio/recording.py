@@ -16,10 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
+from tokenlink.files.writing import AppendedFile, Reserve, write_text
+
 EXTENSION = {"name": "twist", "version": "1.0.0", "optional": True}
 DATATYPES = {"cf32_le": np.dtype("<c8"), "ci16_le": np.dtype("<i2")}
 FULL_SCALE = 32767
 MAX_META_BYTES = 64 << 20
+RESERVE_BYTES = 1 << 20  # for the metadata of a recording that fills the disk
 MAX_TOKENS = 1 << 16
 META, DATA = ".sigmf-meta", ".sigmf-data"
 _NUMBERS = re.compile(r"\[\s+([-+.\deE,\s]+?)\s+\]")  # lists of numbers go on one line
@@ -108,20 +111,27 @@ class RecordingWriter:
         self.path, self._datatype = base_path(path), datatype
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._rate, self._freq, self._about = samp_rate, center_freq, about or {}
-        self._file, self._hash = open(f"{self.path}{DATA}", "wb"), hashlib.sha512()
+        self._reserve = Reserve(self.path.parent, RESERVE_BYTES)
+        self._file, self._hash = AppendedFile(f"{self.path}{DATA}", "w"), hashlib.sha512()
+        self._closed = False
         self.n_samples, self._pieces, self._bursts = 0, [], []
 
     def write(self, samples, position=None):
-        """Append samples; ``position`` (int) where the first ones are, or where some are missing before."""
-        if position is not None or not self._pieces:
-            self._pieces.append((self.n_samples, int(position or 0)))
+        """Append samples; ``position`` (int) where the first ones are, or where some are missing before.
+
+        Raises
+        ------
+        WriteError   there is no room for them; what was written before is a whole recording
+        """
         samples = np.ascontiguousarray(samples, np.complex64)
         if self._datatype == "ci16_le":
             parts = np.round(np.clip(samples.view(np.float32), -1, 1) * FULL_SCALE)
             raw = parts.astype("<i2").tobytes()
         else:
             raw = samples.astype("<c8").tobytes()
-        self._file.write(raw)
+        self._file.append(raw)
+        if position is not None or not self._pieces:
+            self._pieces.append((self.n_samples, int(position or 0)))
         self._hash.update(raw)
         self.n_samples += len(samples)
 
@@ -131,12 +141,14 @@ class RecordingWriter:
 
     def close(self):
         """Write the metadata, checked by the sigmf package; returns the path of the metadata."""
+        self._closed = True
         self._file.close()
+        self._reserve.release()
         metadata = {"global": self._global(), "captures": self._captures(), "annotations": self._annotations()}
         _validate(metadata, self.path)
         meta = Path(f"{self.path}{META}")
         text = json.dumps(metadata, indent=1, allow_nan=False)
-        meta.write_text(_NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n")
+        write_text(meta, _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n")
         return meta
 
     def _global(self):
@@ -160,7 +172,7 @@ class RecordingWriter:
         return self
 
     def __exit__(self, *_):
-        if not self._file.closed:
+        if not self._closed:
             self.close()
 
 

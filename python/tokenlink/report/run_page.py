@@ -10,6 +10,7 @@ from string import Template
 
 import numpy as np
 
+from tokenlink.files.writing import write_text
 from tokenlink.measure.records import RunFolder
 from tokenlink.report import pictures
 from tokenlink.report.tables import summary_rows
@@ -54,7 +55,7 @@ def write_report(path, max_frames=MAX_FRAMES):
         data=json.dumps(_frames(folder, records, arrays, shown, config, table)).replace("</", "<\\/"),
     )
     out = folder.path / "report.html"
-    out.write_text(text)
+    write_text(out, text)
     return out
 
 

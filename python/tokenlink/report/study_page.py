@@ -7,6 +7,7 @@ import base64
 from html import escape
 from pathlib import Path
 
+from tokenlink.files.writing import write_text
 from tokenlink.report.claim_page import metric_text
 from tokenlink.report.claims import HOLDS, MISSING, UNCLEAR
 from tokenlink.report.examination import FAILS
@@ -42,7 +43,7 @@ def write_report(
             parts.append(_image(figures[number]))
         else:
             parts.append(f'<p class="small">{escape(left_out.get(number, "not drawn"))}</p>')
-    path.write_text("\n".join([*parts, "</body></html>"]) + "\n")
+    write_text(path, "\n".join([*parts, "</body></html>"]) + "\n")
 
 
 def _hashes(setting):

@@ -20,6 +20,7 @@ import numpy as np
 from tokenlink.data import kitti
 from tokenlink.data.cache import cache_folder
 from tokenlink.data.splits import FIRST_INVENTED, RENDER_SEEDS, TRACKS, DatasetError, own_tracks
+from tokenlink.files.writing import written_whole
 from tokenlink.study.inputs import check_inputs
 
 UNKNOWN = -1
@@ -298,6 +299,5 @@ def _key(*parts):
 def _save(path, array):
     """Write an array so that a reader sees either all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"part-{os.getpid()}-{path.name}")
-    np.save(part, array)
-    os.replace(part, path)
+    with written_whole(path) as part:
+        np.save(part, array)

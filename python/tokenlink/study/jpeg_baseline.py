@@ -8,7 +8,6 @@ the way over the air differs. See `tokenlink.data.jpeg` for what is counted as p
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from tokenlink.data.cache import cache_folder
 from tokenlink.data.jpeg import code_to_fit
+from tokenlink.files.writing import write_arrays
 from tokenlink.link.blob import BlobLink
 from tokenlink.models.compiled import engine_version
 from tokenlink.models.inference import NO_TOKEN
@@ -83,10 +83,8 @@ def _code(sequence, link, tokenizer, on_frame):
 
 def _save(path, payloads, token_ids):
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"part-{os.getpid()}-{path.name}")
-    lengths = np.array([len(p) for p in payloads])
-    np.savez(part, lengths=lengths, stream=np.frombuffer(b"".join(payloads), np.uint8), token_ids=token_ids)
-    os.replace(part, path)
+    stream, lengths = np.frombuffer(b"".join(payloads), np.uint8), np.array([len(p) for p in payloads])
+    write_arrays(path, {"lengths": lengths, "stream": stream, "token_ids": token_ids}, compressed=False)
 
 
 def arrived(coded: CodedSequence, channel) -> np.ndarray:

@@ -9,11 +9,9 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
-import numpy as np
-
+from tokenlink.files.writing import write_arrays, write_text
 from tokenlink.study.plan import content_hash
 
 
@@ -44,7 +42,7 @@ class ResultStore:
         elif self.folder.is_dir() and any(self.folder.iterdir()):
             raise StoreError(f"{self.folder} is not empty and holds no sweep.json: name another folder")
         self._results.mkdir(parents=True, exist_ok=True)
-        _write(head, json.dumps(expected, indent=2, sort_keys=True) + "\n")
+        write_text(head, json.dumps(expected, indent=2, sort_keys=True) + "\n")
 
     def path_of(self, config):
         """Where the result of a configuration lies or will lie."""
@@ -62,10 +60,8 @@ class ResultStore:
         """Keep a result; a reader sees all of it or nothing. Series come first: where the JSON is, they are."""
         path = self.path_of(config)
         if series is not None:
-            part = path.with_name(f"part-{os.getpid()}-{path.stem}.npz")
-            np.savez_compressed(part, **series)
-            os.replace(part, path.with_suffix(".npz"))
-        _write(path, json.dumps({"config": config, "rows": [row]}, sort_keys=True, allow_nan=False) + "\n")
+            write_arrays(path.with_suffix(".npz"), series)
+        write_text(path, json.dumps({"config": config, "rows": [row]}, sort_keys=True, allow_nan=False) + "\n")
 
 
 def load_results(folder):
@@ -121,9 +117,3 @@ def _read(path):
     if not isinstance(content, dict):
         raise StoreError(f"{path} holds {type(content).__name__}, expected a mapping")
     return content
-
-
-def _write(path, text):
-    part = path.with_name(f"part-{os.getpid()}-{path.name}")
-    part.write_text(text)
-    os.replace(part, path)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tokenlink.channel import Channel, SnrTrajectory
+from tokenlink.files.writing import write_text
 from tokenlink.link.gating import gate
 from tokenlink.study.outcomes import Outcomes
 from tokenlink.study.plan import channel_named
@@ -79,7 +80,7 @@ def update(folder: Path, table, places) -> dict:
         if esn0_db not in known.setdefault(channel, {}):
             known[channel][esn0_db] = delivered(table, channel, esn0_db)
     content = {channel: {f"{snr:g}": share for snr, share in sorted(each.items())} for channel, each in known.items()}
-    (Path(folder) / NAME).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+    write_text(Path(folder) / NAME, json.dumps(content, indent=2, sort_keys=True) + "\n")
     return known
 
 

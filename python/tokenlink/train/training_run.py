@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What every training run shares: a budget in steps or minutes, the learning rate, checkpoints, and a log."""
 
+import io
 import json
 import math
 import multiprocessing
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from tokenlink.files.writing import write_bytes
 
 
 class CheckpointError(Exception):
@@ -132,9 +134,9 @@ class Run:
         self._saved = time.monotonic()
         content = {name: item.state_dict() for name, item in self._state.items()}
         content["run"] = {"step": self.step, "elapsed_s": self.elapsed_s, "extra": self.extra}
-        temporary = self.folder / "checkpoint.pt.part"
-        torch.save(content, temporary)
-        os.replace(temporary, self.folder / "checkpoint.pt")
+        packed = io.BytesIO()
+        torch.save(content, packed)
+        write_bytes(self.folder / "checkpoint.pt", packed.getbuffer())
 
     def resume(self) -> bool:
         """Continue from the checkpoint if there is one.

@@ -11,6 +11,7 @@ import os
 import struct
 from pathlib import Path
 
+from tokenlink.files.writing import AppendedFile
 from tokenlink.wire.codec import MAX_MESSAGE_BYTES, decode, encode
 from tokenlink.wire.errors import NotAMessage, OversizedMessage, TruncatedMessage
 
@@ -33,15 +34,15 @@ class Journal:
     def __init__(self, path):
         path = Path(path)
         end = _scan(path)[1] if path.exists() else 0
-        self._file = open(path, "ab")
-        self._file.truncate(end)
+        self._file = AppendedFile(path, "a")
+        self._file.cut(end)
 
     def write(self, message):
-        """Append a message; it is in the file when this returns. WireError for one that breaks its schema."""
+        """Append a message; it is in the file when this returns. WireError for one that breaks its schema, WriteError
+        where there is no room for it."""
         frames = encode(message)
         parts = [_LENGTH.pack(len(frames)), *(part for raw in frames for part in (_LENGTH.pack(len(raw)), raw))]
-        self._file.write(b"".join(parts))
-        self._file.flush()
+        self._file.append(b"".join(parts))
 
     def close(self):
         """Close; twice does nothing."""

@@ -58,8 +58,10 @@ def keys_to_radio(folder, radio_name):
 
 def write_json(path, content):
     """Write figures where --json says; nothing for None."""
+    from tokenlink.files.writing import write_text
+
     if path is not None:
-        Path(path).write_text(json_module.dumps(content, indent=2, default=float) + "\n")
+        write_text(path, json_module.dumps(content, indent=2, default=float) + "\n")
 
 
 def show(title, rows):

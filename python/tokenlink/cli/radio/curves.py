@@ -138,5 +138,7 @@ _SHOW = {
 def _write(path, results):
     import json as json_module
 
+    from tokenlink.files.writing import write_text
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json_module.dumps(results, indent=1) + "\n")
+    write_text(path, json_module.dumps(results, indent=1) + "\n")

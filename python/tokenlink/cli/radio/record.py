@@ -54,12 +54,13 @@ def record(
     Example: ./twist radio record --profile virtual --out recordings/first --bursts 20 --seed 1
     """
     from tokenlink.cli.radio._common import one_end, show, write_json
+    from tokenlink.files.writing import WriteError
     from tokenlink.link.modes import load_mode_table
     from tokenlink.radio.ends import receive
     from tokenlink.radio.known_bursts import TrafficReceiver
     from tokenlink.radio.player import note_of, table_hash, tokens_sent, truth_of
     from tokenlink.radio.profiles import read_profile
-    from tokenlink.radio.recording import RecordingWriter, check_new
+    from tokenlink.radio.recording import RecordingError, RecordingWriter, check_new
 
     check_new(out, datatype)
     settings, table = read_profile(profile), load_mode_table(mode_table)
@@ -74,10 +75,13 @@ def record(
             def note(reception):
                 writer.note(note_of(reception, settings.burst, table, tokens_sent(reception, truth)))
 
-            report = receive(
-                receiver, reader, settings, table, bursts, duration, max(idle, 0.1),
-                lambda position, samples, jumped: writer.write(samples, position if jumped else None), note,
-            )  # fmt: skip
+            try:
+                report = receive(
+                    receiver, reader, settings, table, bursts, duration, max(idle, 0.1),
+                    lambda position, samples, jumped: writer.write(samples, position if jumped else None), note,
+                )  # fmt: skip
+            except WriteError as error:
+                raise RecordingError(f"{error}; {writer.n_samples} samples before that are kept") from None
     write_json(json, {"profile": settings.name, "samples": writer.n_samples, **report})
     names = ("bursts", "missed", "token_error_rate", "esn0_db", "lost_samples", "valid", "why")
     show(f"recording {out}", [("samples", writer.n_samples), *((name, report[name]) for name in names)])
