@@ -161,5 +161,8 @@ def test_a_radio_that_falls_silent_ends_the_run(config, faulty_nodes, tmp_path):
 
 
 def test_source_without_frames_is_refused(config, tmp_path):
-    with pytest.raises(RunError, match="no such folder"):
+    with pytest.raises(ValueError, match="no such folder"):
         run_loop(replace(config, source=str(tmp_path / "nowhere")), tmp_path / "run")
+    with pytest.raises(ValueError, match="has 6 frames, 7 are asked for"):
+        run_loop(config, tmp_path / "run", n_needed=7)
+    assert not (tmp_path / "run").exists()
