@@ -53,6 +53,21 @@ def evm_db(burst, payload):
     return 10 * np.log10(np.mean(np.abs(burst.payload / burst.channel_gain - payload) ** 2))
 
 
+@pytest.mark.parametrize("symbols_off", [-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1])
+def test_acquisition_begins_a_symbol_off_at_most(symbols_off):
+    """Without noise, coarse frequencies 0.08 cycles a symbol to either side: what was put in is found."""
+    samples = modulate_burst(Header(0, 1, 2, 3, 0), np.zeros(0), CONFIG)
+    sps, cfo = CONFIG.pulse.sps, 0.004
+    samples = np.concatenate([QUIET, samples, QUIET])
+    begin = len(QUIET) + CONFIG.guard_symbols * sps
+    samples = 0.02j + 0.3 * samples * np.exp(2j * np.pi * cfo * np.arange(len(samples)))
+    for coarse in (cfo - 0.08 / sps, cfo + 0.08 / sps):
+        found = acquire(samples.astype(np.complex64), begin + round(symbols_off * sps), coarse, CONFIG.pulse)
+        assert found.start == pytest.approx(begin, abs=0.02)
+        assert found.cfo == pytest.approx(cfo, abs=2e-5)
+        assert found.coherence > 0.99 and found.dc == pytest.approx(0.02j, abs=0.01)
+
+
 @pytest.mark.parametrize("esn0_db", [3.7, 12.0])
 def test_timing_and_carrier_offset_reach_their_bounds(esn0_db):
     """Preamble only, 120 trials. Bounds: n0 / (2 N (2 pi W)^2) for time, 6 n0 / ((2 pi)^2 N^3) for frequency."""
