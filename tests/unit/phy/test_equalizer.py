@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from tokenlink.phy.equalizer import refine_frequency, remove_dc, track_gain
+from tokenlink.phy.equalizer import _smooth, refine_frequency, refine_phasors, remove_dc, track_gain
 from tokenlink.phy.frame import BurstConfig, layout
 from tokenlink.phy.preamble import pilot_symbols, preamble_symbols
 
@@ -30,6 +30,33 @@ def test_frequency_reaches_the_cramer_rao_bound(positions, esn0_db):
         errors.append(refine_frequency(phasors + 0.3 * noise(len(positions), n0, rng), positions) - frequency)
     bound = n0 / (2 * (2 * np.pi) ** 2 * np.sum((positions - positions.mean()) ** 2))
     assert 0.7 < np.mean(np.square(errors)) / bound < 1.3
+
+
+@pytest.mark.parametrize("n", [2, 3, 126, 127, 128, 129, 130, 191, 192, 193])
+@pytest.mark.parametrize("run", [refine_phasors, refine_phasors.py_func], ids=["compiled", "as Python"])
+def test_frequency_of_any_number_of_symbols(run, n):
+    """Without noise it is exact; as Python, a count that runs past the end raises."""
+    positions = np.append(np.arange(127), 127 + 33 * np.arange(1, 100))[:n] + 1000
+    phasors = 2j * np.exp(2j * np.pi * 1.1e-4 * positions)
+    assert run(phasors, positions) == pytest.approx(1.1e-4, rel=1e-6)
+
+
+@pytest.mark.parametrize("ratio", [0.0, 1e-3, 0.1, 1.0, 3.0])
+@pytest.mark.parametrize("run, excess", [(20, 1.0), (8, 4.0)])
+def test_smoother_is_the_mean_of_the_gaussian_process(ratio, run, excess):
+    """A walk from an unknown beginning under noise of variance 1, or `excess` behind the run, in one piece: the walk's
+    covariance is ratio times the earlier of two positions, and the beginning has a variance without bound."""
+    rng = np.random.default_rng(6)
+    positions = np.sort(rng.choice(90, 20, replace=False))
+    observed = rng.standard_normal((20, 2)) @ [1, 1j]
+    means, variances = np.empty(20, complex), np.empty(20)
+    _smooth(observed, positions, ratio, run, excess, means, variances)
+    walk = ratio * np.minimum.outer(positions - positions[0], positions - positions[0])
+    noise_precision = np.diag(1 / np.where(np.arange(20) < run, 1.0, excess))
+    prior = walk + 1e7
+    posterior = np.linalg.inv(np.linalg.inv(prior + 1e-6 * np.eye(20)) + noise_precision)
+    np.testing.assert_allclose(means, posterior @ noise_precision @ observed, atol=1e-3)
+    np.testing.assert_allclose(variances, np.diag(posterior), atol=1e-3)
 
 
 def test_frequency_of_nothing_is_zero():

@@ -80,8 +80,20 @@ def test_what_is_wrong_is_named():
 
 
 @pytest.mark.parametrize(
-    "values", [dict(pilot_spacing=1), dict(guard_symbols=7), dict(max_payload_symbols=0), dict(amplitude=0.0)]
-)
-def test_invalid_values_are_named(values):
-    with pytest.raises(ValueError, match=next(iter(values))):
-        BurstConfig(**values)
+    "name, values",
+    [("pilot_spacing", (1, 65536, 2.5)), ("guard_symbols", (7, 65536, 8.5)), ("max_payload_symbols", (0, 65536)),
+     ("amplitude", (0.0, -0.1, 1.1, float("nan")))],
+)  # fmt: skip
+def test_invalid_values_are_named(name, values):
+    for value in values:
+        with pytest.raises(ValueError, match=f"{name} is {value}"):
+            BurstConfig(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "name, values",
+    [("pilot_spacing", (2, 65535)), ("guard_symbols", (8, 65535)), ("max_payload_symbols", (1, 65535)),
+     ("amplitude", (1e-6, 1.0))],
+)  # fmt: skip
+def test_the_ends_of_the_ranges_are_taken(name, values):
+    assert [getattr(BurstConfig(**{name: value}), name) for value in values] == list(values)

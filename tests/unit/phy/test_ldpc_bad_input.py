@@ -37,8 +37,9 @@ def test_infinity_is_certainty(precision):
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_nothing_known_stays_nothing_known(precision):
     for zero in (0.0, -0.0):
-        result = ldpc.decode(CODE, np.full((2, 250), zero, np.float32), 5, precision=precision)
-        assert not result.app_llr.any() and not result.parity_ok.any() and (result.iterations == 5).all()
+        for decode in (ldpc.decode, decode_reference):
+            result = decode(CODE, np.full((2, 250), zero, np.float32), 5, precision=precision)
+            assert not result.app_llr.any() and not result.parity_ok.any() and (result.iterations == 5).all()
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -99,3 +100,35 @@ def test_input_is_left_alone():
 def test_wrong_shapes_are_named(shape):
     with pytest.raises(ValueError, match=r"llr has shape .*must be \(blocks, 250\)"):
         ldpc.decode(CODE, np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize("graph, most", [(1, 8448), (2, 3840)])
+def test_a_base_graph_has_its_largest_block(graph, most):
+    assert ldpc.LdpcCode(most, 2 * most, graph).lifting_size == 384
+    with pytest.raises(ValueError, match=f"info_bits is {most + 1}, must be at most {most} on base graph {graph}"):
+        ldpc.LdpcCode(most + 1, 2 * most, graph)
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ((0, 8), "info_bits is 0 and coded_bits is 8"), ((8, 0), "info_bits is 8 and coded_bits is 0"),
+    ((8, 16, 3), "base_graph is 3"), ((8, 16, 0), "base_graph is 0"), ((8, 16, 2, 0), "bits_per_symbol is 0"),
+])  # fmt: skip
+def test_codes_that_do_not_exist_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ldpc.LdpcCode(*arguments)
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"max_iterations": 0}, "max_iterations is 0"), ({"alpha": 0.0}, "alpha is 0.0"), ({"alpha": 1.1}, "alpha is 1.1"),
+    ({"precision": "int9"}, "precision is 'int9'"),
+])  # fmt: skip
+def test_decoder_parameters_out_of_range_are_named(options, message):
+    _, llr = clean_llr(CODE, 1)
+    with pytest.raises(ValueError, match=message):
+        ldpc.decode(CODE, llr, **options)
+
+
+def test_the_least_and_the_largest_decoder_parameters_are_taken():
+    bits, llr = clean_llr(CODE, 1)
+    result = ldpc.decode(CODE, llr, 1, alpha=1.0)
+    assert ((result.app_llr < 0) == bits).all() and result.iterations[0] == 1

@@ -56,5 +56,6 @@ def test_any_layout_and_type_of_zeros_and_ones_is_taken():
                  every_second, bits.tolist()):
         np.testing.assert_array_equal(ldpc.encode(code, same), expected)
     assert ldpc.encode(code, np.empty((0, 100), np.uint8)).shape == (0, 200)
-    with pytest.raises(ValueError, match=r"info_bits has shape \(100,\), must be \(blocks, 100\)"):
-        ldpc.encode(code, bits[0])
+    for wrong in (bits[0], bits[:, :99], bits[None]):
+        with pytest.raises(ValueError, match=r"info_bits has shape .*, must be \(blocks, 100\)"):
+            ldpc.encode(code, wrong)

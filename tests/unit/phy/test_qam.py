@@ -70,6 +70,8 @@ def test_planes_and_integers_are_the_llr_of_a_search_over_all_points(modulation,
     np.testing.assert_allclose(planar, expected, rtol=1e-5, atol=1e-5)
     in_order = qam.demap(y, n0, modulation, h)
     np.testing.assert_array_equal(in_order.reshape(3, 50, width), planar.swapaxes(1, 2))
+    flat = qam.demap_int8(y, n0, modulation, 4.0)
+    np.testing.assert_array_equal(flat, qam.demap_int8(y, n0, modulation, 4.0, 127, np.ones_like(h)))
     integers = qam.demap_int8(y, n0, modulation, 4.0, 63, h)
     assert integers.dtype == np.int8 and abs(integers).max() == 63
     np.testing.assert_allclose(integers, np.clip(4 * expected, -63, 63), atol=0.5 + 1e-4)

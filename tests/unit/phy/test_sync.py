@@ -120,6 +120,22 @@ def test_reported_esn0_is_what_was_put_in(esn0_db):
     assert np.mean(measured) == pytest.approx(esn0_db, abs=0.25)
 
 
+def test_a_clock_that_goes_with_the_carrier_is_not_measured():
+    """Carrier and sample clock are coupled by the receiver's word, whatever the burst says: 10 ppm of clock alone."""
+    payload = qam16(8000, np.random.default_rng(8))
+    samples = sample_rate_offset(burst_samples(payload), 10.0, 0.0)
+    (free,), (tied,) = receive(samples), receive(samples, carrier_cycles=CARRIER_HZ / SAMP_RATE)
+    assert free.sro_ppm == pytest.approx(10.0, abs=0.5)
+    assert tied.sro_ppm == pytest.approx(-1e6 * tied.cfo * SAMP_RATE / CARRIER_HZ, abs=1e-3) and abs(tied.sro_ppm) < 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_burst_without_a_payload_is_all_known():
+    (burst,) = receive(burst_samples(qam16(0, np.random.default_rng(9))).astype(np.complex64))
+    assert burst.header.payload_symbols == len(burst.payload) == len(burst.channel_gain) == 0
+    assert burst.sro_ppm == 0 and np.isfinite(burst.n0)
+
+
 @pytest.mark.parametrize("sro_ppm", [-10, 10])
 @pytest.mark.parametrize("coupled", [False, True])
 def test_sample_rate_offset(sro_ppm, coupled):
