@@ -80,8 +80,16 @@ def _cells(figure):
     return (
         metric_text(figure), f"{figure['left']} {figure['left_mean']:.4f}",
         f"{figure['right']} {figure['right_mean']:.4f}", f"{figure['difference']:+.4f} [{low:+.4f}, {high:+.4f}]",
-        f"{figure['p_corrected']:.2g}", figure["verdict"],
+        f"{figure['p_corrected']:.2g}", figure["verdict"] + _alone(figure),
     )  # fmt: skip
+
+
+def _alone(figure):
+    """What the interval of a comparison says that its corrected p-value does not."""
+    low, high = figure["interval"]
+    if figure["verdict"] != UNCLEAR or low <= 0 <= high:
+        return ""
+    return f"; alone {'above' if low > 0 else 'below'} 0"
 
 
 def _examined(results):

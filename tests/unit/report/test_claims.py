@@ -71,6 +71,7 @@ def test_what_is_judged_together_is_corrected():
     both = claims.check(claim("tsmr-below-static-med"), rows, "awgn")
     assert [f["p_corrected"] for f in both["figures"]] == pytest.approx([2 * p, 2 * p])
     assert both["verdict"] == claims.UNCLEAR and both["figures"][0]["judged_together"] == 2
+    assert markdown([both], "Claims", "./twist claims").count(" | not distinguishable; alone above 0 |") == 2
     one = replace(claim("tsmr-below-static-med"), comparisons=claim("tsmr-below-static-med").comparisons[:1])
     assert claims.check(one, rows, "awgn")["verdict"] == claims.HOLDS
 
