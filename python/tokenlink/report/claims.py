@@ -170,6 +170,7 @@ def _side(rows, wanted):
 
 def _by_amount(unmoved, moved):
     """Rows by the amount that thresholds are moved by, the unmoved among them."""
+    moved = [row for row in moved if row["control"]]
     if not moved:
         raise StatisticsError("no rows with thresholds moved: ./twist evaluate --study pareto")
     found = {"": unmoved} if unmoved else {}

@@ -13,10 +13,11 @@ ANSWERS = tuple((car, vru, density) for car in (1, 0) for vru in (1, 0) for dens
 _DENSITY = ("low", "medium", "high")
 
 
-def words(answer: tuple) -> str:
-    """An answer as a reader knows it, such as "car, VRU, medium"."""
+def words(answer: tuple, confusion: dict) -> str:
+    """An answer as a reader knows it, such as "car, VRU, medium"; what no frame has a label of is left out."""
     car, vru, density = answer
-    return f"{'car' if car else 'no car'}, {'VRU' if vru else 'no VRU'}, {_DENSITY[density]}"
+    said = {"car": "car" if car else "no car", "vru": "VRU" if vru else "no VRU", "density": _DENSITY[density]}
+    return ", ".join(text for name, text in said.items() if np.any(confusion[name]))
 
 
 def answered(confusion: dict, answer: tuple) -> dict:
@@ -61,12 +62,13 @@ def constant_rows(rows: list[dict], answer: tuple | None = None) -> list[dict]:
     labelled = [row for row in rows if "confusion" in row]
     if not labelled:
         return []
-    answer = answer or best_answer(add_confusions([row["confusion"] for row in labelled]))
+    all_frames = add_confusions([row["confusion"] for row in labelled])
+    answer = answer or best_answer(all_frames)
     made = []
     for row in labelled:
         urgent = dict(row["urgent"])
         if "confusion" in urgent:
             urgent["confusion"] = answered(urgent["confusion"], answer)
-        made.append(row | {"policy": CONSTANT, "receiver": "full", "answer": words(answer), "urgent": urgent,
-                           "confusion": answered(row["confusion"], answer)})  # fmt: skip
+        own = {"policy": CONSTANT, "receiver": "full", "answer": words(answer, all_frames), "urgent": urgent}
+        made.append(row | own | {"confusion": answered(row["confusion"], answer)})
     return made

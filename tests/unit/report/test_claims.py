@@ -102,6 +102,8 @@ def test_at_the_same_cost_the_moved_side_is_what_it_has_there():
     rows = rows_of("twist", 0.1, 0.25) + rows_of("channel-adaptive", 0.1, 0.3, 1.2)
     figure = claims.check(claim("channel-adaptive-same-cost"), rows, "awgn", moved)["figures"][0]
     assert (figure["left_mean"], figure["right_mean"], figure["difference"]) == pytest.approx((0.4, 0.25, 0.15))
+    unmoved = claims.check(claim("channel-adaptive-same-cost"), rows, "awgn", [r | {"control": {}} for r in rows])
+    assert unmoved["figures"][0]["reason"].startswith("no rows with thresholds moved")
 
 
 def test_only_esn0_that_count_are_compared():

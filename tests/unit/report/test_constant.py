@@ -35,7 +35,10 @@ def test_best_answer_is_the_best_of_all():
               constant.ANSWERS}  # fmt: skip
     best = max(scores, key=lambda answer: sum(scores[answer][f"f1_{part}"] or 0 for part in ("car", "vru", "density")))
     assert constant.best_answer(confusion(labels, labels)) == best == (1, 1, 1)
-    assert constant.words(best) == "car, VRU, medium" and constant.words((0, 0, 2)) == "no car, no VRU, high"
+    known = confusion(labels, labels)
+    assert constant.words(best, known) == "car, VRU, medium"
+    assert constant.words((0, 0, 2), known) == "no car, no VRU, high"
+    assert constant.words((1, 0, 2), known | {"vru": [0] * 4, "density": [[0] * 3] * 3}) == "car"
 
 
 def test_rows_of_a_constant_answer_keep_their_frames_and_leave_out_what_has_no_labels():

@@ -56,7 +56,8 @@ def _constant_text(rows):
 
 def _constant(canvas, axis, rows, metric):
     """A dotted line: what the constant answer scores that fits these frames best."""
-    if made := constant_rows(rows):
+    first = min((row["realisation"] for row in rows), default=0)  # labels are the same in all
+    if made := constant_rows(select(rows, realisation=first)):
         found = estimate(made, metric)
         label = f"constant: {made[0]['answer']}"
         axis.axhline(found.mean, color="#888888", linestyle=":", linewidth=1.1, label=label)
