@@ -32,11 +32,13 @@ def settings(tmp_path):
         Image.new("RGB", (620, 188), (20 * i, 60, 90)).save(real / f"{i}.png")
     return TokenizerTraining(
         frames, frames, tmp_path / "work", (real,), (), minutes=0, steps=4, batch=4, processes=2, continuous_steps=2,
-        config=SMALL,
+        config=SMALL, linear_batches=8,
     )  # fmt: skip
 
 
-def test_two_processes_train_one_model_and_continue(settings):
+@pytest.mark.parametrize("design", ["bottleneck", "residual"])
+def test_two_processes_train_one_model_and_continue(settings, design):
+    settings = replace(settings, config=replace(SMALL, design=design))
     model, _, run = train(settings)
     assert run.step == 4 and run.extra["codes"] and not (settings.work / "meeting").exists()
     codes = model.quantizer._codebook.embed[0]

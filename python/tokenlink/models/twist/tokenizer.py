@@ -16,9 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 from vector_quantize_pytorch import VectorQuantize
 
-from tokenlink.models.twist.tokenizer_networks import DESIGNS, make_decoder, make_encoder
-
-STRIDE = 16
+from tokenlink.models.twist.tokenizer_networks import DESIGNS, STRIDE, make_decoder, make_encoder
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class TokenizerConfig:
     height, width : int
         Frame size in pixels, multiples of 16.
     design : str
-        "depthwise" or "bottleneck", see `tokenlink.models.twist.tokenizer_networks`.
+        "depthwise", "bottleneck" or "residual", see `tokenlink.models.twist.tokenizer_networks`.
     dim_stem, dim_fine, dim_coarse : int
         Channels at stride 4, 8 and 16.
     blocks_fine, blocks_coarse : int
@@ -79,8 +77,10 @@ class TokenizerConfig:
         return self.grid[0] * self.grid[1]
 
 
-# As fast as the design before it, with twice the layers: what `./twist train tokenizer` trains.
-DEEP = TokenizerConfig(design="bottleneck", dim_stem=48, blocks_coarse=4, more_blocks=1, blocks_stem=1)
+# What `./twist train tokenizer` trains: as fast as the first design, with twice the layers.
+DEEP = TokenizerConfig(
+    design="residual", codebook_dim=24, hold_margin=0.001, dim_stem=48, blocks_coarse=4, more_blocks=1, blocks_stem=1
+)
 
 
 @dataclass

@@ -19,6 +19,7 @@ from tokenlink.models.twist.tokenizer import DEEP, Tokenizer, TokenizerConfig
 from tokenlink.train.team import Team
 from tokenlink.train.training_run import Budget, Run, set_up
 from tokenlink.train.twist.frame_store import FrameStore, count_files
+from tokenlink.train.twist.linear_start import start_linear
 from tokenlink.train.twist.terms import jitter, reconstruction_loss, task_loss
 from tokenlink.train.twist.tokenizer_scores import evaluate, real_scores, spread_indices
 from tokenlink.train.twist.worlds import Worlds, held_out_pictures
@@ -44,8 +45,10 @@ class TokenizerTraining:
         Real pictures and textures per step and process, where there are folders of them.
     jittered : int
         Copies with noise, for the term against flicker.
+    linear_batches : int
+        Batches from which the linear maps and codes of the residual design are computed.
     continuous_steps : int
-        Steps before the codes come in.
+        Steps before the codes come in, in the other designs.
     decay_share : float
         Share of the budget in which the learning rate falls, at the end.
     average : float
@@ -78,6 +81,7 @@ class TokenizerTraining:
     n_textures: int = 1
     processes: int = 2
     jittered: int = 1
+    linear_batches: int = 60
     continuous_steps: int = 600
     decay_share: float = 0.5
     average: float = 0.999
@@ -113,7 +117,8 @@ def _train(settings: TokenizerTraining, team: Team):
     run, source, log = learner.run, _Source(settings, learner.run, team), _Log(settings, learner, team)
     while (progress := team.agree(run.progress)) < 1:
         run.set_rate(learner.optimizer, progress)
-        if not run.extra["codes"] and run.step >= settings.continuous_steps:
+        linear = settings.config.design == "residual"  # has codes to begin with
+        if not run.extra["codes"] and (linear or run.step >= settings.continuous_steps):
             learner.start_codes(source.batch)
         terms = learner.step(source.batch())
         if team.leads:
@@ -158,7 +163,9 @@ class _Learner:
             self.model, multi_avg_fn=get_ema_multi_avg_fn(settings.average), use_buffers=True
         )
         self._parameters = [*self.model.parameters(), *self.head.parameters()]
-        self.optimizer = torch.optim.AdamW(self._parameters, settings.peak_rate, betas=(0.9, 0.98), weight_decay=0.01)
+        self.optimizer = torch.optim.AdamW(
+            _groups(self.model, self.head), settings.peak_rate, betas=(0.9, 0.98), weight_decay=0.01
+        )
         budget = Budget(settings.steps, settings.minutes, settings.peak_rate, decay_share=settings.decay_share)
         state = {"model": self.model, "head": self.head, "optimizer": self.optimizer, "mean": self._mean}
         self.run = Run(settings.work, budget, state)
@@ -182,11 +189,15 @@ class _Learner:
         self.run.step += 1
         return terms
 
+    @torch.no_grad()
     def start_codes(self, draw):
         """Let the codebook begin with what the encoder says of batches that `draw` gives."""
         if self._team.leads:
-            _start_codebook(self.model, [draw().image for _ in range(16)])
-        self._team.share(self.model.quantizer.buffers())
+            if self.model.config.design == "residual":
+                start_linear(self.model, [draw().image for _ in range(self._settings.linear_batches)])
+            else:
+                _start_codebook(self.model, [draw().image for _ in range(16)])
+        self._team.share([*self.model.parameters(), *self.model.buffers()])
         self._mean.n_averaged.zero_()  # the mean begins anew
         self.run.extra["codes"] = True
 
@@ -227,6 +238,14 @@ def _models(settings):
     if settings.start is not None:
         return artifact.load("tokenizer", settings.start), artifact.load("head", settings.start)
     return Tokenizer(settings.config), _new_head(settings.config)
+
+
+def _groups(model, head):
+    """Parameters of the optimizer: linear maps that were computed move a hundredth as fast as networks."""
+    computed = ("encoder.linear.", "decoder.linear.", "quantizer.") if model.config.design == "residual" else ()
+    slow = [value for name, value in model.named_parameters() if name.startswith(computed)] if computed else []
+    fast = [value for name, value in model.named_parameters() if not (computed and name.startswith(computed))]
+    return [{"params": [*fast, *head.parameters()]}, {"params": slow, "scale": 0.01, "weight_decay": 0.0}]
 
 
 def _new_head(config):
