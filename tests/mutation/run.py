@@ -93,6 +93,8 @@ def chosen(only, wider):
         for name, own in entry["modules"].items():
             module = f"{package}/{name}"
             if any(module == each or each in ("", package) for each in only):
+                if not Path(f"python/tokenlink/{module}.py").is_file():
+                    sys.exit(f"{module} of modules.yaml is not there")
                 yield module, [located(path) for path in [*(entry["wider"] if wider else own), FROZEN]]
 
 
