@@ -154,6 +154,8 @@ def test_slack_is_a_share_of_what_lies_between_two_others():
             for name, tsmr in (("a", 0.2), ("b", 0.25), ("c", 0.5), ("d", 0.1))}  # fmt: skip
     found = statistics.difference(rows["a"], rows["b"], "tsmr", between=(rows["c"], rows["d"]), share=0.25)
     assert found.mean == pytest.approx(0.2 - 0.25 + 0.25 * (0.5 - 0.1))
+    without = statistics.difference(rows["a"], rows["b"], "tsmr", between=(rows["c"], rows["d"]))
+    assert without.mean == pytest.approx(0.2 - 0.25)
 
 
 def test_at_the_same_cost_the_metric_is_read_off_the_line_between_two_amounts():
@@ -163,8 +165,13 @@ def test_at_the_same_cost_the_metric_is_read_off_the_line_between_two_amounts():
     moved = [[r | {"tsmr": tsmr, "cost": cost} for r in base] for tsmr, cost in ((0.1, 1.3), (0.3, 0.9), (0.0, 1.5))]
     found = statistics.difference_at_cost(left, moved, "tsmr")
     assert found.mean == pytest.approx(0.2 - (0.3 - 0.25 * 0.2)) and found.high - found.low < 1e-9
-    with pytest.raises(statistics.StatisticsError, match="left side is 2.000, the right side reaches 0.900"):
-        statistics.difference_at_cost([r | {"cost": 2.0} for r in left], moved, "tsmr")
+    for cost in (2.0, 0.5):
+        message = f"left side is {cost:.3f}, the right side reaches 0.900 to 1.500"
+        with pytest.raises(statistics.StatisticsError, match=message):
+            statistics.difference_at_cost([r | {"cost": cost} for r in left], moved, "tsmr")
+    for cost, tsmr in ((0.9, 0.3), (1.5, 0.0)):
+        at_the_end = statistics.difference_at_cost([r | {"cost": cost} for r in left], moved, "tsmr")
+        assert at_the_end.mean == pytest.approx(0.2 - tsmr)
 
 
 def test_conditions_are_averaged_after_the_metric():
@@ -178,6 +185,9 @@ def test_incomplete_and_double_rows_are_named():
     rows = grid(np.random.default_rng(6), 0.2)
     with pytest.raises(statistics.StatisticsError, match="1 rows are missing"):
         counts.stack(rows[:-1])
+    first = r"2 rows are missing, the first is .* \['s1', 2, \(0.0,\)\]"
+    with pytest.raises(statistics.StatisticsError, match=first):
+        counts.stack([r for r in rows if (r["sequence"], r["realisation"]) != ("s1", 2)])
     with pytest.raises(statistics.StatisticsError, match="there twice"):
         counts.stack([*rows, rows[0]])
     with pytest.raises(statistics.StatisticsError, match="no rows"):

@@ -20,6 +20,10 @@ def as_dicts(values):
     return [dict(zip(("car", "vru", "density"), each, strict=True)) for each in values.tolist()]
 
 
+def test_every_answer_there_is_stands_in_the_list_once():
+    assert sorted(constant.ANSWERS) == [(car, vru, d) for car in (0, 1) for vru in (0, 1) for d in (0, 1, 2)]
+
+
 @pytest.mark.parametrize("answer", constant.ANSWERS)
 def test_confusion_is_that_of_the_same_answer_to_every_frame(answer):
     labels = labels_of(1)

@@ -7,7 +7,7 @@ import pytest
 from tokenlink.measure.metrics import f1_score, macro_f1
 from tokenlink.report.claim_table import CLAIMS
 from tokenlink.report.claims import check
-from tokenlink.report.means import mean_figures
+from tokenlink.report.means import markdown, mean_figures, task_rows
 
 N = 100
 
@@ -72,3 +72,43 @@ def test_constant_answer_stands_below(data):
     *policies, constant = mean_figures(rows, {})
     assert len(policies) == 2 and constant["policy"].startswith("constant: car, VRU, ")
     assert 0.4 < constant["f1_avg"] < min(each["f1_avg"] for each in policies) and "cost" not in constant
+
+
+def test_the_table_has_a_line_for_each_mean_the_constant_answer_last_in_its_channel():
+    figures = {"f1_avg": 0.75, "f1_sequence_std": 0.0125, "f1_realisation_std": None, "tsmr": 0.25, "auer": None,
+               "erasure_rate": 0.125, "cost": 1.0, "esn0_db": [4.0, 6.5]}  # fmt: skip
+    names = [("b", "twist", "full"), ("a", "constant: car", ""), ("a", "static", "no-gate"), ("a", "twist", "full"),
+             ("a", "static", "full")]  # fmt: skip
+    means = [figures | dict(zip(("channel", "policy", "receiver"), each, strict=True)) for each in names]
+    means[1] = {"channel": "a", "policy": "constant: car", "receiver": "", "esn0_db": [4.0], "f1_car": 0.5}
+    lines = markdown(means, "Title", "./twist evaluate").splitlines()
+    assert lines[0] == "# Title" and "`./twist evaluate`" in lines[2]
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    assert len({len(row) for row in table}) == 1 and set(table[1]) == {"---"}
+    order = [("a", "static", "full"), ("a", "twist", "full"), ("a", "static", "no-gate"), ("a", "constant: car", ""),
+             ("b", "twist", "full")]  # fmt: skip
+    assert [tuple(row[:3]) for row in table[2:]] == order
+    assert table[2][3:] == ["4, 6.5", "0.750", "0.013", "", "0.250", "", "0.125", "1.000"]
+    assert table[5][3:] == ["4", "0.500", "", "", "", "", "", ""]
+
+
+def test_rows_of_tasks_are_those_of_all_their_runs_with_the_configuration_of_each():
+    from tokenlink.channel import ChannelConfig
+    from tokenlink.control import ControlConfig
+    from tokenlink.study.dataset import Sequence
+    from tokenlink.study.plan import RunSpec, Setting, Task
+
+    sequences = [Sequence(name, np.zeros((3, 4), np.int16), None, "invented") for name in ("a", "b")]
+    specs = (RunSpec("twist"), RunSpec("static-med"))
+    tasks = [Task("a", ChannelConfig("rayleigh", 4.0, fading_correlation=0.5), (0, 1), specs),
+             Task("b", ChannelConfig("awgn", 8.0), (2,), specs[:1])]  # fmt: skip
+    asked = []
+    rows = task_rows(tasks, sequences, Setting("invented", "test", ControlConfig(), {}),
+                     lambda config: asked.append(config) or {"tsmr": len(asked)})  # fmt: skip
+    keys = ("sequence", "channel", "esn0_db", "policy", "realisation", "tsmr")
+    assert [tuple(row[key] for key in keys) for row in rows] == [
+        ("a", "rayleigh:0.5", 4.0, "twist", 0, 1), ("a", "rayleigh:0.5", 4.0, "twist", 1, 2),
+        ("a", "rayleigh:0.5", 4.0, "static-med", 0, 3), ("a", "rayleigh:0.5", 4.0, "static-med", 1, 4),
+        ("b", "awgn", 8.0, "twist", 2, 5),
+    ]  # fmt: skip
+    assert [config["sequence_sha256"] for config in asked] == [sequences[i].sha256() for i in (0, 0, 0, 0, 1)]

@@ -9,7 +9,7 @@ import pytest
 from tokenlink.link.modes import load_mode_table
 from tokenlink.measure import metrics
 from tokenlink.measure.counts import f1_parts
-from tokenlink.study.rows import add_confusions, ages, confusion, durations, result_row
+from tokenlink.study.rows import add_confusions, ages, confusion, durations, result_row, series
 
 TABLE = load_mode_table()
 N_FRAMES = 40
@@ -64,6 +64,23 @@ def test_figures_are_those_of_the_metrics():
     third = row["reliability"]["1/3"][2]
     slots = [(s, TABLE.modes[m].code_rates.count(TABLE.modes[2].code_rates[0])) for s, m in enumerate(trace.mode_ids)]
     assert third[0] == sum(n for s, n in slots if s % 20 == 2)
+
+
+def test_series_have_the_same_means_as_the_row():
+    trace, states, tokens, labels, _, erased = some_run()
+    rng = np.random.default_rng(5)
+    trace.risk, trace.drift, trace.quality = rng.random((3, N_FRAMES))
+    esn0_db = rng.uniform(0, 20, (N_FRAMES, 2))
+    outcomes = SimpleNamespace(states=[SimpleNamespace(esn0_db=a, received_esn0_db=b) for a, b in esn0_db])
+    urgent = np.arange(N_FRAMES) % 4 == 0
+    found = series(trace, states, tokens, labels, urgent, outcomes)
+    np.testing.assert_allclose(found["u"], erased.mean(axis=1))
+    np.testing.assert_allclose(found["mismatch"], (states != tokens).mean(axis=1))
+    np.testing.assert_array_equal(np.column_stack([found["esn0_db"], found["received_esn0_db"]]), esn0_db)
+    for name, values in (("mode_id", trace.mode_ids), ("risk", trace.risk), ("d", trace.drift), ("labels", labels),
+                         ("gamma", trace.quality), ("predicted", trace.predicted)):  # fmt: skip
+        np.testing.assert_array_equal(found[name], values, err_msg=name)
+    assert (series(trace, states, tokens, None, urgent, outcomes)["labels"] == -1).all()
 
 
 def test_without_labels_there_is_no_confusion():
