@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Imports run downwards only, and the two halves of the system never meet in one import."""
 
-import ast
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -9,6 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "docs"))
+
+from draw_architecture import imported, rooms_of  # noqa: E402
+
 LIBRARY = ROOT / "python" / "tokenlink"
 BLOCKS = ROOT / "gr-twist" / "python"
 #: arrays and files, nothing trained and no process
@@ -43,28 +46,8 @@ BLOCKS_MAY_IMPORT = {"gnuradio", "pmt", "numpy", "tokenlink"}
 TESTS_MAY_IMPORT = {"zmq"}
 
 
-def imported_modules(path, root):
-    """Absolute names of all modules a file imports, anywhere in it; ``root`` is the folder of its top package."""
-    package = path.relative_to(root).with_suffix("").parts[:-1]
-    names = []
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            start = package[: len(package) - node.level + 1] if node.level else ()
-            module = ".".join([*start, *filter(None, [node.module])])
-            names += [module, *(f"{module}.{alias.name}" for alias in node.names)]
-    return names
-
-
 def top_levels(modules):
     return {module.split(".")[0] for module in modules}
-
-
-def layers_of(modules):
-    """Names right below tokenlink that are imported, known or not; what belongs to the package itself is none."""
-    parts = [module.split(".") for module in modules]
-    return {each[1] for each in parts if each[0] == "tokenlink" and len(each) > 1 and not each[1].startswith("_")}
 
 
 LIBRARY_FILES = sorted(LIBRARY.rglob("*.py"))
@@ -74,7 +57,7 @@ BLOCK_FILES = sorted(BLOCKS.rglob("*.py"))
 @pytest.mark.parametrize("path", LIBRARY_FILES, ids=lambda p: str(p.relative_to(LIBRARY)))
 def test_library_imports_run_downwards(path):
     relative = path.relative_to(LIBRARY)
-    modules = imported_modules(path, LIBRARY.parent)
+    modules = imported(path, LIBRARY.parent)
     assert "gnuradio" not in top_levels(modules), "the library never imports gnuradio"
     if "zmq" in top_levels(modules):
         assert str(relative) == "wire/sockets.py", "sockets.py is the only user of zmq"
@@ -83,7 +66,7 @@ def test_library_imports_run_downwards(path):
         return
     layer = relative.parts[0]
     assert layer in ALLOWED, f"folder {layer} is no layer"
-    used = layers_of(modules) - {layer}
+    used = rooms_of(modules) - {layer}
     assert used <= ALLOWED[layer], f"{relative} imports {used - ALLOWED[layer]}"
     if layer in WITHOUT_TORCH:
         assert "torch" not in top_levels(modules), f"{layer} never imports torch"
@@ -91,17 +74,17 @@ def test_library_imports_run_downwards(path):
 
 @pytest.mark.parametrize("path", BLOCK_FILES, ids=lambda p: p.name)
 def test_blocks_import_what_they_may(path):
-    modules = imported_modules(path, BLOCKS)
+    modules = imported(path, BLOCKS)
     allowed = BLOCKS_MAY_IMPORT | {"twist"} | set(sys.stdlib_module_names)
     if path.name.startswith("qa_"):
         allowed |= TESTS_MAY_IMPORT
     assert top_levels(modules) <= allowed, f"{path.name} imports {top_levels(modules) - allowed}"
-    assert layers_of(modules) <= RADIO_LAYERS, f"{path.name} imports {layers_of(modules) - RADIO_LAYERS}"
+    assert rooms_of(modules) <= RADIO_LAYERS, f"{path.name} imports {rooms_of(modules) - RADIO_LAYERS}"
 
 
 def files_imported(path, root, known):
     """Modules among ``known`` that a file imports; a name taken from a package is the package's."""
-    modules = imported_modules(path, root)
+    modules = imported(path, root)
     return {each for each in modules if each in known} - {module_of(path, root)}
 
 
@@ -153,4 +136,4 @@ def test_relative_and_late_imports_are_seen(tmp_path, text, expected):
     path = tmp_path / "tokenlink" / "phy" / "x.py"
     path.parent.mkdir(parents=True)
     path.write_text(text)
-    assert set(imported_modules(path, tmp_path)) == expected
+    assert set(imported(path, tmp_path)) == expected

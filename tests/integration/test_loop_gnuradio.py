@@ -18,8 +18,9 @@ from tokenlink.link.modes import load_mode_table  # noqa: E402
 from tokenlink.loop import runner  # noqa: E402
 from tokenlink.loop.run_config import RUNNING_RADIO, Addresses, FeedbackConfig, NodeConfig  # noqa: E402
 from tokenlink.loop.runner import RunError, run_loop  # noqa: E402
+from tokenlink.process.children import environment  # noqa: E402
 from tokenlink.process.node import NodeError  # noqa: E402
-from tokenlink.radio.flowgraph import FLOWGRAPH, OUT_OF_TREE, compile_flowgraph, flowgraph_command  # noqa: E402
+from tokenlink.radio.flowgraph import FLOWGRAPH, compile_flowgraph, flowgraph_command  # noqa: E402
 from tokenlink.wire import AddressRefused  # noqa: E402
 from tokenlink.wire.sockets import PullSocket  # noqa: E402
 
@@ -83,11 +84,10 @@ def test_a_running_flowgraph_serves_one_run_after_the_other(config, tmp_path, mo
     monkeypatch.setattr(runner, "RUNNING_RADIO", radio := free_addresses())
     at = Addresses.in_folder(tmp_path, radio)
     command = flowgraph_command(compile_flowgraph(), NodeConfig(config, at), load_mode_table())
-    search = os.pathsep.join([str(runner.LIBRARY), str(OUT_OF_TREE)])
     expected = run_loop(config, tmp_path / "simulator").folder.path / "records.jsonl"
     with open(tmp_path / "log", "wb") as log:
         flowgraph = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | {"PYTHONPATH": search}
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment()
         )
         try:
             for name in ("first", "second"):

@@ -9,18 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from tokenlink.process import children
 from tokenlink.radio.profiles import read_profile
-from tokenlink.radio.radio_process import UHD_SCRIPT, service_command, service_env, wait_for_radio
+from tokenlink.radio.radio_process import UHD_SCRIPT, service_command, wait_for_radio
 from tokenlink.wire.iq_streams import IqReceiver, IqSender, RadioRefused
 
-STAND_IN = Path(__file__).parents[1] / "unit" / "nodes"
+STAND_IN = Path(__file__).parents[1] / "unit" / "radio"
 
 
 @pytest.fixture
 def environment(tmp_path):
     """Environment in which `import uhd` finds the stand-in."""
     (tmp_path / "uhd.py").write_text("import fake_uhd\nglobals().update(vars(fake_uhd.Device().module()))\n")
-    env = service_env()
+    env = children.environment()
     return env | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(STAND_IN), env["PYTHONPATH"]])}
 
 

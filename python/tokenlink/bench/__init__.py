@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How fast the parts are, beside what else there is, and how their cost grows; ``./twist bench`` shows it."""
+"""How fast the parts are, beside what else there is, and how their cost grows."""

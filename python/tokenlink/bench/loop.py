@@ -19,10 +19,11 @@ from tokenlink.bench.stopwatch import Growth, Result, Timing, interleaved
 from tokenlink.channel import ChannelConfig
 from tokenlink.link.modes import load_mode_table
 from tokenlink.loop.run_config import RunConfig
-from tokenlink.loop.runner import LIBRARY, run_loop
+from tokenlink.loop.runner import run_loop
 from tokenlink.measure.metrics import STAGES
+from tokenlink.process.children import environment
 from tokenlink.process.node import NodeError
-from tokenlink.radio.flowgraph import OUT_OF_TREE, compile_flowgraph
+from tokenlink.radio.flowgraph import compile_flowgraph
 from tokenlink.wire import Bye, LinkReport, ModeCommand, TokenEstimate, TokenFrame
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
@@ -109,10 +110,9 @@ def flowgraph_rate(frames):
         at = {name: f"ipc://{folder}/{name}" for name in ("tokens", "mode", "estimates", "reports")}
         options = [f"--{name}-address={address}" for name, address in at.items()]
         command = [sys.executable, str(program), *options, "--esn0-db=12", "--channel-model=awgn", "--lock-step=0"]
-        env = os.environ | {"PYTHONPATH": os.pathsep.join([str(LIBRARY), str(OUT_OF_TREE)]), "OMP_NUM_THREADS": "1"}
         with (PullSocket(at["estimates"]) as estimates, PullSocket(at["reports"]) as reports,
               PushSocket(at["tokens"]) as tokens, PushSocket(at["mode"]) as modes):
-            process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:
                 return _feed(tokens, modes, estimates, reports, frames)
             finally:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Command-line interface: translates options into dataclasses and calls the library."""
+"""Commands, one file each: options become dataclasses, and the library is called."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mode controllers: step(state, report) -> (state, mode_id), chosen from feedback on the slot before."""
+"""Policies that choose the mode of a slot from what came back of the one before."""
 
 from tokenlink.control.feedback_link import FeedbackConfig, FeedbackLink
 from tokenlink.control.files import (

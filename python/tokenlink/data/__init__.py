@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Road scenes: KITTI loaders, rendered streets, and the traffic-state labels of both."""
+"""What is sent: road scenes from KITTI, drawn or invented, with the labels of their traffic state."""

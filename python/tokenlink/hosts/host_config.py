@@ -4,19 +4,16 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import tokenlink
 from tokenlink.hosts.control_link import ROLES, ControlLink
 from tokenlink.hosts.handshake import agreement
 from tokenlink.loop.run_config import RunConfig, check_modes
 from tokenlink.phy.frame import BurstConfig
 from tokenlink.process.children import Child
 from tokenlink.radio.end_flowgraphs import RadioAccess
-from tokenlink.radio.flowgraph import OUT_OF_TREE
 from tokenlink.radio.profiles import profile_path, read_profile
 from tokenlink.systems import system_named
 from tokenlink.wire.keys import is_loopback, load_host_keys
@@ -25,7 +22,6 @@ from tokenlink.wire.keys import is_loopback, load_host_keys
 LISTEN = {"tx": "tcp://127.0.0.1:5571", "rx": "tcp://127.0.0.1:5572"}
 FEEDBACKS = ("network", "air")
 RADIOS = ("simulator", "gnuradio")
-LIBRARY = Path(tokenlink.__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -109,10 +105,4 @@ class HostConfig:
 
 def start_process(name, arguments, logs):
     """A Child that runs a Python module or program of this library; its output goes to ``logs``/name.log."""
-    return Child(name, [sys.executable, *map(str, arguments)], logs / f"{name}.log", environment())
-
-
-def environment():
-    """Environment in which a process finds library and blocks."""
-    search = os.pathsep.join(filter(None, [str(LIBRARY), str(OUT_OF_TREE), os.environ.get("PYTHONPATH")]))
-    return os.environ | {"PYTHONPATH": search, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    return Child(name, [sys.executable, *map(str, arguments)], logs / f"{name}.log")

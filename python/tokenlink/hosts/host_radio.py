@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 
-from tokenlink.hosts.host_config import environment
 from tokenlink.hosts.simulated_air import FrameReceiver, ReverseAir, SimulatedAir, frame_burst
 from tokenlink.loop.run_config import Addresses
 from tokenlink.process.children import Child
@@ -211,7 +210,7 @@ def start_flowgraph(role, config, table, at, logs, children, feedback=None):
     command = end_command(role, profile, config.run, table, at, access, feedback, report)
     if profile.kind == "uhd":
         require_device(config.profile, profile, (role,) if feedback is None else ("tx", "rx"))
-    child = Child("flowgraph", command, logs / "flowgraph.log", environment())
+    child = Child("flowgraph", command, logs / "flowgraph.log")
     children.append(child)
     return child
 

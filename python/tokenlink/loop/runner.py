@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import platform
 import socket
 import sys
@@ -23,7 +22,7 @@ from tokenlink.measure.records import Recorder, RunFolder
 from tokenlink.process.children import Child, ask_all, stop_all
 from tokenlink.process.node import NodeError
 from tokenlink.radio.end_flowgraphs import RadioAccess, end_command
-from tokenlink.radio.flowgraph import OUT_OF_TREE, compile_flowgraph, flowgraph_command, shipped
+from tokenlink.radio.flowgraph import compile_flowgraph, flowgraph_command, shipped
 from tokenlink.radio.profiles import ProfileError, read_profile
 from tokenlink.radio.radio_process import service_command
 from tokenlink.systems import system_named
@@ -37,7 +36,6 @@ NODES = {
     "twin": "tokenlink.loop.twin",
     "simulator": "tokenlink.loop.simulated_radio",
 }
-LIBRARY = Path(tokenlink.__file__).resolve().parents[1]
 
 
 class RunError(Exception):
@@ -190,9 +188,7 @@ class LoopRun:
         return [sys.executable, "-m", NODES[name], str(path)]
 
     def _launch(self, name, command):
-        search = os.pathsep.join(filter(None, [str(LIBRARY), str(OUT_OF_TREE), os.environ.get("PYTHONPATH")]))
-        env = os.environ | {"PYTHONPATH": search, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-        self.children.append(Child(name, command, self.folder.logs / f"{name}.log", env))
+        self.children.append(Child(name, command, self.folder.logs / f"{name}.log"))
 
     def serve(self, on_frame):
         """Record until the camera has said goodbye and its last frame is through."""

@@ -4,16 +4,27 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
+import tokenlink
 from tokenlink.files.writing import is_full
 from tokenlink.process.node import ERROR_PREFIX
 
+LIBRARY = Path(tokenlink.__file__).resolve().parents[1]
+OUT_OF_TREE = LIBRARY.parent / "gr-twist" / "path"  # makes gnuradio.twist importable without installing it
 STOP_S = 4.0
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def environment():
+    """Environment in which a process finds library and blocks, says at once what it has to say, and keeps to a core."""
+    search = os.pathsep.join(filter(None, [str(LIBRARY), str(OUT_OF_TREE), os.environ.get("PYTHONPATH")]))
+    return os.environ | {"PYTHONPATH": search, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def _die_with_parent():
@@ -28,10 +39,9 @@ class Child:
     name : str             as the user reads it, "the camera node"
     command : list of str
     log_path : Path
-    env : dict             environment
     """
 
-    def __init__(self, name, command, log_path, env):
+    def __init__(self, name, command, log_path):
         self.name = name
         self.log_path = log_path
         with open(log_path, "wb") as log:
@@ -41,7 +51,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=env,
+                env=environment(),
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )

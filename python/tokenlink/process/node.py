@@ -39,7 +39,7 @@ def run_node(name, work, load):
         signal.signal(number, _on_signal)
     try:
         if len(sys.argv) != 2:
-            raise NodeError(f"usage: python -m tokenlink.loop.{name} CONFIG.json")
+            raise NodeError(f"usage: {name} CONFIG.json")
         work(load(sys.argv[1]))
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # done: a late signal would only spoil the way out
     except Stopped:

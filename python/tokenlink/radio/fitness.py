@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tokenlink.process.children import environment
 from tokenlink.process.node import ERROR_PREFIX, NodeError
 from tokenlink.radio.ends import transmit
 from tokenlink.radio.known_bursts import TestTraffic, TrafficReceiver
-from tokenlink.radio.radio_process import UHD_SCRIPT, service_env
+from tokenlink.radio.radio_process import UHD_SCRIPT
 
 OK, NOTE, WRONG = "ok", "note", "wrong"
 PROBE_TIMEOUT_S = 90.0
@@ -38,7 +39,7 @@ def probe(profile_name, profile, sides=("tx", "rx")):
         return [Finding("device", OK, f"{profile.kind} radio, {profile.description}")]
     command = [sys.executable, str(UHD_SCRIPT), "probe", "--profile", str(profile_name), "--sides", ",".join(sides)]
     try:
-        done = subprocess.run(command, env=service_env(), capture_output=True, text=True, timeout=PROBE_TIMEOUT_S)
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=PROBE_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         return [Finding("device", WRONG, f"the USRP did not answer within {PROBE_TIMEOUT_S:g} s")]
     if done.returncode:

@@ -22,7 +22,6 @@ FLOWGRAPHS = ROOT / "flowgraphs"
 FLOWGRAPH = FLOWGRAPHS / "loopback.grc"
 HIERARCHICAL = FLOWGRAPHS / "hier"  # blocks that are flowgraphs themselves
 BLOCKS = ROOT / "gr-twist" / "grc"
-OUT_OF_TREE = ROOT / "gr-twist" / "path"  # makes gnuradio.twist importable without installing it
 COMPILE_TIMEOUT_S = 120.0
 
 

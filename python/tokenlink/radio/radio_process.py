@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import sys
 import time
 
@@ -88,12 +87,6 @@ def service_command(profile_name, profile, address=None, keys_folder=None, sides
         command = [sys.executable, "-m", "tokenlink.cli", "radio", verb, "--profile", str(profile_name)]
     keys = ["--keys", str(keys_folder)] if keys_folder else []
     return [*command, "--address", address, *keys]
-
-
-def service_env():
-    """Environment in which service_command finds the library."""
-    search = os.pathsep.join(filter(None, [str(ROOT / "python"), os.environ.get("PYTHONPATH")]))
-    return os.environ | {"PYTHONPATH": search, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
 
 
 def wait_for_radio(end, child=None, timeout_s=START_S):

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tokenlink.process.children import Child, stop_all
-from tokenlink.radio.radio_process import START_S, service_command, service_env, wait_for_radio
+from tokenlink.radio.radio_process import START_S, service_command, wait_for_radio
 from tokenlink.wire.iq_streams import IqReceiver, IqSender
 
 STARTS_ITSELF = ("uhd", "file")
@@ -37,7 +37,7 @@ def radio_process(profile_name, profile, address=None, keys_folder=None, start=N
         return
     with tempfile.TemporaryDirectory(prefix="twist-") as folder:
         command = service_command(profile_name, profile, address, keys_folder, sides)
-        child = Child("the radio", command, Path(folder) / "radio.log", service_env())
+        child = Child("the radio", command, Path(folder) / "radio.log")
         try:
             yield child
         finally:

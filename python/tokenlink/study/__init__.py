@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many runs in one process: what is compared, over which channels, on how many workers, and the rows that come out."""
+"""Many runs in one process: what is compared, over which channels, and the rows that come out."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The systems that share the radio, each described once."""
+"""The systems that share the radio, each described once: source, payload, models, policies, figures."""
 
 from tokenlink.systems.description import Figure, Metric, Models, Payload, Source, System
 from tokenlink.systems.twist import TWIST
