@@ -15,6 +15,7 @@ import pytest
 import yaml
 from mako.template import Template
 
+from tokenlink.channel import FADING_MODELS
 from tokenlink.link.modes import load_mode_table
 from tokenlink.wire import ModeCommand, TokenFrame
 from tokenlink.wire.sockets import PullSocket, PushSocket
@@ -82,6 +83,12 @@ def test_make_passes_every_parameter_by_name(description):
     assert call.startswith(f"twist.{block_of(description).__name__}(")
     got = eval(call, {"twist": type("", (), {block_of(description).__name__: dict})})
     assert got == {name: int(value) for name, value in values.items()}
+
+
+def test_channels_of_the_block_are_those_of_the_library():
+    raw = yaml.safe_load((ROOT / "gr-twist" / "grc" / "twist_loopback_channel.block.yml").read_text())
+    (model,) = [each for each in raw["parameters"] if each["id"] == "model"]
+    assert tuple(model["options"]) == FADING_MODELS
 
 
 def test_callbacks_are_methods(description):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tokenlink.channel.fading import FADING_MODELS, diffuse_gain, rician_gain
+from tokenlink.channel.fading import FADING_MODELS, GAINS, diffuse_gain
 from tokenlink.channel.markov import gauss_markov
 from tokenlink.channel.noise import ESN0_RANGE_DB, apply, n0_from_esn0_db
 from tokenlink.channel.trajectory import SnrTrajectory
@@ -112,10 +112,7 @@ class Channel:
         return float(self._esn0_db[slot])
 
     def _gain(self, slot):
-        if self.config.model == "awgn":
-            return 1.0 + 0.0j
-        diffuse = self._diffuse(slot)
-        return diffuse if self.config.model == "rayleigh" else rician_gain(diffuse, self.config.rician_k_db)
+        return GAINS[self.config.model](lambda: self._diffuse(slot), self.config.rician_k_db)
 
     def _diffuse(self, slot):
         correlation = self.config.fading_correlation

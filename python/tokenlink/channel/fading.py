@@ -3,8 +3,6 @@
 
 import numpy as np
 
-FADING_MODELS = ("awgn", "rayleigh", "rician")
-
 
 def diffuse_gain(rng):
     """Circular complex Gaussian gain of mean power 1 (numpy complex128 scalar) drawn from ``rng``."""
@@ -28,6 +26,15 @@ def rician_gain(diffuse, k_factor_db):
     return complex(np.sqrt(k_factor / (k_factor + 1.0)) + diffuse * np.sqrt(1.0 / (k_factor + 1.0)))
 
 
+#: name -> gain of a slot, from a function that draws the diffuse gain and the Rician factor in dB
+GAINS = {
+    "awgn": lambda draw, k_factor_db: 1.0 + 0.0j,
+    "rayleigh": lambda draw, k_factor_db: draw(),
+    "rician": lambda draw, k_factor_db: rician_gain(draw(), k_factor_db),
+}
+FADING_MODELS = tuple(GAINS)
+
+
 def block_fading(rng, model="rayleigh", k_factor_db=6.0):
     """Channel gain of one slot, independent of all other slots.
 
@@ -45,10 +52,6 @@ def block_fading(rng, model="rayleigh", k_factor_db=6.0):
     ------
     ValueError   unknown model
     """
-    if model == "awgn":
-        return 1.0 + 0.0j
-    if model == "rayleigh":
-        return complex(diffuse_gain(rng))
-    if model == "rician":
-        return rician_gain(diffuse_gain(rng), k_factor_db)
-    raise ValueError(f"model is {model!r}, expected one of {', '.join(FADING_MODELS)}")
+    if model not in GAINS:
+        raise ValueError(f"model is {model!r}, expected one of {', '.join(FADING_MODELS)}")
+    return GAINS[model](lambda: complex(diffuse_gain(rng)), k_factor_db)

@@ -3,6 +3,7 @@
 
 import math
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 
 LOW, MED, HIGH = "low", "med", "high"
 
@@ -219,7 +220,14 @@ class StaticPolicy(_FeedbackPolicy):
 SIGNALS = {"gamma": "weight_channel", "u": "weight_erased", "d": "weight_drift", "pi": "weight_priority"}
 ABLATIONS = tuple(f"twist-no-{signal}" for signal in SIGNALS)
 CHANNEL_LED = "twist-channel-led"
-POLICIES = ("twist", "channel-adaptive", "static-low", "static-med", "static-high", *ABLATIONS, CHANNEL_LED)
+#: name -> policy of a ControlConfig, or of None for the defaults
+POLICIES = {
+    "twist": RiskController,
+    "channel-adaptive": ChannelAdaptive,
+    **{f"static-{level}": partial(StaticPolicy, level=level) for level in (LOW, MED, HIGH)},
+    **{name: partial(WithoutSignal, signal=signal) for name, signal in zip(ABLATIONS, SIGNALS, strict=True)},
+    CHANNEL_LED: ChannelLed,
+}
 
 
 def make_policy(name, config=None):
@@ -238,14 +246,6 @@ def make_policy(name, config=None):
     ------
     ValueError   unknown name
     """
-    if name == "twist":
-        return RiskController(config)
-    if name == CHANNEL_LED:
-        return ChannelLed(config)
-    if name in ABLATIONS:
-        return WithoutSignal(config, name.removeprefix("twist-no-"))
-    if name == "channel-adaptive":
-        return ChannelAdaptive(config)
-    if name in POLICIES:
-        return StaticPolicy(config, name.removeprefix("static-"))
-    raise ValueError(f"policy is {name!r}, expected one of {', '.join(POLICIES)}")
+    if name not in POLICIES:
+        raise ValueError(f"policy is {name!r}, expected one of {', '.join(POLICIES)}")
+    return POLICIES[name](config)
