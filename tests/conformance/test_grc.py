@@ -28,7 +28,8 @@ from gnuradio import twist  # noqa: E402
 DESCRIPTIONS = sorted((ROOT / "gr-twist" / "grc").glob("*.yml"))
 HIERARCHICAL = sorted((ROOT / "flowgraphs" / "hier").glob("*.grc"))
 FLOWGRAPHS = sorted((ROOT / "flowgraphs").glob("*.grc"))
-BLOCKS = [name for name in twist.__all__ if inspect.isclass(getattr(twist, name))]
+BASES = {"message_block", "pdu_block"}
+BLOCKS = [name for name in twist.__all__ if inspect.isclass(getattr(twist, name)) and name not in BASES]
 ENV = os.environ | {
     "GRC_BLOCKS_PATH": str(ROOT / "gr-twist" / "grc"),
     "PYTHONPATH": os.pathsep.join([str(ROOT / "python"), str(ROOT / "gr-twist" / "path")]),

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """GNU Radio blocks of the token link. Each is thin: unpack a PDU, call one function of ``tokenlink``, publish."""
 
+from . import keys, pdus
+from ._counting import guarded
 from ._radio import explain_radio_errors, follow_clock, set_up_radio
 from ._signals import end_on_signal
 from .burst_framer import burst_framer
@@ -14,6 +16,7 @@ from .link_monitor import link_monitor
 from .loopback_channel import loopback_channel
 from .mode_sink import mode_sink
 from .mode_source import mode_source
+from .pdu_block import message_block, pdu_block
 from .pdu_trace import pdu_trace
 from .qam_mapper import qam_mapper
 from .radio_events import radio_events
@@ -34,13 +37,18 @@ __all__ = [
     "follow_clock",
     "group_ldpc_decoder",
     "group_ldpc_encoder",
+    "guarded",
     "header_decoder",
     "header_encoder",
+    "keys",
     "link_monitor",
     "loopback_channel",
+    "message_block",
     "mode_sink",
     "mode_source",
+    "pdu_block",
     "pdu_trace",
+    "pdus",
     "qam_mapper",
     "radio_events",
     "set_up_radio",

@@ -9,7 +9,7 @@ from tokenlink.phy.frame import BurstConfig
 from tokenlink.phy.header import SYSTEMS
 from tokenlink.phy.pulse import Pulse
 
-from ._pmt import PduError
+from .pdus import PduError
 
 SYSTEM_NAMES = {number: name for name, number in SYSTEMS.items()}
 

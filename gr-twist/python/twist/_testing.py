@@ -13,9 +13,10 @@ from gnuradio import gr, gr_unittest
 from tokenlink.link.modes import load_mode_table
 from tokenlink.link.twist import decode_groups, demap_groups, encode_groups, map_groups, packetize
 
-from . import _keys as keys
-from ._block import PDUS, end_metadata, guarded, message_block
-from ._pmt import new_metadata, pack, to_array, unpack
+from . import keys
+from ._counting import PDUS, guarded
+from .pdu_block import end_metadata, message_block
+from .pdus import new_metadata, pack, to_array, unpack
 
 TABLE = load_mode_table()
 TIMEOUT_S = 20.0

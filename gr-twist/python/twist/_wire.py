@@ -7,9 +7,11 @@ import weakref
 from tokenlink.wire import Bye, WireError
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
-from . import _keys as keys
-from ._block import all_counts, message_block, pdu_block, share_core
-from ._pmt import read_text
+from . import keys
+from ._counting import all_counts
+from ._threads import share_core
+from .pdu_block import message_block, pdu_block
+from .pdus import read_text
 
 POLL_S = 0.1
 

@@ -12,10 +12,11 @@ from gnuradio import gr
 from tokenlink.phy.frame import modulate_burst
 from tokenlink.phy.header import FIELDS, Header
 
-from . import _keys as keys
-from ._block import PDUS, counting, guarded, is_end
+from . import keys
 from ._burst import burst_config, check_time, system_number, to_time
-from ._pmt import PduError, has_entry, read_count, unpack
+from ._counting import PDUS, counting, guarded
+from .pdu_block import is_end
+from .pdus import PduError, has_entry, read_count, unpack
 
 DELIVERED = "delivered"
 IDLE_S = 0.001

@@ -13,10 +13,11 @@ from gnuradio import gr
 from tokenlink.link.slots import SlotTracker, extend
 from tokenlink.phy.receiver import BurstReceiver
 
-from . import _keys as keys
-from ._block import PDUS, counting, guarded, is_end
+from . import keys
 from ._burst import SYSTEM_NAMES, burst_config, split_time, system_number
-from ._pmt import PduError, has_entry, new_metadata, pack, unpack
+from ._counting import PDUS, counting, guarded
+from .pdu_block import is_end
+from .pdus import PduError, has_entry, new_metadata, pack, unpack
 
 END_PORT, QUIET = "end", "quiet"
 CHUNK_SAMPLES = 1024

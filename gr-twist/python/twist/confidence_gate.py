@@ -6,9 +6,10 @@ import numpy as np
 from tokenlink.link.gating import gate
 from tokenlink.link.twist import decide_tokens
 
-from . import _keys as keys
-from ._block import check_finite, pdu_block, read_mode, split_groups
+from . import keys
 from ._layout import info_sizes, load
+from ._payload import check_finite, read_mode, split_groups
+from .pdu_block import pdu_block
 
 
 class confidence_gate(pdu_block):

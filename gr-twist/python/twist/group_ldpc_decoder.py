@@ -5,9 +5,10 @@ import numpy as np
 
 from tokenlink.link.twist import decode_groups
 
-from . import _keys as keys
-from ._block import check_finite, pdu_block, read_mode, split_groups
+from . import keys
 from ._layout import coded_sizes, load
+from ._payload import check_finite, read_mode, split_groups
+from .pdu_block import pdu_block
 
 
 class group_ldpc_decoder(pdu_block):

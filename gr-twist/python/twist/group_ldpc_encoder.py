@@ -5,8 +5,9 @@ import numpy as np
 
 from tokenlink.link.twist import encode_groups
 
-from ._block import pdu_block, read_mode, split_groups
 from ._layout import info_sizes, load
+from ._payload import read_mode, split_groups
+from .pdu_block import pdu_block
 
 
 class group_ldpc_encoder(pdu_block):

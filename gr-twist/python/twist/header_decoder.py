@@ -5,10 +5,11 @@ import numpy as np
 
 from tokenlink.phy.header import HEADER_SYMBOLS, HeaderError, decode_header
 
-from . import _keys as keys
-from ._block import check_finite, pdu_block, read_gain
+from . import keys
 from ._burst import SYSTEM_NAMES
-from ._pmt import PduError, read_float
+from ._payload import check_finite, read_gain
+from .pdu_block import pdu_block
+from .pdus import PduError, read_float
 
 
 class header_decoder(pdu_block):

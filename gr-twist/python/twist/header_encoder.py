@@ -5,10 +5,10 @@ import numpy as np
 
 from tokenlink.phy.header import FIELDS, Header, encode_header
 
-from . import _keys as keys
-from ._block import pdu_block
+from . import keys
 from ._burst import system_number
-from ._pmt import read_count
+from .pdu_block import pdu_block
+from .pdus import read_count
 
 
 class header_encoder(pdu_block):

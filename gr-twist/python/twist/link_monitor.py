@@ -7,10 +7,10 @@ import numpy as np
 
 from tokenlink.wire import LinkReport
 
-from . import _keys as keys
-from ._block import all_counts
-from ._pmt import PduError, has_entry, read_array, read_complex, read_count, read_dict, read_float
+from . import keys
+from ._counting import all_counts
 from ._wire import sending_block
+from .pdus import PduError, has_entry, read_array, read_complex, read_count, read_dict, read_float
 
 
 class link_monitor(sending_block):

@@ -8,9 +8,10 @@ import numpy as np
 
 from tokenlink.channel import TRAJECTORY_KINDS, Channel, ChannelConfig, SnrTrajectory
 
-from . import _keys as keys
-from ._block import check_finite, pdu_block
-from ._pmt import PduError, read_count
+from . import keys
+from ._payload import check_finite
+from .pdu_block import pdu_block
+from .pdus import PduError, read_count
 
 MAX_SLOT = 2**22  # the channel keeps what it drew: some 100 MB with correlated fading
 

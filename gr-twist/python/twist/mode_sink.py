@@ -5,9 +5,9 @@ import numpy as np
 
 from tokenlink.wire import ModeCommand
 
-from . import _keys as keys
-from ._pmt import PduError, read_count
+from . import keys
 from ._wire import sending_block
+from .pdus import PduError, read_count
 
 DELIVERED = "delivered"
 

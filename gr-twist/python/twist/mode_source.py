@@ -5,10 +5,11 @@ import numpy as np
 
 from tokenlink.wire import Bye, Hello, ModeCommand
 
-from . import _keys as keys
-from ._block import guarded, is_end
-from ._pmt import new_metadata, unpack
+from . import keys
+from ._counting import guarded
 from ._wire import receiving_block
+from .pdu_block import is_end
+from .pdus import new_metadata, unpack
 
 MODE, DELIVERED = "mode", "delivered"
 

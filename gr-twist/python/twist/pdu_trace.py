@@ -6,10 +6,11 @@ import time
 import numpy as np
 from gnuradio import gr
 
-from . import _keys as keys
-from ._block import PDUS, counting, guarded, is_end, is_lost
+from . import keys
+from ._counting import PDUS, counting, guarded
 from ._layout import load
-from ._pmt import PduError, read_array, read_count, read_float, unpack
+from .pdu_block import is_end, is_lost
+from .pdus import PduError, read_array, read_count, read_float, unpack
 
 IDLE_S = 0.02
 QUANTITIES = ("esn0_db", "mode_id", "erased_fraction", "group_confidence", "group_erased")

@@ -6,10 +6,10 @@ from unittest import mock
 import numpy as np
 import pmt
 from gnuradio import blocks, gr, gr_unittest, twist
-from gnuradio.twist import _keys as keys
-from gnuradio.twist._block import is_end
-from gnuradio.twist._pmt import read_count
+from gnuradio.twist import keys
 from gnuradio.twist._testing import MODE, block_test, collector, end, not_finite, pdu, wait_until
+from gnuradio.twist.pdu_block import is_end
+from gnuradio.twist.pdus import read_count
 
 from tokenlink.phy.frame import BurstConfig, modulate_burst
 from tokenlink.phy.header import SYSTEMS, Header

@@ -4,11 +4,11 @@
 import numpy as np
 import pmt
 from gnuradio import blocks, gr, gr_unittest, twist
-from gnuradio.twist import _keys as keys
-from gnuradio.twist._block import is_end, is_lost
+from gnuradio.twist import keys
 from gnuradio.twist._burst import to_time
-from gnuradio.twist._pmt import has_entry, read_array, read_complex, read_count, read_float, read_text
 from gnuradio.twist._testing import block_test, collector, pdu, wait_until
+from gnuradio.twist.pdu_block import is_end, is_lost
+from gnuradio.twist.pdus import has_entry, read_array, read_complex, read_count, read_float, read_text
 
 from tokenlink.phy.frame import BurstConfig, modulate_burst
 from tokenlink.phy.header import Header

@@ -3,9 +3,9 @@
 
 import numpy as np
 from gnuradio import gr_unittest, twist
-from gnuradio.twist import _keys as keys
-from gnuradio.twist._pmt import read_array, to_array
+from gnuradio.twist import keys
 from gnuradio.twist._testing import MODE, TABLE, after_bad_ones, block_test, pdu, stages
+from gnuradio.twist.pdus import read_array, to_array
 
 from tokenlink.channel import Channel, ChannelConfig
 from tokenlink.link.twist import encode_frame

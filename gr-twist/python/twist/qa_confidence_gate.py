@@ -6,8 +6,7 @@ from importlib import resources
 
 import numpy as np
 from gnuradio import gr_unittest, twist
-from gnuradio.twist import _keys as keys
-from gnuradio.twist._pmt import read_array
+from gnuradio.twist import keys
 from gnuradio.twist._testing import (
     MODE,
     TABLE,
@@ -19,6 +18,7 @@ from gnuradio.twist._testing import (
     running,
     stages,
 )
+from gnuradio.twist.pdus import read_array
 
 from tokenlink.link.gating import gate
 from tokenlink.link.twist import decide_tokens

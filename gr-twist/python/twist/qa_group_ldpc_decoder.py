@@ -3,9 +3,9 @@
 
 import numpy as np
 from gnuradio import gr_unittest, twist
-from gnuradio.twist import _keys as keys
-from gnuradio.twist._pmt import read_array
+from gnuradio.twist import keys
 from gnuradio.twist._testing import after_bad_ones, bad_for_all, block_test, not_finite, pdu, stages
+from gnuradio.twist.pdus import read_array
 
 
 class qa_group_ldpc_decoder(block_test):

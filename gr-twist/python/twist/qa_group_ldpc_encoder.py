@@ -3,9 +3,9 @@
 
 import numpy as np
 from gnuradio import gr_unittest, twist
-from gnuradio.twist import _keys as keys
-from gnuradio.twist._pmt import read_dict
+from gnuradio.twist import keys
 from gnuradio.twist._testing import after_bad_ones, bad_for_all, block_test, pdu, stages
+from gnuradio.twist.pdus import read_dict
 
 
 class qa_group_ldpc_encoder(block_test):

@@ -3,9 +3,9 @@
 
 import numpy as np
 from gnuradio import gr_unittest, twist
-from gnuradio.twist import _keys as keys
-from gnuradio.twist._pmt import new_metadata, pack, read_count, read_text
+from gnuradio.twist import keys
 from gnuradio.twist._testing import KNOWN, after_bad_ones, block_test, not_finite, pdu
+from gnuradio.twist.pdus import new_metadata, pack, read_count, read_text
 
 from tokenlink.phy.header import HEADER_SYMBOLS, Header, encode_header
 

@@ -3,7 +3,7 @@
 
 import numpy as np
 from gnuradio import gr_unittest, twist
-from gnuradio.twist import _keys as keys
+from gnuradio.twist import keys
 from gnuradio.twist._testing import MODE, after_bad_ones, block_test, pdu, stages
 
 from tokenlink.phy.header import SYSTEMS, Header, encode_header

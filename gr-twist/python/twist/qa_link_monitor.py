@@ -2,7 +2,7 @@
 """Link monitor: a report of each frame; the frame goes on whatever happens to the report."""
 
 from gnuradio import gr_unittest, twist
-from gnuradio.twist import _keys as keys
+from gnuradio.twist import keys
 from gnuradio.twist._testing import CONFIDENCE, RECV_S, block_test, decided, random_tokens, running
 
 from tokenlink.wire import Bye, LinkReport

@@ -3,8 +3,7 @@
 
 import numpy as np
 from gnuradio import gr_unittest, twist
-from gnuradio.twist import _keys as keys
-from gnuradio.twist._pmt import read_complex, read_count, read_float
+from gnuradio.twist import keys
 from gnuradio.twist._testing import (
     KNOWN,
     MODE,
@@ -16,6 +15,7 @@ from gnuradio.twist._testing import (
     stages,
 )
 from gnuradio.twist.loopback_channel import MAX_SLOT
+from gnuradio.twist.pdus import read_complex, read_count, read_float
 
 from tokenlink.channel import Channel, ChannelConfig, SnrTrajectory
 

@@ -3,7 +3,7 @@
 
 import numpy as np
 from gnuradio import gr, gr_unittest, twist
-from gnuradio.twist import _keys as keys
+from gnuradio.twist import keys
 from gnuradio.twist._testing import NO_BYTES, RECV_S, block_test, end, pdu, random_tokens, running
 
 from tokenlink.wire import Bye, ModeCommand, TokenFrame

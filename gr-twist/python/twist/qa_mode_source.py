@@ -2,9 +2,9 @@
 """Mode source: commands off the wire."""
 
 from gnuradio import gr_unittest, twist
-from gnuradio.twist import _keys as keys
-from gnuradio.twist._pmt import has_entry, read_count
+from gnuradio.twist import keys
 from gnuradio.twist._testing import block_test, end, random_tokens, running
+from gnuradio.twist.pdus import has_entry, read_count
 
 from tokenlink.wire import Hello, ModeCommand, TokenFrame
 from tokenlink.wire.errors import AddressRefused

@@ -3,7 +3,7 @@
 
 import numpy as np
 from gnuradio import gr_unittest, twist
-from gnuradio.twist import _keys as keys
+from gnuradio.twist import keys
 from gnuradio.twist._testing import after_bad_ones, bad_for_all, block_test, not_finite, pdu, stages
 
 

@@ -3,9 +3,9 @@
 
 import numpy as np
 from gnuradio import gr_unittest, twist
-from gnuradio.twist import _keys as keys
-from gnuradio.twist._pmt import to_array
+from gnuradio.twist import keys
 from gnuradio.twist._testing import after_bad_ones, block_test, not_finite, pdu, stages
+from gnuradio.twist.pdus import to_array
 
 
 class qa_symbol_equalizer(block_test):

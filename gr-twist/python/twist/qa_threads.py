@@ -6,9 +6,10 @@ import threading
 import unittest
 
 from gnuradio import gr_unittest
-from gnuradio.twist import _block
-from gnuradio.twist._block import PDUS, guarded, message_block
+from gnuradio.twist import _threads
+from gnuradio.twist._counting import PDUS, guarded
 from gnuradio.twist._testing import block_test, end, running, wait_until
+from gnuradio.twist.pdu_block import message_block
 
 
 class probe(message_block):
@@ -38,7 +39,7 @@ class qa_threads(block_test):
     def test_a_thread_keeps_its_python_state_until_the_block_stops(self):
         block = self.observe(probe())
         self.assertEqual(block.remembered, [1, 2, 3])
-        self.assertEqual(block._held, (None, None))
+        self.assertIsNone(block._thread._state)
         self.assertEqual(self.observe(block).remembered[3], 1)  # another run, another thread
 
     def test_message_blocks_share_one_core_and_other_threads_keep_theirs(self):
@@ -46,7 +47,7 @@ class qa_threads(block_test):
         first, second = (self.observe(probe()).cores[0] for _ in range(2))
         self.assertEqual((len(first), first), (1, second))
         self.assertLessEqual(first, before)
-        _block.share_core()
+        _threads.share_core()
         self.assertEqual(os.sched_getaffinity(0), before)
 
     def test_an_affinity_that_is_asked_for_comes_first(self):

@@ -3,9 +3,7 @@
 
 import numpy as np
 from gnuradio import gr_unittest, twist
-from gnuradio.twist import _keys as keys
-from gnuradio.twist._block import is_end
-from gnuradio.twist._pmt import new_metadata, pack, read_count
+from gnuradio.twist import keys
 from gnuradio.twist._testing import (
     NO_BYTES,
     TABLE,
@@ -17,6 +15,8 @@ from gnuradio.twist._testing import (
     running,
     wait_until,
 )
+from gnuradio.twist.pdu_block import is_end
+from gnuradio.twist.pdus import new_metadata, pack, read_count
 
 from tokenlink.link.twist import packetize
 from tokenlink.wire import NO_MODE

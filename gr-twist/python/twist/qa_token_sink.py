@@ -4,9 +4,7 @@
 import numpy as np
 import pmt
 from gnuradio import gr, gr_unittest, twist
-from gnuradio.twist import _keys as keys
-from gnuradio.twist._block import is_end
-from gnuradio.twist._pmt import new_metadata, pack
+from gnuradio.twist import keys
 from gnuradio.twist._testing import (
     CONFIDENCE,
     DECIDED,
@@ -19,6 +17,8 @@ from gnuradio.twist._testing import (
     random_tokens,
     running,
 )
+from gnuradio.twist.pdu_block import is_end
+from gnuradio.twist.pdus import new_metadata, pack
 
 from tokenlink.wire import NO_MODE, Bye, LinkReport, TokenEstimate
 from tokenlink.wire.errors import AddressRefused

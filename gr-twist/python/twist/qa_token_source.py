@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import zmq  # what a stranger may send
 from gnuradio import gr_unittest, twist
-from gnuradio.twist import _keys as keys
-from gnuradio.twist._block import is_end
-from gnuradio.twist._pmt import has_entry, read_count, read_text
+from gnuradio.twist import keys
 from gnuradio.twist._testing import block_test, end, pdu, random_tokens, running, wait_until
 from gnuradio.twist._wire import wire_counts
+from gnuradio.twist.pdu_block import is_end
+from gnuradio.twist.pdus import has_entry, read_count, read_text
 
 from tokenlink.wire import Bye, Hello, TokenFrame
 from tokenlink.wire.errors import AddressRefused

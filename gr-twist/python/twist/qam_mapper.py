@@ -5,8 +5,9 @@ import numpy as np
 
 from tokenlink.link.twist import map_groups
 
-from ._block import pdu_block, read_mode, split_groups
 from ._layout import coded_sizes, load
+from ._payload import read_mode, split_groups
+from .pdu_block import pdu_block
 
 
 class qam_mapper(pdu_block):

@@ -5,8 +5,9 @@ import json
 
 import pmt
 
-from ._block import all_counts, guarded, message_block
-from ._pmt import PduError
+from ._counting import all_counts, guarded
+from .pdu_block import message_block
+from .pdus import PduError
 
 ASYNC_MSGS = "async_msgs"
 LATE = ("time_error",)

@@ -5,10 +5,11 @@ import numpy as np
 
 from tokenlink.link.twist import demap_groups
 
-from . import _keys as keys
-from ._block import check_finite, pdu_block, read_gain, read_mode, split_groups
+from . import keys
 from ._layout import load, symbol_sizes
-from ._pmt import PduError, read_float
+from ._payload import check_finite, read_gain, read_mode, split_groups
+from .pdu_block import pdu_block
+from .pdus import PduError, read_float
 
 
 class soft_demodulator(pdu_block):

@@ -3,8 +3,9 @@
 
 import numpy as np
 
-from ._block import check_finite, pdu_block, read_gain
-from ._pmt import PduError
+from ._payload import check_finite, read_gain
+from .pdu_block import pdu_block
+from .pdus import PduError
 
 
 class symbol_equalizer(pdu_block):

@@ -12,10 +12,11 @@ from tokenlink.link.mode_schedule import ModeSchedule
 from tokenlink.link.twist import packetize
 from tokenlink.wire import NO_MODE
 
-from . import _keys as keys
-from ._block import guarded, is_end, pdu_block
+from . import keys
+from ._counting import guarded
 from ._layout import load
-from ._pmt import PduError, has_entry, read_count, read_text, unpack
+from .pdu_block import is_end, pdu_block
+from .pdus import PduError, has_entry, read_count, read_text, unpack
 
 MODE = "mode"
 

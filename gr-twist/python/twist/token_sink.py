@@ -5,10 +5,10 @@ import numpy as np
 
 from tokenlink.wire import NO_MODE, TokenEstimate
 
-from . import _keys as keys
-from ._block import check_finite
-from ._pmt import PduError, read_array, read_complex, read_count, read_float
+from . import keys
+from ._payload import check_finite
 from ._wire import sending_block
+from .pdus import PduError, read_array, read_complex, read_count, read_float
 
 DELIVERED = "delivered"
 LOST_ESN0_DB = -100.0  # of a slot of which nothing came

@@ -8,10 +8,11 @@ import numpy as np
 
 from tokenlink.wire import Bye, TokenFrame
 
-from . import _keys as keys
-from ._block import PDUS, end_metadata, guarded, is_end
-from ._pmt import new_metadata, read_count, unpack
+from . import keys
+from ._counting import PDUS, guarded
 from ._wire import receiving_block
+from .pdu_block import end_metadata, is_end
+from .pdus import new_metadata, read_count, unpack
 
 DELIVERED = "delivered"
 

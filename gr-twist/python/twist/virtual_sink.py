@@ -10,10 +10,10 @@ from gnuradio import gr
 
 from tokenlink.wire.iq_streams import IqSender
 
-from . import _keys as names
-from ._block import counting
-from ._pmt import new_metadata
+from . import keys as names
+from ._counting import counting
 from ._radio import load_keys
+from .pdus import new_metadata
 
 ASYNC_MSGS = "async_msgs"
 _SLICE_S = 0.05

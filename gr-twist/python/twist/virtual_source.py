@@ -7,8 +7,8 @@ from gnuradio import gr
 
 from tokenlink.wire.iq_streams import IqReceiver
 
-from . import _keys as names
-from ._block import counting
+from . import keys as names
+from ._counting import counting
 from ._radio import load_keys
 
 _SLICE_S = 0.05

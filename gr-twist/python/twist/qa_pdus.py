@@ -6,7 +6,7 @@ import gc
 import numpy as np
 import pmt
 from gnuradio import gr_unittest
-from gnuradio.twist._pmt import (
+from gnuradio.twist.pdus import (
     PduError,
     new_metadata,
     pack,
@@ -27,7 +27,7 @@ def values_of(dtype, size=1280):
     return (values * (1 + 1j)).astype(dtype) if dtype is np.complex64 else values.astype(dtype)
 
 
-class qa_pmt(gr_unittest.TestCase):
+class qa_pdus(gr_unittest.TestCase):
     def test_vectors_hold_what_gnuradio_reads(self):
         for dtype, elements in ELEMENTS.items():
             for size in (0, 1, 1280):
@@ -100,4 +100,4 @@ class qa_pmt(gr_unittest.TestCase):
 
 
 if __name__ == "__main__":
-    gr_unittest.run(qa_pmt)
+    gr_unittest.run(qa_pdus)
