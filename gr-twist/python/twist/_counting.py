@@ -47,7 +47,7 @@ class counting:
         """Register the ports: dict of input name -> handler, names of outputs."""
         self._counts = Counter()
         self._counts_lock = threading.Lock()
-        self._thread = kept_thread()
+        self._kept = kept_thread()
         # Looked up once: GNU Radio passes each look-up on to the C++ object.
         self._name, self._publish = self.name(), self.gateway.message_port_pub
         self.log = gr.logger(f"twist.{self.name()}")
@@ -90,12 +90,12 @@ class counting:
 
     def start(self):
         """Called by the scheduler in the block's own thread, before anything else there."""
-        self._thread.keep()
+        self._kept.keep()
         return True
 
     def stop(self):
         """Called by the scheduler at the end, in the same thread; prints the counters."""
-        self._thread.release()
+        self._kept.release()
         if counts := self.counts():
             self.log.info(f"{self.alias()}: " + ", ".join(f"{cause} {n}" for cause, n in sorted(counts.items())))
         return True

@@ -39,7 +39,7 @@ class qa_threads(block_test):
     def test_a_thread_keeps_its_python_state_until_the_block_stops(self):
         block = self.observe(probe())
         self.assertEqual(block.remembered, [1, 2, 3])
-        self.assertIsNone(block._thread._state)
+        self.assertIsNone(block._kept._state)
         self.assertEqual(self.observe(block).remembered[3], 1)  # another run, another thread
 
     def test_message_blocks_share_one_core_and_other_threads_keep_theirs(self):
