@@ -115,7 +115,11 @@ def refuse(config, root, sentence):
 def test_bad_weights_stop_the_run_before_the_first_frame(config, make_artifacts, tmp_path):
     root = make_artifacts(tmp_path / "bad")
     damage_hash(root)
-    with pytest.raises(RunError, match="the twin process .* SHA-256"):
+    with pytest.raises(artifact.ArtifactHashError, match="SHA-256"):  # seen before a process is started
+        run_loop(replace(config, artifacts=str(root)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    root = make_artifacts(tmp_path / "small", vocab_size=512)
+    with pytest.raises(RunError, match="the (camera|twin) process .* 512 codes, 1024 are expected"):
         run_loop(replace(config, artifacts=str(root)), tmp_path / "run")
     assert "Traceback" not in "".join(path.read_text() for path in (tmp_path / "run" / "logs").iterdir())
 

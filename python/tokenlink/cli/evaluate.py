@@ -67,7 +67,7 @@ def evaluate(
     from tokenlink.report.means import mean_figures, task_rows
     from tokenlink.study.dataset import load_sequences
     from tokenlink.study.inputs import check_inputs
-    from tokenlink.study.plan import channel_name, study_tasks
+    from tokenlink.study.plan import WITHOUT_RECEIVERS, channel_name, study_tasks
     from tokenlink.study.result_store import ResultStore
     from tokenlink.study.snr_range import update
     from tokenlink.study.sweep import load_inputs, make_setting, run_sweep
@@ -83,18 +83,19 @@ def evaluate(
     check_inputs(origin, split, tracks=tracks, frames=frames, real=real or (), names=own)
     default = QUICK if quick else {}
     tables, control = load_inputs(mode_table, controller, artifacts)
+    setting = make_setting(origin, split_name(split, own), control, tables, priority, artifacts)
+    chosen |= {"snrs_db": snrs_db or default.get("snrs_db")}
+    chosen |= {"realisations": realisations or default.get("realisations", 5)}
+    if study in WITHOUT_RECEIVERS:
+        refuse(f"with --study {study}, which compares policies", "receivers")
+    study_tasks(study, (), control, **chosen)  # names, before anything is drawn
     with console.status("frames and tokens") as status:
         sequences = load_sequences(
             origin, split, tracks=tracks, frames=frames, real=real or (), artifacts=artifacts,
             limit=limit or default.get("limit"), names=own,
             on_sequence=lambda name: status.update(f"frames and tokens of {name}"),
         )  # fmt: skip
-    setting = make_setting(origin, split_name(split, own), control, tables, priority, artifacts)
-    tasks = study_tasks(
-        study, sequences, control,
-        **chosen, snrs_db=snrs_db or default.get("snrs_db"),
-        realisations=realisations or default.get("realisations", 5),
-    )  # fmt: skip
+    tasks = study_tasks(study, sequences, control, **chosen)
     store = ResultStore(out, setting)
     with _Bar(console, out) as bar:
         result = run_sweep(

@@ -69,6 +69,8 @@ def _artifact_entries(root):
 
     root = root or artifact.DEFAULT_DIR
     weights = artifact.read_manifest(root)
+    for name in weights:
+        artifact.verify(name, root)  # what the manifest says is what both compare
     entries = {f"models.{name}": files.get("weights.safetensors", {}).get("sha256") for name, files in weights.items()}
     return entries | {"codebook": artifact.read_description("tokenizer", root).get("codes_sha256")}
 

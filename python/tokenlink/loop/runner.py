@@ -19,6 +19,7 @@ import tokenlink
 from tokenlink.files.writing import WriteError
 from tokenlink.loop.run_config import RUNNING_RADIO, Addresses, NodeConfig, check_modes, check_source
 from tokenlink.measure.records import Recorder, RunFolder
+from tokenlink.models.artifact_files import DEFAULT_DIR, verify
 from tokenlink.process.children import Child, ask_all, stop_all
 from tokenlink.process.node import NodeError
 from tokenlink.radio.end_flowgraphs import RadioAccess, end_command
@@ -72,6 +73,7 @@ def run_loop(config, out, on_frame=None, on_start=None, n_needed=1):
     RunError         a process ended, nothing happened for too long, the flowgraph cannot be compiled, or there is no
                      room for what is recorded
     ModeTableError   the mode table cannot be used
+    ArtifactError    weights are missing or damaged
     ValueError       the mode table lacks a mode the controller may choose, the run folder is not empty, or the source
                      has too few frames or is none
     """
@@ -81,6 +83,8 @@ def run_loop(config, out, on_frame=None, on_start=None, n_needed=1):
     if Path(out).is_dir() and any(Path(out).iterdir()):
         raise ValueError(f"the run folder {out} is not empty: name another one with --out")
     check_source(config.source, n_needed)
+    for name in system.models.names:
+        verify(name, config.artifacts or DEFAULT_DIR)
     folder = RunFolder(out)
     folder.write_json("config.json", asdict(config))
     recorder = Recorder(folder, table, system.summarize)

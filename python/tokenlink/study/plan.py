@@ -244,7 +244,7 @@ def study_tasks(study, sequences, control, policies=None, receivers=None, snrs_d
     Parameters
     ----------
     study : str                    one of STUDIES
-    sequences : list of Sequence
+    sequences : list of Sequence   none: all names are checked, and no task comes of it
     control : ControlConfig        whose thresholds "pareto" moves
     policies, receivers : sequence of str or None   None: those of the study; receivers are compared under TWIST
     snrs_db, channels : sequence or None            None: those of the study
@@ -262,12 +262,16 @@ def study_tasks(study, sequences, control, policies=None, receivers=None, snrs_d
     snrs = snrs if snrs_db is None else snrs_db
     models = models if channels is None else channels
     numbers, series = tuple(range(realisations)), study == "temporal"
+    all_channels = [channel_named(model, snr, trajectory) for model in models for snr in snrs]
     return [
-        Task(sequence.name, channel_named(model, snr, trajectory), numbers, specs, series)
+        Task(sequence.name, channel, numbers, specs, series)
         for sequence in sorted(sequences, key=len, reverse=True)
-        for model in models
-        for snr in snrs
+        for channel in all_channels
     ]
+
+
+#: studies that compare policies alone
+WITHOUT_RECEIVERS = ("feedback", "pareto", "temporal")
 
 
 def _of_study(study, control, policies, receivers):

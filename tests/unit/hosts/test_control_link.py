@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Handshake of two hosts: any order, restarts, differences by name, and nothing from whoever has no say."""
 
+import shutil
 import time
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from tokenlink.hosts.control_link import ControlLink
 from tokenlink.hosts.handshake import HandshakeRefused, agreement, differences, refusal
 from tokenlink.link.modes import load_mode_table
 from tokenlink.loop.run_config import RunConfig
+from tokenlink.models import artifact_files as artifact
 from tokenlink.phy.frame import BurstConfig
 from tokenlink.wire import Bye, Hello, IqSamples, ModeCommand
 from tokenlink.wire.bound import NO_TOKEN, BoundPushSocket, new_token
@@ -188,6 +190,14 @@ def test_every_part_of_the_set_up_has_its_name(entries, tmp_path):
         assert len(found) == 1 and found[0].startswith(f"{name} is ") and " at tx and " in found[0]
     assert {"codebook", "models.tokenizer", "models.completion", "models.head"} <= entries.keys()
     assert differences(entries, agreement(RunConfig("y", seed=5), table, BurstConfig()), "tx", "rx") == []
+
+
+def test_weights_that_are_not_what_the_manifest_says_are_found_before_the_other_host_is(tmp_path):
+    shutil.copytree(artifact.DEFAULT_DIR, tmp_path / "mine")
+    weights = tmp_path / "mine" / "head" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(artifact.ArtifactHashError, match="does not match the SHA-256"):
+        agreement(RunConfig("x", artifacts=str(tmp_path / "mine")), load_mode_table(), BurstConfig())
 
 
 def test_many_differences_stay_one_sentence(entries):
