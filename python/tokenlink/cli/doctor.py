@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json as json_module
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -64,6 +65,7 @@ def doctor(
 def examine():
     """All findings, list of Finding."""
     return [
+        _system(),
         _torch(),
         _inference(),
         *(_package(name) for name in ("numba", "pyzmq", "safetensors", "panda3d")),
@@ -77,6 +79,14 @@ def examine():
     ]
 
 
+def _system():
+    try:
+        name = platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+    except OSError:
+        name = platform.system()
+    return Finding("system", OK, f"{name}, Python {platform.python_version()}")
+
+
 def _package(name):
     try:
         return Finding(name, OK, version(name))
@@ -86,7 +96,7 @@ def _package(name):
 
 def _torch():
     found = _package("torch")
-    pinned = re.search(r'^torch_version="(.*)"', (ROOT / "twist").read_text(), re.MULTILINE)
+    pinned = re.search(r"^torch==([\d.]+)", (ROOT / "requirements.in").read_text(), re.MULTILINE)
     if found.status == OK and pinned and found.detail.split("+")[0] != pinned[1]:
         return Finding("torch", NOTE, f"{found.detail}, set-up asks for {pinned[1]}", SET_UP)
     return found

@@ -122,7 +122,7 @@ def test_run_folders_are_fresh_and_a_used_one_is_refused(tmp_path, monkeypatch):
 
 
 def test_doctor_takes_a_local_version_of_torch(monkeypatch):
-    pinned = re.search(r'^torch_version="(.*)"', (doctor.ROOT / "twist").read_text(), re.MULTILINE)[1]
+    pinned = re.search(r"^torch==(.*)", (doctor.ROOT / "requirements.in").read_text(), re.MULTILINE)[1]
     for found, status in ((pinned, doctor.OK), (f"{pinned}+cpu", doctor.OK), ("0.1+cpu", doctor.NOTE)):
         monkeypatch.setattr(doctor, "version", lambda name, found=found: found)
         assert doctor._torch().status == status
