@@ -55,8 +55,10 @@ def check(root, steps):
 def last_words(step, text):
     """What a step says of itself: the count of tests, or its last line."""
     counts = re.findall(r"(?:\d+ (?:passed|failed|skipped|errors?|xfailed|warnings?)(?:, )?)+", text)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return counts[-1] if counts and step in ("radio", "test") else lines[-1]
+    if counts and step in ("radio", "test"):
+        return counts[-1]
+    lines = [line.strip() for line in text.splitlines() if re.search(r"\w", line)]
+    return lines[-1]
 
 
 def versions(root):
@@ -105,7 +107,9 @@ def table(folder):
 def write_table(folder, readme=REPOSITORY / "README.md"):
     """Put the table where README has its place."""
     before, _, rest = readme.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"{readme} has no place for the table: {BEGIN} ... {END}")
     readme.write_text(f"{before}{BEGIN}\n\n{table(folder)}\n{END}{after}")
 
 

@@ -3,6 +3,7 @@
 
 import shlex
 import shutil
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -74,6 +75,7 @@ class Root:
         (self.path / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")  # no services start in here
         (self.path / "usr/sbin/policy-rc.d").chmod(0o755)
         shutil.copy("/etc/resolv.conf", self.path / "etc/resolv.conf")
+        (self.path / "etc/hosts").write_text(f"127.0.0.1 localhost {socket.gethostname()}\n::1 localhost\n")
         setup = (f"useradd --create-home --shell /bin/bash {USER} && echo '{USER} ALL=(ALL) NOPASSWD: ALL' "
                  f">/etc/sudoers.d/{USER} && apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get upgrade -y -q")
         if self.run(setup, "build", as_user=False)[0]:
