@@ -16,7 +16,7 @@ from . import keys
 from ._burst import burst_config, check_time, system_number, to_time
 from ._counting import PDUS, counting, guarded
 from .pdu_block import is_end
-from .pdus import PduError, has_entry, read_count, unpack
+from .pdus import PduError, has_entry, read_count, unpack, with_values
 
 DELIVERED = "delivered"
 IDLE_S = 0.001
@@ -66,6 +66,7 @@ class burst_framer(counting, gr.sync_block):
     Metadata
     --------
     Reads slot, seq and mode_id, of which the header holds the last 24, 24 and 8 bits; tx_time where it is there.
+    Sets samples at the end of the run.
     """
 
     def __init__(self, sps=4, rolloff=0.25, span=16, pilot_spacing=32, guard_symbols=16, max_payload_symbols=8192,
@@ -141,7 +142,8 @@ class burst_framer(counting, gr.sync_block):
         if filled:
             return filled
         if self._end is not None:
-            self.publish_end(self._end, DELIVERED)
+            sent = max(self.nitems_written(0) - self._gap.size, 0)
+            self.publish_end(with_values(self._end, {keys.SAMPLES: sent}), DELIVERED)
             self._end, self._closes_s = None, time.monotonic() + END_HOLD_S
         if time.monotonic() >= self._closes_s:
             return -1

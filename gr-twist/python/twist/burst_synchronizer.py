@@ -17,11 +17,12 @@ from . import keys
 from ._burst import SYSTEM_NAMES, burst_config, split_time, system_number
 from ._counting import PDUS, counting, guarded
 from .pdu_block import is_end
-from .pdus import PduError, has_entry, new_metadata, pack, unpack
+from .pdus import PduError, has_entry, new_metadata, pack, read_count, unpack
 
 END_PORT, QUIET = "end", "quiet"
 CHUNK_SAMPLES = 1024
 QUIET_S, END_LIMIT_S = 0.2, 1.0  # at the end of a run: no samples for that long, or in any case after that time
+STALLED_S = 5.0  # where samples are still due then: until they are there, or none came for that long
 
 
 class burst_synchronizer(counting, gr.sync_block):
@@ -49,7 +50,8 @@ class burst_synchronizer(counting, gr.sync_block):
     Ports
     -----
     in0 : stream of complex64         samples, full scale 1
-    end in : any                      metadata end: once no more samples come, or after a second, end the run
+    end in : any                      metadata end: once no more samples come, or after a second, end the run; where
+                                      metadata samples says how many were sent, once so many have come
     pdus out : complex64 [n_symbols]  received payload symbols, carrier offset taken off, not equalised; empty, with
                                       metadata slot and lost, for every slot between two bursts of which none came
 
@@ -75,7 +77,7 @@ class burst_synchronizer(counting, gr.sync_block):
         self._receiver, self._slots = self._make(), SlotTracker(max_lost_slots)
         self._samp_rate, self._seq = samp_rate, None
         self._fed, self._base, self._known_time = 0, 0, None
-        self._end_metadata, self._ended = None, False
+        self._end_metadata, self._due, self._quiet, self._ended = None, 0, False, False
         self.set_output_multiple(CHUNK_SAMPLES)
         self._rx_time = pmt.intern(keys.RX_TIME)
         self.set_up({END_PORT: self._on_end}, (PDUS,))
@@ -93,22 +95,36 @@ class burst_synchronizer(counting, gr.sync_block):
     def _on_end(self, pdu):
         metadata, _ = unpack(pdu)
         if is_end(metadata) and self._end_metadata is None:
+            if has_entry(metadata, keys.SAMPLES):
+                self._due = read_count(metadata, keys.SAMPLES) - 2 * CHUNK_SAMPLES  # the last ones fill no chunk
             self._end_metadata = metadata
             threading.Thread(target=self._wait_for_quiet, daemon=True).start()
-        elif has_entry(metadata, QUIET) and not self._ended:
-            self._ended = True
-            self._guard(self._receiver.flush)
-            self.publish_end(self._end_metadata)
+        elif has_entry(metadata, QUIET):
+            self._quiet = True
+            self._end_if_all_came()
 
     def _wait_for_quiet(self):
-        """Wait for samples on their way; then tell the block's own thread, which is the only one that publishes."""
+        """Tell the block's own thread, which is the only one that publishes, that no more samples are on their way."""
+        self._until_quiet(QUIET_S, END_LIMIT_S)
+        self._post_end({QUIET: True})
+        if self._fed < self._due:  # on a machine with too much to do samples pause for longer than that
+            self._until_quiet(STALLED_S, math.inf)
+            self._due = 0
+            self._post_end({QUIET: True})
+
+    def _until_quiet(self, quiet_s, limit_s):
         begun_s = quiet_since_s = time.monotonic()
         fed = self._fed
-        while (now_s := time.monotonic()) < min(quiet_since_s + QUIET_S, begun_s + END_LIMIT_S):
+        while not self._ended and (now_s := time.monotonic()) < min(quiet_since_s + quiet_s, begun_s + limit_s):
             if self._fed != fed:
                 fed, quiet_since_s = self._fed, now_s
             time.sleep(QUIET_S / 10)
-        self._post_end({QUIET: True})
+
+    def _end_if_all_came(self):
+        if self._quiet and not self._ended and self._fed >= self._due:
+            self._ended = True
+            self._guard(self._receiver.flush)
+            self.publish_end(self._end_metadata)
 
     def _post_end(self, entries):
         self.to_basic_block()._post(pmt.intern(END_PORT), pack(new_metadata(entries), np.zeros(0, np.uint8)))
@@ -129,6 +145,7 @@ class burst_synchronizer(counting, gr.sync_block):
             fed = tag.offset - first
             self._on_time(tag)
         self._feed(samples[fed:])
+        self._end_if_all_came()
         return samples.size
 
     def _feed(self, samples):

@@ -46,3 +46,4 @@ START = "start"  # bool
 # The PDU that ends a run.
 END = "end"  # bool
 REASON = "reason"  # str, empty when all went well
+SAMPLES = "samples"  # int, samples of the stream up to the end of the last burst, where a framer says so

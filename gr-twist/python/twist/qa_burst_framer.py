@@ -48,7 +48,9 @@ class sending:
         """Samples and dict of tag name -> list of (offset, value), once the end has come through."""
         self.post(end("done"))
         self.top.wait()
-        assert is_end(self.delivered.received[-1][0])
+        last, _ = self.delivered.received[-1]
+        assert is_end(last)
+        assert read_count(last, keys.SAMPLES) == max(len(self.sink.data()) - self.block._gap.size, 0)
         tags = {}
         for tag in self.sink.tags():
             tags.setdefault(pmt.symbol_to_string(tag.key), []).append((tag.offset, pmt.to_python(tag.value)))

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Burst synchronizer: the bursts of the library from chunks of any size, times, gaps, lost slots, its end."""
 
+import sys
+import time
+from unittest.mock import patch
+
 import numpy as np
 import pmt
 from gnuradio import blocks, gr, gr_unittest, twist
@@ -14,6 +18,7 @@ from tokenlink.phy.frame import BurstConfig, modulate_burst
 from tokenlink.phy.header import Header
 from tokenlink.phy.receiver import BurstReceiver
 
+MODULE = sys.modules[twist.burst_synchronizer.__module__]
 CONFIG = BurstConfig()
 RATE = 1e6
 
@@ -54,6 +59,25 @@ def run(block, samples, tags=(), max_items=100_000_000):
 
 def slots_of(received):
     return [read_count(meta, keys.SLOT) for meta, _ in received]
+
+
+class late_source(gr.sync_block):
+    """Gives its samples once something has come true, and longer ago than a stream may pause at its end; stays open."""
+
+    def __init__(self, samples, until):
+        gr.sync_block.__init__(self, name="late_source", in_sig=[], out_sig=[np.complex64])
+        self._samples, self._until = samples, until
+
+    def work(self, input_items, output_items):
+        if not self._samples.size or (self._until is not None and not self._until()):
+            time.sleep(0.001)
+            return 0
+        if self._until is not None:
+            time.sleep(6 * MODULE.QUIET_S)
+            self._until = None
+        size = min(output_items[0].size, self._samples.size)
+        output_items[0][:size], self._samples = self._samples[:size], self._samples[size:]
+        return size
 
 
 class qa_burst_synchronizer(block_test):
@@ -147,6 +171,20 @@ class qa_burst_synchronizer(block_test):
         self.assertTrue(is_end(last) and not any(is_end(meta) for meta, _ in bursts))
         self.assertEqual(read_text(last, keys.REASON), "stopped")
         self.assertEqual(len(bursts), block.counts()["bursts"])
+
+    def test_samples_that_are_due_are_waited_for(self):
+        samples = make_stream([0])
+        for end, expected in (({keys.SAMPLES: samples.size}, [0]), ({}, [])):
+            with patch.object(MODULE, "QUIET_S", 0.05):
+                block, top, found = twist.burst_synchronizer(RATE), gr.top_block(), collector()
+                source = late_source(samples, until=lambda block=block: block._end_metadata is not None)
+                top.connect(source, block)
+                top.msg_connect(block, "pdus", found, "pdus")
+                top.start()
+                block._post_end({keys.END: True, keys.REASON: "", **end})
+                top.wait()
+                self.assertTrue(wait_until(lambda found=found: found.received and is_end(found.received[-1][0])))
+            self.assertEqual(slots_of(found.received[:-1]), expected)
 
     def test_end_gives_a_burst_that_was_not_decided_yet(self):
         block, top, found = twist.burst_synchronizer(RATE), gr.top_block(), collector()
