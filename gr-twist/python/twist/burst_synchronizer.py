@@ -146,7 +146,7 @@ class burst_synchronizer(counting, gr.sync_block):
             self._on_time(tag)
         self._feed(samples[fed:])
         self._end_if_all_came()
-        return samples.size
+        return -1 if self._ended else samples.size
 
     def _feed(self, samples):
         if samples.size:

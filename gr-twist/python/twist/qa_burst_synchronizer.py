@@ -182,8 +182,10 @@ class qa_burst_synchronizer(block_test):
                 top.msg_connect(block, "pdus", found, "pdus")
                 top.start()
                 block._post_end({keys.END: True, keys.REASON: "", **end})
+                ended = wait_until(lambda found=found: found.received and is_end(found.received[-1][0]))
+                top.stop()
                 top.wait()
-                self.assertTrue(wait_until(lambda found=found: found.received and is_end(found.received[-1][0])))
+            self.assertTrue(ended)
             self.assertEqual(slots_of(found.received[:-1]), expected)
 
     def test_end_gives_a_burst_that_was_not_decided_yet(self):
