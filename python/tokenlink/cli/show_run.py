@@ -65,6 +65,8 @@ def run_and_show(config, out, json_file=None, report=True, n_needed=1):
             console.print(f"stopped; what was recorded is kept in {out}", soft_wrap=True, highlight=False)
             if report and has_frames(out):
                 try:
+                    if not (arrays := Path(out) / "arrays.npz").is_file():
+                        raise OSError(f"there was no room for {arrays}")
                     show_report(console, out)
                 except Exception as error:  # the cause of the stop matters more
                     console.print(f"no report: {sentence_of(error)}", soft_wrap=True, highlight=False)
