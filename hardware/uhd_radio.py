@@ -47,7 +47,7 @@ def main(arguments):
 def serve(usrp, profile, options):
     """Serve until SIGINT, SIGTERM or SIGHUP."""
     from tokenlink.radio.usrp_server import UsrpServer
-    from tokenlink.wire.keys import load_host_keys
+    from tokenlink.wire.curve_keys import load_host_keys
 
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -15,7 +15,7 @@ pytest.importorskip("torch")
 
 from tokenlink.hosts.slot_log import UNACCOUNTED, read_slot_log  # noqa: E402
 from tokenlink.hosts.two_hosts import put_together  # noqa: E402
-from tokenlink.wire.keys import write_host_keys  # noqa: E402
+from tokenlink.wire.curve_keys import write_host_keys  # noqa: E402
 from tokenlink.wire.sockets import new_key_pair  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]

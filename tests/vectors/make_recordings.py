@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from tokenlink.link.modes import load_mode_table
-from tokenlink.radio.known_bursts import TestTraffic, TrafficReceiver
+from tokenlink.radio.known_bursts import KnownTraffic, TrafficReceiver
 from tokenlink.radio.player import note_of
 from tokenlink.radio.profiles import read_profile
-from tokenlink.radio.recording import META, RecordingWriter
+from tokenlink.radio.recording import META
+from tokenlink.radio.recording_writer import RecordingWriter
 from tokenlink.radio.virtual_air import VirtualAir
 
 FOLDER = Path(__file__).parent
@@ -27,7 +28,7 @@ def main():
         path = FOLDER / f"burst_{mode.name}"
         for old in FOLDER.glob(f"{path.name}.sigmf-*"):
             old.unlink()
-        traffic = TestTraffic(profile.burst, table, SEED, mode.mode_id)
+        traffic = KnownTraffic(profile.burst, table, SEED, mode.mode_id)
         sent = np.pad(traffic.samples(SLOT + mode.mode_id), SILENCE)
         samples = VirtualAir(profile.impairments("forward"), SEED + mode.mode_id).process(sent)
         reader = TrafficReceiver(profile.burst, table, profile.samp_rate, traffic)

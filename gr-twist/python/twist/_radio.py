@@ -3,8 +3,8 @@
 
 import sys
 
+from tokenlink.wire.curve_keys import load_host_keys
 from tokenlink.wire.errors import KeysRefused
-from tokenlink.wire.keys import load_host_keys
 
 OTW_FORMATS = ("", "sc16", "sc12", "sc8")
 

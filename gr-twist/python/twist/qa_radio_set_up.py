@@ -12,9 +12,9 @@ from gnuradio import gr_unittest, twist
 from gnuradio.twist._radio import load_keys
 from gnuradio.twist._testing import block_test
 
+from tokenlink.wire.curve_keys import load_host_keys, write_host_keys
 from tokenlink.wire.errors import AddressRefused, KeysRefused
 from tokenlink.wire.iq_server import IqServer
-from tokenlink.wire.keys import load_host_keys, write_host_keys
 from tokenlink.wire.sockets import new_key_pair
 
 

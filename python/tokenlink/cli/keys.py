@@ -19,7 +19,7 @@ def keys(
 
     Example: ./twist keys --out keys, then scp -rp keys/rx to the receiving host
     """
-    from tokenlink.wire.keys import SECRET_FILE, write_host_keys
+    from tokenlink.wire.curve_keys import SECRET_FILE, write_host_keys
     from tokenlink.wire.sockets import new_key_pair
 
     names = [name.strip() for name in hosts.split(",")]

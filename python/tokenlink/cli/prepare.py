@@ -46,7 +46,7 @@ def prepare(
     from tokenlink.files.writing import write_text
     from tokenlink.prepare.offline import load_models
     from tokenlink.prepare.offline import prepare as run
-    from tokenlink.prepare.settings import (
+    from tokenlink.prepare.offline_settings import (
         ControllerSettings,
         LinkSettings,
         PrepareSettings,

@@ -11,7 +11,7 @@ from collections import Counter, deque
 from tokenlink.hosts.handshake import HandshakeRefused, check_entries, differences, refusal
 from tokenlink.wire import Bye, Hello
 from tokenlink.wire.bound import NO_TOKEN, TOKEN_BYTES, BoundPullSocket, BoundPushSocket, new_token
-from tokenlink.wire.keys import is_loopback
+from tokenlink.wire.curve_keys import is_loopback
 
 HELLO_S = 0.3
 SILENT_S = 3.0

@@ -16,7 +16,7 @@ from tokenlink.process.children import Child
 from tokenlink.radio.end_flowgraphs import RadioAccess
 from tokenlink.radio.profiles import profile_path, read_profile
 from tokenlink.systems import system_named
-from tokenlink.wire.keys import is_loopback, load_host_keys
+from tokenlink.wire.curve_keys import is_loopback, load_host_keys
 
 #: where a host listens when nobody says otherwise
 LISTEN = {"tx": "tcp://127.0.0.1:5571", "rx": "tcp://127.0.0.1:5572"}

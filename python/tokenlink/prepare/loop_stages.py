@@ -4,7 +4,8 @@
 from dataclasses import asdict
 
 from tokenlink.link.modes import parse_mode_table
-from tokenlink.prepare.controllers import calibrate, make_scenes
+from tokenlink.prepare.controllers import calibrate
+from tokenlink.prepare.scenes import make_scenes
 from tokenlink.prepare.search import coordinate_search
 from tokenlink.prepare.stages import digest_of
 from tokenlink.prepare.thresholds import Rollouts, draw_windows, logits_reader

@@ -14,7 +14,7 @@ from tokenlink.models.inference import BatchModels, Networks, check_origin, code
 from tokenlink.prepare import link_stages
 from tokenlink.prepare.groups import GROUPINGS
 from tokenlink.prepare.loop_stages import controller_stage, threshold_stage
-from tokenlink.prepare.settings import PrepareSettings
+from tokenlink.prepare.offline_settings import PrepareSettings
 from tokenlink.prepare.stages import StageCache
 from tokenlink.prepare.table_file import write_mode_table
 from tokenlink.study.dataset import require_labels

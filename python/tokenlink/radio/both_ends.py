@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from tokenlink.radio.ends import receive, transmit
-from tokenlink.radio.known_bursts import TestTraffic, TrafficReceiver
+from tokenlink.radio.known_bursts import KnownTraffic, TrafficReceiver
 from tokenlink.radio.session import open_end, radio_process
 
 IDLE_S = 3.0
@@ -20,7 +20,7 @@ NO_DROPS = ("samples", "bursts")
 
 
 class _Stamped:
-    """TestTraffic that notes when each burst went to the radio."""
+    """KnownTraffic that notes when each burst went to the radio."""
 
     def __init__(self, traffic):
         self._traffic, self.handed_over_s = traffic, {}
@@ -58,7 +58,7 @@ def link_test(profile_name, profile, table, n_bursts, seed=1, mode_id=None, addr
     """
     if n_bursts < 1:
         raise ValueError(f"n_bursts is {n_bursts}, expected >= 1")
-    traffic = TestTraffic(profile.burst, table, seed, mode_id)
+    traffic = KnownTraffic(profile.burst, table, seed, mode_id)
     stamped, arrived_s, sent = _Stamped(traffic), {}, {}
     reader = TrafficReceiver(profile.burst, table, profile.samp_rate, traffic)
     for mode in range(len(table.modes)):  # compiles, before the first latency is taken

@@ -16,7 +16,7 @@ from tokenlink.files.writing import write_text
 from tokenlink.radio.emulator import BLOCK_SAMPLES
 from tokenlink.radio.ends import Pacer
 from tokenlink.radio.families import FAMILIES
-from tokenlink.radio.known_bursts import TestTraffic, TrafficReceiver, unwrap
+from tokenlink.radio.known_bursts import KnownTraffic, TrafficReceiver, unwrap
 
 SCHEMA = 1
 #: a point is as good as the best one when its EVM is within this; of those the one with least gain is recommended
@@ -95,7 +95,7 @@ def sweep(sender, receiver, profile, table, tx_gains, rx_gains, n_bursts=4, mode
     ------
     RadioRefused   a gain the radio does not have
     """
-    traffic = TestTraffic(profile.burst, table, mode_id=mode_id)
+    traffic = KnownTraffic(profile.burst, table, mode_id=mode_id)
     points, slot = [], 0
     TrafficReceiver(profile.burst, table, profile.samp_rate).warm_up()
     for rx_gain in rx_gains:

@@ -80,7 +80,7 @@ def transmit(sender, traffic, profile, n_bursts, first_slot=0, on_burst=lambda s
     Parameters
     ----------
     sender : IqSender        open
-    traffic : TestTraffic
+    traffic : KnownTraffic
     profile : RadioProfile
     n_bursts, first_slot : int
     on_burst, stopping : callable

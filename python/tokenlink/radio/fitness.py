@@ -15,7 +15,7 @@ import numpy as np
 from tokenlink.process.children import environment
 from tokenlink.process.node import ERROR_PREFIX, NodeError
 from tokenlink.radio.ends import transmit
-from tokenlink.radio.known_bursts import TestTraffic, TrafficReceiver
+from tokenlink.radio.known_bursts import KnownTraffic, TrafficReceiver
 from tokenlink.radio.radio_process import UHD_SCRIPT
 
 OK, NOTE, WRONG = "ok", "note", "wrong"
@@ -67,7 +67,7 @@ def require_device(profile_name, profile, sides):
 
 def measure(sender, receiver, profile, table):
     """Findings about the streams of a radio whose ends are open: list of Finding."""
-    traffic = TestTraffic(profile.burst, table)
+    traffic = KnownTraffic(profile.burst, table)
     reader = TrafficReceiver(profile.burst, table, profile.samp_rate, traffic)
     reader.warm_up()
     report, levels, receptions, n_samples = {}, [], [], 0

@@ -16,7 +16,7 @@ from tokenlink.phy.receiver import BurstReceiver
 _SLOTS = 1 << FIELDS["slot"]
 
 
-class TestTraffic:
+class KnownTraffic:
     """Bursts with random tokens; slot and seed fix them, so a receiver knows the truth.
 
     Parameters
@@ -26,8 +26,6 @@ class TestTraffic:
     seed : int
     mode_id : int or None   of all bursts; None: one mode after the other
     """
-
-    __test__ = False  # for pytest, which takes the name for a test
 
     def __init__(self, burst, table, seed=1, mode_id=None):
         self.config, self.table, self.seed = burst, table, seed
@@ -95,7 +93,7 @@ class TrafficReceiver:
     burst : BurstConfig
     table : ModeTable
     samp_rate : float          sample/s
-    truth : TestTraffic        or None where it is not known
+    truth : KnownTraffic        or None where it is not known
 
     Attributes
     ----------
@@ -108,7 +106,7 @@ class TrafficReceiver:
 
     def warm_up(self):
         """Read a burst of every mode and forget it, so that nothing is compiled while a radio waits; returns itself."""
-        traffic = TestTraffic(self._receiver.config, self._table)
+        traffic = KnownTraffic(self._receiver.config, self._table)
         reader = TrafficReceiver(self._receiver.config, self._table, self._rate)
         for slot in range(len(self._table.modes)):
             reader.feed(traffic.samples(slot))

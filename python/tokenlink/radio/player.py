@@ -13,7 +13,7 @@ import numpy as np
 
 from tokenlink.link.modes import DEFAULT_TABLE
 from tokenlink.phy.frame import layout
-from tokenlink.radio.known_bursts import TestTraffic, TrafficReceiver
+from tokenlink.radio.known_bursts import KnownTraffic, TrafficReceiver
 from tokenlink.radio.recording import BurstNote, read_recording
 from tokenlink.wire.iq_server import IqServer
 from tokenlink.wire.iq_streams import CHUNK_SAMPLES
@@ -152,5 +152,5 @@ def table_hash(path=None):
 
 
 def truth_of(profile, table, seed, mode_id=None):
-    """TestTraffic of a seed; None for None: nobody knows what was sent."""
-    return None if seed is None else TestTraffic(profile.burst, table, seed, mode_id)
+    """KnownTraffic of a seed; None for None: nobody knows what was sent."""
+    return None if seed is None else KnownTraffic(profile.burst, table, seed, mode_id)

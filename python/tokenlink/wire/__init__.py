@@ -32,9 +32,9 @@ from tokenlink.wire.messages import (
     StateReport,
     TokenEstimate,
     TokenFrame,
-    validate,
 )
 from tokenlink.wire.sequence_numbers import SequenceTracker
+from tokenlink.wire.validation import validate
 
 __all__ = [
     "MAX_MESSAGE_BYTES",

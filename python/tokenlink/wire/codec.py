@@ -21,7 +21,8 @@ from tokenlink.wire.errors import (
     WrongDtype,
     WrongShape,
 )
-from tokenlink.wire.messages import MESSAGE_TYPES, SCHEMA_VERSION, array_fields, scalar_fields, validate
+from tokenlink.wire.messages import MESSAGE_TYPES, SCHEMA_VERSION
+from tokenlink.wire.validation import array_fields, scalar_fields, validate
 
 MAGIC = b"TLNK"
 MAX_MESSAGE_BYTES = 4 * 2**20

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bounded PUSH and PULL sockets for messages, with timeouts and counters. The only importer of zmq.
+"""Bounded PUSH and PULL sockets for messages, with timeouts and counters. With `doorman` the only importer of zmq.
 
 Two-way sockets are made of them in ``duplex``.
 
@@ -8,19 +8,17 @@ within the timeout is dropped by the sender and counted, and its number is missi
 """
 
 import errno
-import itertools
 import logging
-import threading
 import time
 from collections import Counter
 
 import zmq
-from zmq.utils import z85
 from zmq.utils.monitor import recv_monitor_message
 
 from tokenlink.wire.codec import MAX_MESSAGE_BYTES, decode, encode
+from tokenlink.wire.curve_keys import CurveKeys, check_address, is_loopback
+from tokenlink.wire.doorman import Doorman
 from tokenlink.wire.errors import AddressRefused, KeysRefused, PeerRefused, WireError
-from tokenlink.wire.keys import CurveKeys, check_address, is_loopback
 from tokenlink.wire.sequence_numbers import SequenceTracker
 
 __all__ = ["CurveKeys", "PullSocket", "PushSocket", "is_loopback", "new_key_pair"]
@@ -40,45 +38,6 @@ _FAILED_HANDSHAKES = {
 def new_key_pair():
     """Fresh CURVE keys: (public, secret), Z85 bytes [40]."""
     return zmq.curve_keypair()
-
-
-class _Doorman:
-    """Answers libzmq's question whether a public key may come in (RFC 27, ZAP); one for all sockets of the process.
-
-    Each socket that admits only some keys has a domain of its own here.
-    """
-
-    _lock = threading.Lock()
-    _instance = None
-
-    def __init__(self):
-        self._allowed = {"": None}
-        self._numbers = itertools.count()
-        self._socket = zmq.Context.instance().socket(zmq.REP)
-        self._socket.linger = 0
-        self._socket.bind("inproc://zeromq.zap.01")
-        threading.Thread(target=self._serve, name="zap", daemon=True).start()
-
-    @classmethod
-    def domain_of(cls, allowed):
-        """Name of a domain that admits these public keys (Z85 bytes)."""
-        with cls._lock:
-            if cls._instance is None or cls._instance._socket.closed:
-                cls._instance = cls()
-            domain = f"twist-{next(cls._instance._numbers)}"
-            cls._instance._allowed[domain] = frozenset(z85.decode(key) for key in allowed)
-            return domain
-
-    def _serve(self):
-        try:
-            while True:
-                _, request, domain, _, _, mechanism, *credentials = self._socket.recv_multipart()
-                allowed = self._allowed.get(domain.decode(errors="replace"), frozenset())
-                known = allowed is None or (mechanism == b"CURVE" and credentials and credentials[0] in allowed)
-                answer = (b"200", b"OK") if known else (b"400", b"this key is not admitted")
-                self._socket.send_multipart([b"1.0", request, *answer, b"", b""])
-        except zmq.ZMQError:  # the context has ended
-            self._socket.close()
 
 
 class _Socket:
@@ -144,7 +103,7 @@ class _Socket:
             socket.curve_serverkey = keys.server_public
         else:
             if keys.allowed is not None:
-                socket.zap_domain = _Doorman.domain_of(keys.allowed).encode()
+                socket.zap_domain = Doorman.domain_of(keys.allowed).encode()
             socket.curve_server = True
         self._monitor = socket.get_monitor_socket(sum(_FAILED_HANDSHAKES))
         self._monitor.set_hwm(100)

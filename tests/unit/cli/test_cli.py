@@ -16,7 +16,7 @@ from tokenlink.cli.error_text import sentence_of
 from tokenlink.cli.main import app, run_app
 from tokenlink.cli.radio._common import keys_to_radio
 from tokenlink.cli.run_options import parse_modes, parse_slots
-from tokenlink.wire.keys import load_host_keys, write_host_keys
+from tokenlink.wire.curve_keys import load_host_keys, write_host_keys
 from tokenlink.wire.sockets import new_key_pair
 
 PYTHON = Path(__file__).resolve().parents[3] / "python"

@@ -16,7 +16,8 @@ from tokenlink.files.writing import AppendedFile, Reserve, WriteError, write_arr
 from tokenlink.hosts.slot_log import SlotLog, read_slot_log
 from tokenlink.link.modes import load_mode_table
 from tokenlink.measure.records import Recorder, RunFolder
-from tokenlink.radio.recording import RecordingWriter, read_recording
+from tokenlink.radio.recording import read_recording
+from tokenlink.radio.recording_writer import RecordingWriter
 from tokenlink.wire import StateReport, TokenEstimate
 from tokenlink.wire.journal import Journal, read_journal
 

@@ -17,7 +17,7 @@ from tokenlink.models import artifact_files as artifact
 from tokenlink.phy.frame import BurstConfig
 from tokenlink.wire import Bye, Hello, IqSamples, ModeCommand
 from tokenlink.wire.bound import NO_TOKEN, BoundPushSocket, new_token
-from tokenlink.wire.keys import CurveKeys
+from tokenlink.wire.curve_keys import CurveKeys
 from tokenlink.wire.sockets import PushSocket, new_key_pair
 
 ENTRIES = {"mode_table.modes": "low, high", "codebook": "a" * 64}

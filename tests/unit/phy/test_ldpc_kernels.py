@@ -11,7 +11,7 @@ import pytest
 from llvmlite import binding as llvm
 
 from tokenlink.phy import ldpc
-from tokenlink.phy.ldpc_llvm import cache, kernels, target
+from tokenlink.phy.ldpc_llvm import kernel_cache, kernels, target
 from tokenlink.phy.ldpc_llvm.decoder import emit_decoder
 from tokenlink.phy.ldpc_llvm.encoder import EncoderSpec, emit_encoder
 from tokenlink.phy.ldpc_llvm.schedule import KernelSpec
@@ -55,9 +55,9 @@ def test_damaged_entry_is_rebuilt(tmp_path, damage):
 
 def test_entry_of_another_kernel_under_this_name_is_rebuilt(tmp_path):
     """A valid entry, but its key is not the one asked for."""
-    cache.write_entry("another key", b"its code", tmp_path)
-    cache.entry_path("another key", tmp_path).rename(cache.entry_path("a key", tmp_path))
-    assert cache.read_entry("a key", tmp_path) is None
+    kernel_cache.write_entry("another key", b"its code", tmp_path)
+    kernel_cache.entry_path("another key", tmp_path).rename(kernel_cache.entry_path("a key", tmp_path))
+    assert kernel_cache.read_entry("a key", tmp_path) is None
 
 
 def test_entry_of_somebody_else_is_not_run(tmp_path, monkeypatch):
@@ -96,10 +96,10 @@ def test_key_tells_codes_and_processors_apart():
 
 def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache.cache_folder() == tmp_path / "tokenlink" / "kernels"
+    assert kernel_cache.cache_folder() == tmp_path / "tokenlink" / "kernels"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache.cache_folder() == tmp_path / ".cache" / "tokenlink" / "kernels"
+    assert kernel_cache.cache_folder() == tmp_path / ".cache" / "tokenlink" / "kernels"
 
 
 PROBE = """

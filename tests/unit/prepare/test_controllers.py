@@ -9,8 +9,9 @@ import pytest
 
 from tokenlink.control import ControlConfig, Report, make_policy
 from tokenlink.measure.metrics import traffic_f1
-from tokenlink.prepare.controllers import Calibration, Score, confusion, f1_average, score
-from tokenlink.prepare.settings import ControllerSettings
+from tokenlink.prepare.controllers import Calibration
+from tokenlink.prepare.offline_settings import ControllerSettings
+from tokenlink.prepare.scenes import Score, confusion, f1_average, score
 
 COSTS = np.array([0.75, 1.0, 1.5])
 

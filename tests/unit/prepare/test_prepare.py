@@ -15,7 +15,7 @@ from tokenlink.models.twist.completion import Completion, CompletionConfig
 from tokenlink.models.twist.head import HeadConfig, TrafficHead
 from tokenlink.models.twist.tokenizer import Tokenizer, TokenizerConfig
 from tokenlink.prepare.offline import Models, prepare
-from tokenlink.prepare.settings import (
+from tokenlink.prepare.offline_settings import (
     ControllerSettings,
     LinkSettings,
     Mix,

@@ -11,8 +11,8 @@ from tokenlink.channel import Channel, ChannelConfig
 from tokenlink.control import ControlConfig, make_policy
 from tokenlink.link.modes import load_mode_table
 from tokenlink.models.inference import NO_TOKEN
+from tokenlink.prepare.offline_settings import Mix
 from tokenlink.prepare.search import coordinate_search
-from tokenlink.prepare.settings import Mix
 from tokenlink.prepare.thresholds import Rollouts, Window, application_loss, draw_windows
 from tokenlink.study.dataset import Sequence
 from tokenlink.study.outcomes import Outcomes

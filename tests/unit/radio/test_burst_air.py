@@ -10,7 +10,7 @@ from tokenlink.link.modes import load_mode_table
 from tokenlink.phy.frame import BurstConfig
 from tokenlink.phy.receiver import BurstReceiver
 from tokenlink.radio.burst_air import GAP_SAMPLES, BurstAir
-from tokenlink.radio.known_bursts import TestTraffic
+from tokenlink.radio.known_bursts import KnownTraffic
 
 BURST = BurstConfig()
 CHANNEL = ChannelConfig("rayleigh", 20.0, fading_correlation=0.9,
@@ -20,7 +20,7 @@ SEED, N_BURSTS = 3, 6
 
 @pytest.fixture(scope="module")
 def sent():
-    traffic = TestTraffic(BURST, load_mode_table(), mode_id=2)
+    traffic = KnownTraffic(BURST, load_mode_table(), mode_id=2)
     pause = np.zeros(16384, np.complex64)
     return np.concatenate([pause, *(part for slot in range(N_BURSTS) for part in (traffic.samples(slot), pause))])
 

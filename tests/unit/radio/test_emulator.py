@@ -12,10 +12,10 @@ from tokenlink.radio.emulator import BLOCK_SAMPLES, Emulator, Patience
 from tokenlink.radio.profiles import parse_profile
 from tokenlink.radio.radio_process import make_emulator
 from tokenlink.wire import Hello, IqSamples
+from tokenlink.wire.curve_keys import load_host_keys, write_host_keys
 from tokenlink.wire.duplex import ClientSocket
 from tokenlink.wire.errors import AddressRefused
 from tokenlink.wire.iq_streams import WINDOW_SAMPLES, IqReceiver, IqSender
-from tokenlink.wire.keys import load_host_keys, write_host_keys
 from tokenlink.wire.sockets import new_key_pair
 
 ANY_PORT = "tcp://127.0.0.1:*"

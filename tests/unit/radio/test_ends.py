@@ -11,7 +11,7 @@ from tokenlink.link.modes import load_mode_table
 from tokenlink.phy.receiver import BurstReceiver
 from tokenlink.process.node import NodeError
 from tokenlink.radio.ends import receive, transmit, verdict
-from tokenlink.radio.known_bursts import TestTraffic, TrafficReceiver
+from tokenlink.radio.known_bursts import KnownTraffic, TrafficReceiver
 from tokenlink.radio.profiles import Limits, parse_profile
 from tokenlink.radio.radio_process import make_emulator, service_command, wait_for_radio
 from tokenlink.radio.virtual_air import VirtualAir
@@ -30,7 +30,7 @@ def profile(**changes):
 
 def run(settings, n_bursts=6, pause_s=0.0):
     """A whole run: samples that came, report of the receiver, report of the transmitter."""
-    traffic = TestTraffic(settings.burst, TABLE, seed=4)
+    traffic = KnownTraffic(settings.burst, TABLE, seed=4)
     reader = TrafficReceiver(settings.burst, TABLE, settings.samp_rate, traffic)
     stop, pieces = threading.Event(), []
 
@@ -72,7 +72,7 @@ def test_all_bursts_come_with_their_tokens_and_the_same_samples_however_slow_the
 def test_what_came_is_what_the_functions_of_the_library_make_of_what_was_sent():
     settings = profile()
     samples, _, _ = run(settings, n_bursts=2)
-    traffic, air = TestTraffic(settings.burst, TABLE, seed=4), VirtualAir(settings.impairments("forward"), 3)
+    traffic, air = KnownTraffic(settings.burst, TABLE, seed=4), VirtualAir(settings.impairments("forward"), 3)
     guard, slot = 500, 12_000
     sent = np.zeros(len(samples), np.complex64)
     for i, number in enumerate((2**24 - 2, 2**24 - 1)):
@@ -116,7 +116,7 @@ def test_the_command_of_each_kind_of_radio():
 
 def test_slots_are_modes_in_turn_unless_one_is_chosen():
     burst = profile().burst
-    assert [TestTraffic(burst, TABLE).mode_of(slot).name for slot in range(4)] == ["low", "med", "high", "low"]
-    assert TestTraffic(burst, TABLE, mode_id=2).mode_of(0).name == "high"
-    assert np.array_equal(TestTraffic(burst, TABLE, 5).tokens(7), TestTraffic(burst, TABLE, 5).tokens(7))
-    assert not np.array_equal(TestTraffic(burst, TABLE, 5).tokens(7), TestTraffic(burst, TABLE, 6).tokens(7))
+    assert [KnownTraffic(burst, TABLE).mode_of(slot).name for slot in range(4)] == ["low", "med", "high", "low"]
+    assert KnownTraffic(burst, TABLE, mode_id=2).mode_of(0).name == "high"
+    assert np.array_equal(KnownTraffic(burst, TABLE, 5).tokens(7), KnownTraffic(burst, TABLE, 5).tokens(7))
+    assert not np.array_equal(KnownTraffic(burst, TABLE, 5).tokens(7), KnownTraffic(burst, TABLE, 6).tokens(7))

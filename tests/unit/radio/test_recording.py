@@ -16,14 +16,8 @@ from tokenlink.cli.main import app
 from tokenlink.link.modes import load_mode_table
 from tokenlink.phy.frame import BurstConfig
 from tokenlink.radio.player import Player, replay
-from tokenlink.radio.recording import (
-    META,
-    BurstNote,
-    RecordingError,
-    RecordingWriter,
-    base_path,
-    read_recording,
-)
+from tokenlink.radio.recording import META, BurstNote, RecordingError, base_path, read_recording
+from tokenlink.radio.recording_writer import RecordingWriter
 from tokenlink.wire.iq_streams import IqReceiver
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"

@@ -8,7 +8,8 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
-from tokenlink.radio.recording import BurstNote, RecordingError, RecordingWriter, read_recording
+from tokenlink.radio.recording import BurstNote, RecordingError, read_recording
+from tokenlink.radio.recording_writer import RecordingWriter
 
 N_CASES = 250
 N_SAMPLES = 64

@@ -12,7 +12,7 @@ import pytest
 
 from tokenlink.link.modes import load_mode_table
 from tokenlink.radio.ends import receive, transmit
-from tokenlink.radio.known_bursts import TestTraffic, TrafficReceiver
+from tokenlink.radio.known_bursts import KnownTraffic, TrafficReceiver
 from tokenlink.radio.profiles import parse_profile
 from tokenlink.radio.radio_process import wait_for_radio
 from tokenlink.radio.usrp import DeviceError, Usrp
@@ -116,7 +116,7 @@ class Served:
 
 
 def exchange(served, n_bursts=8):
-    traffic = TestTraffic(served.settings.burst, TABLE, seed=4)
+    traffic = KnownTraffic(served.settings.burst, TABLE, seed=4)
     traffic.samples(0)
     reader = TrafficReceiver(served.settings.burst, TABLE, 1e6, traffic)
     sent = []
@@ -148,7 +148,7 @@ def test_overflow_is_counted_and_the_run_is_marked():
 def test_a_late_burst_is_reported_and_the_run_is_marked():
     device = Device()
     with Served(device) as served:
-        traffic = TestTraffic(served.settings.burst, TABLE)
+        traffic = KnownTraffic(served.settings.burst, TABLE)
         device.lead_needed = 10**9  # as if the host were that slow
         transmit(served.tx, traffic, served.settings, 1)
         deadline_s = time.monotonic() + 60

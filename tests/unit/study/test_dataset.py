@@ -10,7 +10,7 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from tokenlink.data.splits import split_name  # noqa: E402
-from tokenlink.study import dataset  # noqa: E402
+from tokenlink.study import dataset, sequence_frames  # noqa: E402
 from tokenlink.study.dataset import DatasetError, Sequence, load_sequences, require_labels  # noqa: E402
 
 
@@ -61,13 +61,13 @@ def test_raw_drives_have_no_labels_and_stills_know_their_cars(artifacts, tmp_pat
     pictures(tmp_path / "drive" / "image_02", 3)
     pictures(tmp_path / "stills" / "image_02", 3, seed=2)
     known = {"000000": [100, 30], "000001": [], "000002": [624, 625]}
-    (tmp_path / "stills" / dataset.STILL_CARS).write_text(json.dumps(known))
+    (tmp_path / "stills" / sequence_frames.STILL_CARS).write_text(json.dumps(known))
     folders = [tmp_path / "drive", tmp_path / "stills"]
     drive, stills = load_sequences("real", real=folders, artifacts=artifacts, cache=tmp_path / "cache")
     assert (drive.name, len(drive), drive.labels) == ("raw_drive", 3, None)
-    assert stills.labels[::dataset.STILL_SLOTS].tolist() == [[0, -1, -1], [0, -1, -1], [1, -1, -1]]
-    assert np.array_equal(stills.token_ids[0], stills.token_ids[dataset.STILL_SLOTS - 1])
-    monkeypatch.setattr(dataset, "STILLS_A_SEQUENCE", 2)
+    assert stills.labels[::sequence_frames.STILL_SLOTS].tolist() == [[0, -1, -1], [0, -1, -1], [1, -1, -1]]
+    assert np.array_equal(stills.token_ids[0], stills.token_ids[sequence_frames.STILL_SLOTS - 1])
+    monkeypatch.setattr(sequence_frames, "STILLS_A_SEQUENCE", 2)
     _, first, second = load_sequences("real", real=folders, artifacts=artifacts, cache=tmp_path / "cache")
     assert (first.name, second.name) == ("stills_stills_1", "stills_stills_2")
     assert np.array_equal(np.concatenate([first.labels, second.labels]), stills.labels)
@@ -114,7 +114,7 @@ def test_tracks_of_ones_own_are_tested_on_and_none_that_weights_have_seen(tmp_pa
         asked.append((name, split))
         return tmp_path / "drawn.npy", np.zeros((2, 3), np.int64)
 
-    monkeypatch.setattr(dataset, "_draw_tracks", draw)
+    monkeypatch.setattr(sequence_frames, "_draw_tracks", draw)
     monkeypatch.setattr(dataset, "_Tokenizing", lambda *options: lambda path: np.zeros((2, 256), np.int16))
     found = load_sequences("rendered", "test", tracks=tmp_path, cache=tmp_path, names=("0010", "0012"))
     assert [sequence.name for sequence in found] == ["tracks_0010_s100", "tracks_0012_s100"]

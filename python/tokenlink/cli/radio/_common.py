@@ -36,10 +36,10 @@ Table = Annotated[OptionalPath, typer.Option(help="YAML; default: the table that
 
 
 def load_keys(folder, peer=None):
-    """CurveKeys of a folder, see `tokenlink.wire.keys.load_host_keys`; None without a folder."""
+    """CurveKeys of a folder, see `tokenlink.wire.curve_keys.load_host_keys`; None without a folder."""
     if folder is None:
         return None
-    from tokenlink.wire.keys import load_host_keys
+    from tokenlink.wire.curve_keys import load_host_keys
 
     return load_host_keys(folder, peer)
 

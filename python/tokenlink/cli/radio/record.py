@@ -60,7 +60,8 @@ def record(
     from tokenlink.radio.known_bursts import TrafficReceiver
     from tokenlink.radio.player import note_of, table_hash, tokens_sent, truth_of
     from tokenlink.radio.profiles import read_profile
-    from tokenlink.radio.recording import RecordingError, RecordingWriter, check_new
+    from tokenlink.radio.recording import RecordingError
+    from tokenlink.radio.recording_writer import RecordingWriter, check_new
 
     check_new(out, datatype)
     settings, table = read_profile(profile), load_mode_table(mode_table)

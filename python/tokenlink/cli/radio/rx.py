@@ -53,12 +53,12 @@ def rx(
     from tokenlink.cli.radio._common import one_end, show, write_json
     from tokenlink.link.modes import load_mode_table
     from tokenlink.radio.ends import receive
-    from tokenlink.radio.known_bursts import TestTraffic, TrafficReceiver
+    from tokenlink.radio.known_bursts import KnownTraffic, TrafficReceiver
     from tokenlink.radio.profiles import read_profile
 
     settings, table = read_profile(profile), load_mode_table(mode_table)
     reader = TrafficReceiver(
-        settings.burst, table, settings.samp_rate, TestTraffic(settings.burst, table, seed, mode)
+        settings.burst, table, settings.samp_rate, KnownTraffic(settings.burst, table, seed, mode)
     )
     reader.warm_up()
     with one_end("rx", profile, settings, address, link, keys, radio_name, wait, gain, calibration) as receiver:

@@ -47,11 +47,11 @@ def tx(
     from tokenlink.cli.radio._common import one_end, show, write_json
     from tokenlink.link.modes import load_mode_table
     from tokenlink.radio.ends import transmit
-    from tokenlink.radio.known_bursts import TestTraffic
+    from tokenlink.radio.known_bursts import KnownTraffic
     from tokenlink.radio.profiles import read_profile
 
     settings, table = read_profile(profile), load_mode_table(mode_table)
-    traffic = TestTraffic(settings.burst, table, seed, mode)
+    traffic = KnownTraffic(settings.burst, table, seed, mode)
     with one_end("tx", profile, settings, address, link, keys, radio_name, wait, gain, calibration) as sender:
         report = transmit(sender, traffic, settings, bursts, first_slot)
     write_json(json, {"profile": settings.name, "link": link, "seed": seed, **report})

@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from tokenlink.phy import nr_tables
-from tokenlink.phy.ldpc_llvm import cache, target
+from tokenlink.phy.ldpc_llvm import kernel_cache, target
 from tokenlink.phy.ldpc_llvm.arithmetic import ARITHMETIC
 from tokenlink.phy.ldpc_llvm.decoder import emit_decoder, workspace_bytes
 from tokenlink.phy.ldpc_llvm.encoder import EncoderLayout, EncoderSpec, emit_encoder
@@ -52,11 +52,11 @@ class Engine:
 
     def __init__(self, spec, emit, host, folder=None):
         key = kernel_key(spec, host)
-        code = cache.read_entry(key, folder)
+        code = kernel_cache.read_entry(key, folder)
         self.from_cache = code is not None
         if code is None:
             code = target.compile_object(emit(spec), host)
-            cache.write_entry(key, code, folder)
+            kernel_cache.write_entry(key, code, folder)
         self._engine = target.load_object(code, host)
 
     def function(self, name, *types):

@@ -9,7 +9,7 @@ import pytest
 import zmq
 
 from tokenlink import wire
-from tokenlink.wire.keys import CurveKeys, check_address, load_host_keys, write_host_keys
+from tokenlink.wire.curve_keys import CurveKeys, check_address, load_host_keys, write_host_keys
 from tokenlink.wire.sockets import PullSocket, PushSocket, new_key_pair
 
 pytestmark = pytest.mark.skipif(not zmq.has("curve"), reason="this libzmq is built without CURVE")
