@@ -61,6 +61,7 @@ def test_the_slot_is_the_nearest_one_with_these_bits(slot, near):
         (Header(SYSTEMS["feedback"], 3, 0, 5, 0), "unknown_mode"),
         (Header(SYSTEMS["feedback"], 1, 0, 5000, 0), "far_slot"),
         (Header(SYSTEMS["feedback"], 1, 0, 2**24 - 1, 0), "far_slot"),
+        (Header(SYSTEMS["feedback"], 1, 0, 5 + 1025, 0), "far_slot"),
     ],
 )
 def test_what_is_no_command_is_refused_by_its_cause(header, cause):
@@ -69,6 +70,10 @@ def test_what_is_no_command_is_refused_by_its_cause(header, cause):
     receiver = FeedbackReceiver(CONFIG, 3)
     assert receiver.feed(np.concatenate([samples, NOBODY]), 5) + receiver.flush(5) == []
     assert receiver.counts[cause] == 1 and receiver.counts["commands"] == 0
+
+
+def test_a_command_may_be_1024_slots_away():
+    assert read_feedback(Header(SYSTEMS["feedback"], 2, 0, 5 + 1024, 0), 5, 3) == Feedback(1029, 2, 0)
 
 
 def test_a_mode_that_does_not_fit_is_refused():

@@ -208,9 +208,11 @@ def test_a_server_knows_its_clients_apart_and_misses_those_that_are_gone():
         assert sum(n for name, n in server.counts.items() if name[0].isupper()) == 1
 
 
-@pytest.mark.parametrize("make", [PullSocket, ServerSocket])
-def test_without_a_timeout_of_its_own_a_socket_waits_a_second(make):
-    with make(ANY_PORT) as socket:
+@pytest.mark.parametrize("make, address", [
+    (PullSocket, ANY_PORT), (ServerSocket, ANY_PORT), (ClientSocket, "tcp://127.0.0.1:9"),
+])  # fmt: skip
+def test_without_a_timeout_of_its_own_a_socket_waits_a_second(make, address):
+    with make(address) as socket:
         begin_s = time.monotonic()
         assert socket.recv() is None
         assert 0.9 < time.monotonic() - begin_s
