@@ -37,7 +37,7 @@ def test_shipped_files_hold_what_the_safe_loader_finds(path, loader):
         (bomb(9), "more than 50000 values, aliases counted"),
         ("{a: &a {x: 1}, b: &b {<<: [*a, *a]}, c: *c}", "undefined alias"),
         ("a: &a [*a]", "'a' holds itself"),
-        ("[" * 100_000, f"more than {MAX_DEPTH} levels"),
+        ("[" * 100_000, f"more than {MAX_DEPTH} levels|exceeded maximum nesting depth"),  # some libyaml look far ahead
         ("- " * 100_000, f"more than {MAX_DEPTH} levels"),
         ("a: 1\nb: 2\na: 3", "'a' is there twice"),
         ("a: " + "9" * 5000, "'9999999999.* is no number"),
