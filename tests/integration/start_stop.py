@@ -23,7 +23,7 @@ from tokenlink.wire.sockets import PullSocket, PushSocket  # noqa: E402
 
 FLOWGRAPH = "burst_loopback"  # blocks with and without streams, and the hierarchical ones
 N_FRAMES, INSIDE = 6, 3
-WAIT_S = 60.0
+WAIT_S = 300.0  # the first round compiles
 
 
 def flowgraph_class():

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 PROGRAM = Path(__file__).with_name("start_stop.py")
-ROUNDS, TIMEOUT_S = 4, 240
+ROUNDS, TIMEOUT_S = 4, 600
 
 
 def test_starts_and_stops_leave_the_process_alive():
