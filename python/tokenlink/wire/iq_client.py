@@ -42,7 +42,7 @@ class IqClient:
         self.refusal = ""
         self.counts = Counter()
         self._limit = 0
-        self._beat_s = -np.inf
+        self._beat_s = self._heard_s = -np.inf
         self._answer = None
         self._lock = threading.RLock()  # a socket may go from thread to thread behind a lock
         self._socket = ClientSocket(address, timeout_s=timeout_s, keys=keys)
@@ -51,6 +51,11 @@ class IqClient:
     def is_open(self):
         """Whether the radio serves this end."""
         return self.epoch is not None
+
+    @property
+    def silent_s(self):
+        """Seconds since the radio last said that it serves this end; infinite before the first time."""
+        return time.monotonic() - self._heard_s
 
     def _open(self, limit=0, closing=0):
         self._beat_s = time.monotonic()
@@ -67,7 +72,7 @@ class IqClient:
                 self.counts["refused"] += 1
             self.refusal, self.epoch = grant.refusal, None
             return False
-        self.refusal = ""
+        self.refusal, self._heard_s = "", time.monotonic()
         restarted = self.epoch is not None and self.epoch != grant.epoch
         self.counts["radio_restarted"] += restarted
         changed = self.epoch != grant.epoch

@@ -242,6 +242,13 @@ def test_links_do_not_hold_up_each_other(radio):
             np.testing.assert_array_equal(collect(rx, len(sent))[0], air(sent))
 
 
+def test_silence_of_a_radio_is_counted_from_its_last_word(radio):
+    emulator = radio()
+    with IqSender("tcp://127.0.0.1:9", samp_rate=RATE) as lonely, IqSender(emulator.address, samp_rate=RATE) as tx:
+        assert tx.wait_open(WAIT_S) and 0 <= tx.silent_s < WAIT_S
+        assert not lonely.wait_open(0.0) and lonely.silent_s == np.inf
+
+
 def test_wrong_rate_unknown_link_and_a_second_sender_are_refused(radio):
     emulator = radio()
     with IqSender(emulator.address, samp_rate=RATE) as first:
