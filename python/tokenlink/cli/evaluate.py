@@ -12,7 +12,7 @@ from typing import Annotated, Optional
 import typer
 
 from tokenlink.cli.options import at_least_one, not_negative, refuse, writable_file, writable_folder
-from tokenlink.cli.run_options import SYSTEM
+from tokenlink.cli.run_options import CHANNELS, SYSTEM
 
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 OptionalPaths = Optional[list[Path]]  # noqa: UP007, UP045
@@ -41,7 +41,7 @@ def evaluate(
     study: Annotated[str, typer.Option(help=STUDY)] = "main",
     policies: Annotated[OptionalText, typer.Option(help="Such as twist,oracle; default: the study's.")] = None,
     receivers: Annotated[OptionalText, typer.Option(help="Compared under twist, such as uniform,hard-only.")] = None,
-    channels: Annotated[OptionalText, typer.Option(help="awgn, rayleigh, rician; default: the study's.")] = None,
+    channels: Annotated[OptionalText, typer.Option(help=f"{CHANNELS} Default: the study's.")] = None,
     snrs: Annotated[OptionalText, typer.Option(help="Es/N0 in dB, such as 0,4,10; default: the study's.")] = None,
     realisations: Annotated[OptionalInt, typer.Option(help=REALISATIONS, callback=at_least_one)] = None,
     limit: Annotated[OptionalInt, typer.Option(help="Frames of each sequence at most.", callback=at_least_one)] = None,

@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from tokenlink.cli.options import not_negative, positive, refuse, writable_file, writable_folder
-from tokenlink.cli.run_options import FRAMES, SOURCES, SYSTEM, given_values, parse_slots
+from tokenlink.cli.run_options import CHANNELS, FRAMES, SOURCES, SYSTEM, given_values, parse_slots
 
 OptionalPath, OptionalInt = Optional[Path], Optional[int]  # noqa: UP007, UP045 (typer reads it on Python 3.10)
 PEER = "Address of the other host, such as tcp://10.0.0.2:5572; default: loopback."
@@ -45,7 +45,7 @@ HoldOption = Annotated[OptionalInt, typer.Option(help="Slots without feedback th
 FallbackOption = Annotated[OptionalInt, typer.Option(help="mode_id once feedback stays lost.")]
 TableOption = Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")]
 ArtifactsOption = Annotated[OptionalPath, typer.Option(help="Folder of other weights.")]
-ChannelOption = Annotated[str, typer.Option(help="awgn, rayleigh or rician.")]
+ChannelOption = Annotated[str, typer.Option(help=CHANNELS)]
 SnrOption = Annotated[float, typer.Option(help="Nominal Es/N0, dB.")]
 SeedOption = Annotated[int, typer.Option(help="Channel, noise and feedback losses of this host.")]
 OutOption = Annotated[OptionalPath, typer.Option(help=OUT, callback=writable_folder)]

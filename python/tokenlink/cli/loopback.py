@@ -11,7 +11,9 @@ import typer
 
 from tokenlink.cli.options import refuse, writable_file, writable_folder
 from tokenlink.cli.run_options import (
+    CHANNELS,
     FRAMES,
+    POLICIES,
     PROFILE,
     RADIO,
     RUN_FOLDER,
@@ -29,7 +31,7 @@ OptionalInt, OptionalFloat, OptionalStr = Optional[int], Optional[float], Option
 
 def loopback(
     frames_from: Annotated[str, typer.Option(help=SOURCES)],
-    channel: Annotated[str, typer.Option(help="awgn, rayleigh or rician.")] = "awgn",
+    channel: Annotated[str, typer.Option(help=CHANNELS)] = "awgn",
     snr_db: Annotated[float, typer.Option(help="Nominal Es/N0, dB; average over the fading.")] = 12.0,
     rician_k_db: Annotated[float, typer.Option(help="Rician: line of sight over diffuse power, dB.")] = 6.0,
     fading_correlation: Annotated[float, typer.Option(help="Of neighbouring slots, from 0 to below 1.")] = 0.0,
@@ -37,9 +39,7 @@ def loopback(
     levels_db: Annotated[str, typer.Option(help="Blockwise: offsets from --snr-db, dB.")] = "0,-6,3,-3,6",
     block_slots: Annotated[int, typer.Option(help="Blockwise: slots per level.")] = 20,
     walk_std_db: Annotated[float, typer.Option(help="Gauss-Markov: standard deviation, dB.")] = 3.0,
-    policy: Annotated[
-        str, typer.Option(help="twist, channel-adaptive, static-low, -med, -high; twist-no-gamma, -u, -d, -pi.")
-    ] = "twist",
+    policy: Annotated[str, typer.Option(help=POLICIES)] = "twist",
     feedback_loss: Annotated[float, typer.Option(help="Probability that a slot's feedback is lost.")] = 0.0,
     feedback_delay: Annotated[int, typer.Option(help="Slots until feedback decides a mode; 1: the next slot's.")] = 1,
     lost_slots: Annotated[str, typer.Option(help="Slots whose feedback is lost, such as 10-19,30.")] = "",

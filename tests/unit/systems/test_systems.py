@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from tokenlink.channel import FADING_MODELS
 from tokenlink.cli.main import app
+from tokenlink.cli.run_options import CHANNELS, POLICIES
 from tokenlink.control import make_policy
 from tokenlink.link.twist import encode_frame
 from tokenlink.loop.run_config import RunConfig, run_config_from_dict
@@ -106,6 +108,17 @@ def test_run_folders_from_before_there_were_systems_are_twists():
 def test_help_names_every_system(command):
     text = " ".join(CliRunner().invoke(app, [*command, "--help"], terminal_width=300).output.split())
     assert "--system" in text and all(name in text for name in SYSTEMS)
+
+
+def test_help_names_every_channel_and_every_policy():
+    assert set(FADING_MODELS) == set(CHANNELS.removesuffix(".").replace(" or ", ", ").split(", "))
+    named = []
+    for family in POLICIES.removesuffix(".").split("; "):
+        stem = family.split(", ")[0].rpartition("-")[0] if ", -" in family else ""
+        for name in family.split(", "):
+            stem = name.rpartition("-")[0] if not name.startswith("-") else stem
+            named.append(stem + name if name.startswith("-") else name)
+    assert set(named) == set(TWIST.policies)
 
 
 def test_descriptions_are_read_without_torch():
