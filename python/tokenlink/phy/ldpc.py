@@ -206,9 +206,8 @@ def decode_groups(codes, llrs, max_iterations=20, alpha=0.8, precision="float32"
     arrays = [_as_blocks(code, llr) for code, llr in zip(codes, llrs, strict=True)]
     results = [None] * len(codes)
     for run in runs_of(tuple(codes), tuple(map(len, arrays)), precision, float(alpha), bool(early_stop)):
-        app_llr, iterations, parity_ok = run.decode(arrays, max_iterations, early_stop)
-        for i, start, end in zip(run.members, run.starts, run.ends, strict=True):
-            results[i] = DecodeResult(app_llr[start:end], iterations[start:end], parity_ok[start:end])
+        for i, fields in zip(run.members, run.decode(arrays, max_iterations), strict=True):
+            results[i] = DecodeResult(*fields)
     return [_nothing(code) if result is None else result for code, result in zip(codes, results, strict=True)]
 
 
@@ -218,6 +217,6 @@ def _nothing(code):
 
 def _as_blocks(code, llr):
     llr = np.asarray(llr, np.float32)
-    if llr.ndim != 2 or llr.shape[1] != code.n:
+    if llr.ndim != 2 or llr.shape[1] != code.coded_bits:
         raise ValueError(f"llr has shape {llr.shape}, must be (blocks, {code.n})")
-    return np.ascontiguousarray(llr)
+    return llr

@@ -4,14 +4,14 @@
 import numpy as np
 
 from tokenlink.phy.ldpc import DecodeResult, check_decoder_parameters
-from tokenlink.phy.ldpc_llvm import arithmetic
+from tokenlink.phy.ldpc_llvm import float32, int8
 from tokenlink.phy.nr_tables import SHAPES
 
 
 class _Float32:
     """LLRs in nat."""
 
-    known, limit = np.float32(arithmetic.KNOWN_LLR), np.float32(arithmetic.LLR_LIMIT)
+    known, limit = np.float32(float32.KNOWN_LLR), np.float32(float32.LLR_LIMIT)
 
     def __init__(self, alpha):
         self._alpha = np.float32(alpha)
@@ -32,23 +32,23 @@ class _Float32:
 class _Int8:
     """LLRs in whole steps, in integers too wide to overflow: where the kernel works in bytes, nothing may be lost."""
 
-    known = np.int64(arithmetic.INT8_KNOWN_TOTAL)
+    known = np.int64(int8.KNOWN_TOTAL)
 
     def __init__(self, alpha):
-        self._eighths = arithmetic.int8_eighths(alpha)
-        self._largest = arithmetic.int8_message_limit(self._eighths)
+        self._eighths = int8.eighths_of(alpha)
+        self._largest = int8.message_limit(self._eighths)
 
     def received(self, llr):
-        return self.again(np.rint(np.clip(llr * np.float32(arithmetic.INT8_STEPS), -127, 127)).astype(np.int64))
+        return self.again(np.rint(np.clip(llr * np.float32(int8.STEPS), -127, 127)).astype(np.int64))
 
     def again(self, total):
         return np.clip(total, 1 - self._largest, self._largest - 1)
 
     def scaled(self, magnitude):
-        return np.minimum(arithmetic.int8_scaled(magnitude, self._eighths), self._largest)
+        return np.minimum(int8.scaled_steps(magnitude, self._eighths), self._largest)
 
     def delivered(self, total):
-        return total.astype(np.float32) * np.float32(1 / arithmetic.INT8_STEPS)
+        return total.astype(np.float32) * np.float32(1 / int8.STEPS)
 
 
 _ARITHMETIC = {"float32": _Float32, "int8": _Int8}

@@ -8,7 +8,7 @@ import pytest
 
 from tokenlink.bench.codewords import RATES, WATERFALL_DB, block_errors, code_of, received
 from tokenlink.phy import ldpc
-from tokenlink.phy.ldpc_llvm.arithmetic import int8_message_limit
+from tokenlink.phy.ldpc_llvm.int8 import message_limit
 
 PRECISIONS = ("float32", "int8")
 CASES = [(k, rate) for k in WATERFALL_DB for rate in RATES]
@@ -65,7 +65,7 @@ def test_every_number_of_lanes_gives_the_same_bits(k, precision):
 @pytest.mark.parametrize(("alpha", "scaled"), [(6, lambda m: ((m + 1) // 2 + m + 1) // 2), (4, lambda m: (m + 1) // 2)])
 def test_the_cut_of_totals_changes_no_message_and_no_greater_limit_would_do(alpha, scaled):
     """Alpha in eighths; its averages by hand, over every total of thirty rows and every message it may hold."""
-    limit = int8_message_limit(alpha)
+    limit = message_limit(alpha)
 
     def harmless(most):
         return all(min(scaled(127 - own), most) == min(scaled(total - own), most)

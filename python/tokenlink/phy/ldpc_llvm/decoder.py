@@ -63,7 +63,7 @@ def emit_decoder(spec):
     layout = layout_of(spec)
 
     def arithmetic(code):
-        return kind(code, layout.width, spec.alpha)
+        return kind(code, layout.width, spec.alpha, layout.separate)
 
     receive = emit_receive(module, layout, arithmetic)
     iteration = emit_iteration(module, layout, arithmetic)

@@ -8,6 +8,7 @@ written as they shall run, and names that change stay in memory.
 from contextlib import contextmanager
 from functools import lru_cache
 
+import numpy as np
 from llvmlite import ir
 
 VOID = ir.VoidType()
@@ -91,13 +92,14 @@ class Code:
         with self.b.goto_entry_block():
             return self.b.alloca(type_)
 
-    def table(self, name, values):
-        """Constant int64 array of the module, the one of this name if there is one; returns its byte pointer."""
+    def table(self, name, values, kind="int64"):
+        """Constant array of the module, the one of this name if there is one; returns its byte pointer."""
         data = self.module.globals.get(name)
         if data is None:
-            type_ = ir.ArrayType(I64, len(values))
-            data = ir.GlobalVariable(self.module, type_, name)
-            data.global_constant, data.linkage, data.initializer = True, "internal", ir.Constant(type_, list(values))
+            content = bytearray(np.array(values, kind).tobytes())
+            data = ir.GlobalVariable(self.module, ir.ArrayType(I8, len(content)), name)
+            data.initializer = ir.Constant(data.type.pointee, content)
+            data.global_constant, data.linkage, data.align = True, "internal", 8
         return self.b.bitcast(data, BYTES)
 
     def pointer(self, number):
@@ -122,6 +124,29 @@ class Code:
         index.add_incoming(following, self.b.block)
         self.b.cbranch(self.b.icmp_signed("<", following, last), body, after)
         self.b.position_at_end(after)
+
+    def overlapped(self, count, read, write):
+        """For i from 0 up to count, a Python integer: write(i, read(i)), but read(i + 1) comes before write(i).
+
+        `read` and `write` take an i64; what read gives is a list of values.
+        """
+        held = read(constant(I64, 0))
+        if count > 1:
+            before, body = self.b.block, self.b.append_basic_block("overlapped")
+            self.b.branch(body)
+            self.b.position_at_end(body)
+            phis = [self.b.phi(type_) for type_ in (I64, *(value.type for value in held))]
+            following = read(phis[0])
+            write(self.sum(phis[0], -1), phis[1:])
+            again = [self.sum(phis[0], 1), *following]
+            for phi, start, value in zip(phis, [constant(I64, 1), *held], again, strict=True):
+                phi.add_incoming(start, before)
+                phi.add_incoming(value, self.b.block)
+            after = self.b.append_basic_block("after")
+            self.b.cbranch(self.b.icmp_signed("<", again[0], constant(I64, count)), body, after)
+            self.b.position_at_end(after)
+            held = following
+        write(constant(I64, count - 1), held)
 
     @contextmanager
     def repeat(self):
@@ -168,6 +193,13 @@ class Code:
             function = ir.Function(self.module, ir.FunctionType(result, [a.type for a in arguments]), name)
         return self.b.call(function, arguments)
 
+    def unrelated(self, value, register_bytes):
+        """The same vector, of which the compiler does not know that; on processors other than x86 just the same."""
+        kind = {64: "v", 32: "x"}.get(register_bytes)
+        if kind is None:
+            return value
+        return self.b.asm(ir.FunctionType(value.type, [value.type]), "", f"={kind},0", [value], False)
+
     def shuffle(self, left, right, order):
         """Elements of two vectors of one type (right may be None) picked by Python indices."""
         right = ir.Constant(left.type, ir.Undefined) if right is None else right
@@ -202,11 +234,18 @@ class Code:
         return [self.shuffle(value, None, range(i * size, (i + 1) * size)) if count > 1 else value
                 for i in range(count)]
 
+    def joined(self, parts):
+        """Vectors one behind the other; the number of parts is a power of two."""
+        while len(parts) > 1:
+            order = range(2 * parts[0].type.count)
+            parts = [self.shuffle(*pair, order) for pair in zip(parts[::2], parts[1::2], strict=True)]
+        return parts[0]
+
     def transposed(self, rows):
-        """Rows and columns of a square turned round: n vectors of n elements each way, n a power of two."""
-        size = len(rows)
-        low, high = ([i + offset for i in range(half, half + size // 2) for offset in (0, size)]
-                     for half in (0, size // 2))
+        """Squares turned round, which lie side by side in n vectors of a multiple of n elements, n a power of two."""
+        size, width = len(rows), rows[0].type.count
+        low, high = ([start + i + offset for start in range(0, width, size) for i in range(half, half + size // 2)
+                      for offset in (0, width)] for half in (0, size // 2))
         for _ in range(size.bit_length() - 1):
             pairs = [(rows[i], rows[i + size // 2]) for i in range(size // 2)]
             rows = [self.shuffle(a, b, order) for a, b in pairs for order in (low, high)]

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One iteration: every row updates the columns it touches."""
 
-from contextlib import contextmanager
+from tokenlink.phy.ldpc_llvm.emit import BIT, BYTES, I32, I64, Code
 
-from tokenlink.phy.ldpc_llvm.emit import BIT, BYTES, I64, Code
+#: edges of a row up to which there are registers to read the next checks in advance, and above which there are too few
+#: to keep the magnitudes of these
+FEW_EDGES, MANY_EDGES = 8, 11
 
 
 def emit_iteration(module, layout, arithmetic):
@@ -11,9 +13,7 @@ def emit_iteration(module, layout, arithmetic):
     c = Code(module, "iteration", {"workspace": BYTES, "tracked": BIT})
     math = arithmetic(c)
     for row in layout.schedule.rows:
-        reads = [layout.bits(edge.read, math.total_size) for edge in row.edges]
-        with registers(c, layout, row, reads) as (v, read, written):
-            update_row(c, math, layout, row, v, read, written)
+        update_row(c, math, layout, row)
         if not layout.separate:
             for edge in row.edges:
                 extend_column(c, math, layout, edge.column, edge.extend)
@@ -21,72 +21,94 @@ def emit_iteration(module, layout, arithmetic):
     return c.function
 
 
-@contextmanager
-def registers(c, layout, row, reads):
-    """Loop over a row's checks, a register at a time.
+def update_row(c, math, layout, row):
+    """Min-sum update of a row's checks, a register at a time."""
+    reads = [layout.bits(edge.read, math.total_size) for edge in row.edges]
+
+    def read(register):
+        return read_checks(c, math, layout, row, register, places(c, layout, row, register, reads))
+
+    def write(register, values):
+        write_checks(c, math, layout, row, register, places(c, layout, row, register, reads), values)
+
+    if len(row.edges) <= FEW_EDGES:
+        c.overlapped(layout.vectors, read, write)
+    else:
+        with c.loop(layout.vectors) as register:
+            write(register, read(register))
+
+
+def places(c, layout, row, register, reads):
+    """Where the totals of a row's edges lie for one register of checks (an i64), as lists of terms of `Code.sum`.
 
     `reads` says, for blocks side by side, how many bytes behind the start of its column each edge's first total lies.
-    Yields the byte offset of the checks in a column of messages, and for every edge the places of its totals, to read
-    and to write, as lists of terms of `Code.sum`.
     """
-    starts = [layout.column(edge.column) for edge in row.edges]
     if layout.separate:
-        with _stretches(c, layout, row) as (v, offsets):
-            places = [(offset, c.times(v, layout.parts)) for offset in offsets]
-            yield v, places, places
-    else:
-        with c.loop(layout.span, layout.step) as v:
-            of_totals = c.times(v, layout.parts)
-            yield (v, [(start + read, of_totals) for start, read in zip(starts, reads, strict=True)],
-                   [(start, of_totals) for start in starts])
+        table, size = _table_of_places(c, layout, row), 4 * len(row.edges)
+        return [(c.b.zext(c.load(I32, table, c.times(register, size), 4 * i, align=4), I64),)
+                for i in range(len(row.edges))]
+    at = c.times(register, layout.step * layout.parts)
+    return [(layout.column(edge.column) + read, at) for edge, read in zip(row.edges, reads, strict=True)]
 
 
-@contextmanager
-def _stretches(c, layout, row):
-    """Loop over checks of separate lanes: byte offset in messages, and where each edge's column seems to start."""
-    z, values = layout.spec.lifting_size, []
-    for first, end, turns in row.stretches(z):
-        values += [first * layout.step, end * layout.step]
-        values += [layout.column(edge.column) + layout.bits(turn, layout.total_size)
-                   for edge, turn in zip(row.edges, turns, strict=True)]
-    table = c.table(f"stretches_{row.number}", values)
-    entry = 8 * (2 + len(row.edges))
-    with c.loop(8 * len(values), entry) as at:
-        first, end = (c.load(I64, table, at, 8 * i, align=8) for i in range(2))
-        with c.loop(end, layout.step, first) as v:
-            yield v, [c.load(I64, table, at, 8 * (2 + i), align=8) for i in range(len(row.edges))]
+def _table_of_places(c, layout, row):
+    """For every check of separate lanes, where the totals of its edges lie: byte pointer to int32."""
+    z = layout.spec.lifting_size
+    return c.table(f"places_{row.number}", [
+        layout.column(edge.column) + layout.bits((check + edge.shift) % z, layout.total_size)
+        for check in range(z) for edge in row.edges], "int32")
 
 
-def update_row(c, math, layout, row, v, read, written):
-    """Min-sum update of one register of a row's checks."""
-    messages = c.times(v, len(row.edges))
+def read_checks(c, math, layout, row, register, read):
+    """What a register of checks hears: extrinsic LLRs, the smallest magnitude, and messages to others and to it."""
+    inputs = [] if row.parity is None else [_channel(c, math, layout, row, register)]
+    found = _TwoSmallest(c, math, inputs)
+    for i, place in enumerate(read):
+        totals, old = load_totals(c, math, layout, place), old_message(c, math, layout, row, register, i)
+        inputs.append(math.extrinsic(totals, old))
+        found.add(inputs[-1])  # at once: what an edge needs is spread over all of the processor's units
+    # A row with a parity bit of its own hears a channel LLR, which is too small for the limit of messages.
+    to_others = math.signed(math.scaled(found.smallest, row.parity is None), found.signs)
+    to_smallest = math.signed(math.scaled(found.second), found.signs)
+    return [*inputs[row.parity is not None :], found.smallest, to_others, to_smallest]
 
-    def old_message(edge):
-        return c.load(math.vector, c.workspace, layout.message(row, edge), messages, align=layout.step)
 
-    edges = range(len(row.edges))
-    extrinsic = [math.extrinsic(load_totals(c, math, layout, read[i]), old_message(i)) for i in edges]
-    channel = None
-    if row.parity is not None:
-        channel = c.load(math.vector, c.workspace, layout.column(row.parity), v, align=layout.step)
-    inputs = extrinsic + ([] if channel is None else [channel])
-    smallest, second, signs = two_smallest(c, math, inputs)
-    to_others = math.signed(math.scaled(smallest), signs)
-    to_smallest = math.signed(math.scaled(second), signs)
+def write_checks(c, math, layout, row, register, read, values):
+    """New messages and totals of a register of checks, from what `read_checks` gives."""
+    *extrinsic, smallest, to_others, to_smallest = values
 
     def message_to(value):
+        if len(row.edges) > MANY_EDGES:
+            value = c.unrelated(value, layout.step)
         is_smallest = math.equal(math.magnitude(value), smallest)
         return math.signed(c.b.select(is_smallest, to_smallest, to_others), math.bits(value))
 
-    for i in edges:
-        new = message_to(extrinsic[i])
-        totals = math.updated(load_totals(c, math, layout, read[i]), extrinsic[i], old_message(i), new)
-        c.store(new, c.workspace, layout.message(row, i), messages, align=layout.step)
+    written = read if layout.separate else places(c, layout, row, register, [0] * len(row.edges))
+    for i, value in enumerate(extrinsic):
+        old, new = old_message(c, math, layout, row, register, i), message_to(value)
+        totals = math.updated(load_totals(c, math, layout, read[i]), value, old, new)
+        c.store(new, c.workspace, *_message(c, layout, row, register, i), align=layout.step)
         store_totals(c, layout, totals, written[i])
-    if channel is not None:
+    if row.parity is not None:
         with c.when(c.tracked):
+            channel = _channel(c, math, layout, row, register)
             posterior = math.posterior(channel, message_to(channel))
-            c.store(posterior, c.workspace, layout.parity(row.number), v, align=layout.step)
+            c.store(posterior, c.workspace, layout.parity(row.number), c.times(register, layout.step),
+                    align=layout.step)
+
+
+def _message(c, layout, row, register, edge):
+    return layout.message(row, edge), c.times(register, len(row.edges) * layout.step)
+
+
+def old_message(c, math, layout, row, register, edge):
+    """What a register of checks said to an edge last time."""
+    return c.load(math.vector, c.workspace, *_message(c, layout, row, register, edge), align=layout.step)
+
+
+def _channel(c, math, layout, row, register):
+    return c.load(math.vector, c.workspace, layout.column(row.parity), c.times(register, layout.step),
+                  align=layout.step)
 
 
 def load_totals(c, math, layout, place):
@@ -105,16 +127,24 @@ def _alignment(layout):
     return layout.step if layout.separate else layout.total_size
 
 
-def two_smallest(c, math, values):
-    """Smallest and second smallest magnitude, and integers whose top bit is the product of all signs."""
-    smallest, second, signs = math.magnitude(values[0]), None, math.bits(values[0])
-    for value in values[1:]:
-        magnitude = math.magnitude(value)
-        rest = math.larger(smallest, magnitude)
-        second = rest if second is None else math.smaller(second, rest)
-        smallest = math.smaller(smallest, magnitude)
-        signs = c.b.xor(signs, math.bits(value))
-    return smallest, second, signs
+class _TwoSmallest:
+    """Smallest and second smallest magnitude of inputs, and integers whose top bit is the product of all signs."""
+
+    def __init__(self, code, math, inputs):
+        self._c, self._math, self.smallest, self.second, self.signs = code, math, None, None, None
+        for value in inputs:
+            self.add(value)
+
+    def add(self, value):
+        """One more input."""
+        math, magnitude = self._math, self._math.magnitude(value)
+        if self.smallest is None:
+            self.smallest, self.signs = magnitude, math.bits(value)
+            return
+        rest = math.larger(self.smallest, magnitude)
+        self.second = rest if self.second is None else math.smaller(self.second, rest)
+        self.smallest = math.smaller(self.smallest, magnitude)
+        self.signs = self._c.b.xor(self.signs, math.bits(value))
 
 
 def extend_column(c, math, layout, column, count):

@@ -69,29 +69,34 @@ def _lanes_side_by_side(c, math, layout, column, v):
 
 
 def _load_separate(c, math, layout):
-    """Squares of as many bits as lanes are turned round, for one group of lanes after the other."""
-    lanes, z, schedule = TURNING_BYTES // math.size, layout.spec.lifting_size, layout.schedule
+    """All messages to 0, and every column but those of filler bits alone."""
+    schedule, known = layout.schedule, layout.spec.info_columns
     start, length = layout.message_area
     with c.loop(length, layout.step) as at:
         c.store(constant(math.integers, 0), c.workspace, start, at, align=layout.step)
-    with c.loop(layout.width, lanes) as first:
-        group, word = c.times(first, math.size), c.sum(c.times(first, layout.codeword_stride), layout.codewords)
+    for first, end, fillers in ((0, known - 1, False), (known - 1, known, True),
+                                (schedule.systematic, schedule.core, False)):
+        for bit, values in _columns_of_lanes(c, math, layout, first, end):
+            store_totals(c, layout, math.widened(values, fillers),
+                         (layout.column(first), c.times(bit, layout.step * layout.parts)))
+    for bit, values in _columns_of_lanes(c, math, layout, schedule.core, schedule.columns):
+        c.store(values, c.workspace, layout.column(schedule.core), c.times(bit, layout.step), align=layout.step)
 
-        def columns(begin, end):
-            with c.loop((end - begin) * z, lanes) as bit:
-                place = c.sum(word, c.times(bit, math.size), begin * z * math.size)
-                rows = [c.load(vector(math.element, lanes), c.workspace, place, lane * layout.codeword_stride)
-                        for lane in range(lanes)]
-                for i, values in enumerate(c.transposed(rows)):
-                    received = begin == schedule.core
-                    parts = [values] if received else math.widened(values)
-                    for part, value in enumerate(parts):
-                        c.store(value, c.workspace, layout.column(begin) + part * layout.step, group,
-                                c.times(c.sum(bit, i), layout.step * len(parts)), align=TURNING_BYTES)
 
-        columns(0, schedule.core)
-        if schedule.columns > schedule.core:
-            columns(schedule.core, schedule.columns)
+def _columns_of_lanes(c, math, layout, first, end):
+    """Loop over the bits of columns, squares of as many bits as lanes at a time: generator of bit and its register."""
+    square, size, z = TURNING_BYTES // math.size, math.size, layout.spec.lifting_size
+    if first == end:
+        return
+    with c.loop((end - first) * z, square) as bit:
+        place = (layout.codewords + first * z * size, c.times(bit, size))
+
+        def row(lane):
+            return c.joined([c.load(vector(math.element, square), c.workspace, *place, other * layout.codeword_stride)
+                             for other in range(lane, layout.width, square)])
+
+        for i, values in enumerate(c.transposed([row(lane) for lane in range(square)])):
+            yield c.sum(bit, i), values
 
 
 def fill_pattern(c, math, layout, offset, lane, value):

@@ -4,7 +4,7 @@
 from llvmlite import ir
 
 from tokenlink.phy.ldpc_llvm.emit import BYTES, I64, Code, constant
-from tokenlink.phy.ldpc_llvm.layers import load_totals, registers
+from tokenlink.phy.ldpc_llvm.layers import load_totals, places
 
 
 def emit_check_parity(module, layout, arithmetic):
@@ -27,10 +27,11 @@ def emit_check_parity(module, layout, arithmetic):
     for row in schedule.rows:
         counts = c.b.icmp_signed(">", own_rows, constant(math.integers, row.number))
         reads = [layout.bits((edge.shift - schedule.resting[edge.column]) % z, math.total_size) for edge in row.edges]
-        with registers(c, layout, row, reads) as (v, places, _):
-            fails = c.b.and_(_fails(c, math, layout, row, v, places), counts)
+        with c.loop(layout.vectors) as register:
+            fails = _fails(c, math, layout, row, register, places(c, layout, row, register, reads))
+            fails = c.b.and_(fails, counts)
             if layout.tail < layout.width:
-                fails = c.b.and_(fails, _real(c, math, layout, v))
+                fails = c.b.and_(fails, _real(c, math, layout, register))
             ones, zeros = constant(math.integers, -1), constant(math.integers, 0)
             c.b.store(c.b.or_(c.b.load(failed), c.b.select(fails, ones, zeros)), failed)
         spread = spread_over_lanes(c, layout, c.b.load(failed))
@@ -43,11 +44,12 @@ def emit_check_parity(module, layout, arithmetic):
     return c.function
 
 
-def _fails(c, math, layout, row, v, places):
+def _fails(c, math, layout, row, register, read):
     """Which checks of a register do not hold: <width x i1>."""
-    values = [math.narrowed(load_totals(c, math, layout, place)) for place in places]
+    values = [math.narrowed(load_totals(c, math, layout, place)) for place in read]
     if row.parity is not None:
-        values.append(c.load(math.vector, c.workspace, layout.parity(row.number), v, align=layout.step))
+        values.append(c.load(math.vector, c.workspace, layout.parity(row.number), c.times(register, layout.step),
+                             align=layout.step))
     zero = constant(math.integers, 0)
     parity = smallest = math.bits(values[0])
     for bits in map(math.bits, values[1:]):
@@ -56,9 +58,9 @@ def _fails(c, math, layout, row, v, places):
     return c.b.or_(c.b.icmp_signed("<", parity, zero), c.b.icmp_unsigned("==", smallest, zero))
 
 
-def _real(c, math, layout, v):
+def _real(c, math, layout, register):
     """Which lanes of a register belong to the column: all but in its last one."""
-    before = c.b.icmp_signed("<", v, constant(I64, layout.span - layout.step))
+    before = c.b.icmp_signed("<", register, constant(I64, layout.vectors - 1))
     width = layout.width
     ours = constant(ir.VectorType(ir.IntType(1), width), [element < layout.tail for element in math.order])
     return c.b.select(before, constant(ours.type, 1), ours)

@@ -42,9 +42,10 @@ def deinterleave(c, math, rows, symbols):
         bad = b.fcmp_unordered("uno", llr, llr)
         flags = ir.IntType(rows * symbols)
         note_nan(b.icmp_unsigned("!=", b.bitcast(bad, flags), constant(flags, 0)))
+        values = math.received(llr)
         for i, start in enumerate(row_starts):
-            values = math.received(c.shuffle(llr, None, range(i, rows * symbols, rows)))
-            c.store(values, c.received, c.times(c.sum(start, s), math.size))
+            c.store(c.shuffle(values, None, range(i, rows * symbols, rows)), c.received,
+                    c.times(c.sum(start, s), math.size))
     with c.loop(c.coded_bits, 1, c.times(whole, rows)) as i:
         llr = c.load(F32, c.llr, c.times(i, 4))
         note_nan(b.fcmp_unordered("uno", llr, llr))

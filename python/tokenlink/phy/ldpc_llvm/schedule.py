@@ -13,8 +13,7 @@ row reads it at the difference of the two shifts. For that read not to wrap, the
 its end, as far as the next reader goes.
 
 **Separate lanes.** Where every lane of a register has a block of its own, bit z of all of them is one register, and no
-column is ever rotated or repeated: a row takes its registers in the order of its shifts, in stretches in which none of
-them wraps.
+column is ever rotated or repeated: a table says which registers each check of a row meets.
 
 **Columns of degree one.** The parity bit of an extension row is in no other row. It stays in that row's rotation; its
 extrinsic LLR is its channel LLR, and its a-posteriori LLR is only needed for the parity check.
@@ -87,13 +86,6 @@ class Row:
     edges: tuple[Edge, ...]
     parity: int | None
     messages: int
-
-    def stretches(self, lifting_size):
-        """Runs of checks in which no column wraps: list of (first, end, place of each edge's bit less the check's)."""
-        wraps = {lifting_size - edge.shift for edge in self.edges}
-        ends = sorted({0, lifting_size, *(wrap for wrap in wraps if wrap < lifting_size)})
-        return [(first, end, [edge.shift if first + edge.shift < lifting_size else edge.shift - lifting_size
-                              for edge in self.edges]) for first, end in zip(ends, ends[1:], strict=False)]
 
 
 class Schedule:

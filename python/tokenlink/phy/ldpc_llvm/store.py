@@ -39,18 +39,21 @@ def _store_side_by_side(c, math, layout, block):
 
 
 def _store_separate(c, math, layout, block):
-    """Squares of as many bits as lanes are turned round, for each group of lanes in which one has finished."""
-    lanes, parts = TURNING_BYTES // math.total_size, layout.parts
-    with c.loop(layout.width // lanes) as group:
-        first, part = c.times(group, lanes), c.b.urem(group, constant(I64, parts))
-        place = c.sum(c.times(part, layout.step), c.times(c.b.udiv(group, constant(I64, parts)), TURNING_BYTES))
-        finished = c.load(vector(I64, lanes), c.workspace, layout.finished, c.times(first, 8), align=8)
-        with c.when(c.any_set(c.b.icmp_unsigned("!=", finished, constant(finished.type, 0)))):
-            outputs = [_output_of(c, layout, c.sum(first, lane), block) for lane in range(lanes)]
-            with c.loop(c.info_bits, lanes) as bit:
-                rows = [c.load(vector(math.total_element, lanes), c.workspace, layout.column(0), place,
-                               c.times(c.sum(bit, i), layout.step * parts), align=TURNING_BYTES) for i in range(lanes)]
-                _deliver(c, math, layout, c.transposed(rows), outputs, bit)
+    """Two squares of as many bits as lanes are turned round at a time, for one group of lanes after the other."""
+    group, bits = TURNING_BYTES // math.size, TURNING_BYTES // math.total_size
+    with c.loop(layout.width, group) as first:
+        for part in range(layout.parts):
+            outputs = [_output_of(c, layout, c.sum(first, lane), block) for lane in math.lanes_of(part, group)]
+            place = c.sum(c.times(first, math.size), layout.column(0) + part * layout.step)
+
+            def square(bit, place=place):
+                return c.transposed([c.load(vector(math.total_element, bits), c.workspace, place,
+                                            c.times(c.sum(bit, i), layout.step * layout.parts), align=TURNING_BYTES)
+                                     for i in range(bits)])
+
+            with c.loop(c.info_bits, 2 * bits) as bit:
+                pairs = zip(square(bit), square(c.sum(bit, bits)), strict=True)
+                _deliver(c, math, layout, [c.joined(pair) for pair in pairs], outputs, bit)
 
 
 def _output_of(c, layout, lane, block):
