@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenlink.link import token_node
-from tokenlink.phy.tokens import bits_per_token
+from tokenlink.phy.token_bits import bits_per_token
 
 SUM_TOLERANCE = 1e-3
 #: shares of "anything may come" that `trust` chooses among
