@@ -32,6 +32,7 @@ from tokenlink.wire.messages import (
     StateReport,
     TokenEstimate,
     TokenFrame,
+    TokenPrior,
 )
 from tokenlink.wire.sequence_numbers import SequenceTracker
 from tokenlink.wire.validation import validate
@@ -60,6 +61,7 @@ __all__ = [
     "StateReport",
     "TokenEstimate",
     "TokenFrame",
+    "TokenPrior",
     "TruncatedMessage",
     "UnknownKind",
     "UnknownVersion",

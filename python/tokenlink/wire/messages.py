@@ -9,6 +9,8 @@ import numpy as np
 SCHEMA_VERSION = 1
 MAX_COUNT = 2**63 - 1
 MAX_MODE_ID = 2**31 - 1
+MAX_VOCAB_SIZE = 2**24
+MAX_TOKENS = 2**20
 NO_MODE = MAX_MODE_ID  # of no table: the word for a slot whose command is lost
 
 
@@ -180,6 +182,22 @@ class IqSet(Message):
     error: str = _scalar("str", high=500, default="")
 
 
+@dataclass(frozen=True, eq=False)
+class TokenPrior(Message):
+    """What the twin expects of slot ``slot``, twin to the receiving radio; its decoder takes it in.
+
+    ``vocab_size`` and ``codebook``, the mark of the codes (empty: not known), say what a token is; ``n_tokens``:
+    positions of a frame, raster order. ``listed`` int32 and ``probability`` float32 in [0, 1], [n_tokens * k]: the k
+    codes that are likeliest at each position, position after position. Empty lists: nothing is expected of the slot.
+    """
+
+    vocab_size: int = _scalar("int", 2, MAX_VOCAB_SIZE)
+    n_tokens: int = _scalar("int", 1, MAX_TOKENS)
+    codebook: str = _scalar("str", high=64)
+    listed: np.ndarray = _array("<i4", "n_listed", low=0, high=MAX_VOCAB_SIZE - 1)
+    probability: np.ndarray = _array("<f4", "n_listed", low=0, high=1)
+
+
 # Position + 1 is the number on the wire: append only, or raise SCHEMA_VERSION.
 MESSAGE_TYPES = (
     TokenFrame,
@@ -193,6 +211,7 @@ MESSAGE_TYPES = (
     IqGrant,
     IqSamples,
     IqSet,
+    TokenPrior,
 )
 
 

@@ -45,6 +45,7 @@ MESSAGES = [
     wire.IqGrant(0, 1, 7, 8, 4096, 8192, {"late": 2}, "taken"),
     wire.IqSet(0, 2, "forward", "tx", 7, {"tx_gain_db": 3.5}, "no such gain"),
     wire.IqSamples(0, 2, "forward", 7, 8, 4096, 5000, 1, np.array([1, -0.5j], np.complex64)),
+    wire.TokenPrior(9, 0, 1024, 3, "ab" * 32, tokens(), np.full(N_TOKENS, 0.5, np.float32)),
 ]
 
 
@@ -61,6 +62,14 @@ def test_bytes_are_those_of_the_schema():
     assert frames[1] == b"{}"
     assert frames[2] == bytes([1, 0, 0, 0, 255, 3, 0, 0])
     assert wire.encode(wire.ModeCommand(7, 8, 2))[1] == b'{"mode_id":2}'
+
+
+def test_bytes_of_a_prior_are_those_of_the_schema():
+    frames = wire.encode(wire.TokenPrior(7, 8, 16, 1, "c", np.array([3], np.int32), np.array([0.5], np.float32)))
+    assert frames[0] == b"TLNK" + struct.pack("<HHQQH", 1, 12, 7, 8, 2) + (
+        struct.pack("<2sBI", b"i4", 1, 1) + struct.pack("<2sBI", b"f4", 1, 1))
+    assert json.loads(frames[1]) == {"vocab_size": 16, "n_tokens": 1, "codebook": "c"}
+    assert frames[2:] == [b"\x03\0\0\0", struct.pack("<f", 0.5)]
 
 
 def test_every_class_has_a_kind_of_its_own():
@@ -131,6 +140,9 @@ def test_equality_sees_every_field():
         (estimate(esn0_db="10"), wire.InvalidField),
         (estimate(mode_id=True), wire.InvalidField),
         (estimate(mode_id=2**31), wire.InvalidField),
+        (replace(MESSAGES[-1], probability=np.zeros(N_TOKENS - 1, np.float32)), wire.WrongShape),
+        (replace(MESSAGES[-1], probability=np.zeros(N_TOKENS)), wire.WrongDtype),
+        (replace(MESSAGES[-1], listed=tokens().reshape(3, 2)), wire.WrongShape),
         (wire.Hello(0, 0, "x" * 201), wire.InvalidField),
         (wire.Hello(0, 0, "x", {"y": object()}), wire.InvalidField),
         (wire.Hello(0, 0, "x", {"y": float("nan")}), wire.InvalidField),
@@ -160,11 +172,14 @@ RANGES = [
     *((kind, "role", "", "tx", None, "txx") for kind in ("IqOpen", "IqSet")),
     *((kind, "node", "", "x" * 200, None, "x" * 201) for kind in ("Hello", "Bye")),
     ("Bye", "reason", "", "x" * 2000, None, "x" * 2001), ("IqGrant", "refusal", "", "x" * 500, None, "x" * 501),
-    ("IqSet", "error", "", "x" * 500, None, "x" * 501),
+    ("IqSet", "error", "", "x" * 500, None, "x" * 501), ("TokenPrior", "codebook", "", "x" * 64, None, "x" * 65),
+    ("TokenPrior", "vocab_size", 2, 2**24, 1, 2**24 + 1), ("TokenPrior", "n_tokens", 1, 2**20, 0, 2**20 + 1),
 ]  # fmt: skip
 ARRAY_RANGES = [
     *((kind, "token_ids", [0, 2**31 - 1], [-1]) for kind in ("TokenFrame", "StateReport")),
     ("LinkReport", "iterations", [0, 2**31 - 1], [-1]), ("TokenEstimate", "confidence", [0, 1], [-1e-6, 1 + 1e-6]),
+    ("TokenPrior", "listed", [0, 2**24 - 1], [-1, 2**24]),
+    ("TokenPrior", "probability", [0, 1], [-1e-6, 1 + 1e-6, np.nan, np.inf]),
 ]  # fmt: skip
 
 

@@ -21,6 +21,7 @@ MESSAGES = [
     wire.StateReport(5, 6, TOKENS, {"risk": 0.25, "truth": {"car": True}}),
     wire.Hello(0, 0, "camera", {"session": 1, "entries": {"a": "b"}}),
     wire.Bye(9, 0, "twin", "no reason", {"counts": {}}),
+    wire.TokenPrior(3, 1, 1024, 20, "ab" * 32, TOKENS, SURE),
 ]
 SPECIAL = [b"", b"\x00", b"TLNK", b"{}", b"null", b'{"mode_id":1e999}', b"[" * 3000, b'{"a":' * 2000, b"\xff" * 64]
 
