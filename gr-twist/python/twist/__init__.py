@@ -18,6 +18,7 @@ from .mode_sink import mode_sink
 from .mode_source import mode_source
 from .pdu_block import message_block, pdu_block
 from .pdu_trace import pdu_trace
+from .prior_source import prior_source
 from .qam_mapper import qam_mapper
 from .radio_events import radio_events
 from .soft_demodulator import soft_demodulator
@@ -49,6 +50,7 @@ __all__ = [
     "pdu_block",
     "pdu_trace",
     "pdus",
+    "prior_source",
     "qam_mapper",
     "radio_events",
     "set_up_radio",

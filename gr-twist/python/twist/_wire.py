@@ -30,14 +30,15 @@ def wire_counts(socket):
 
 
 class receiving_block(message_block):
-    """Base of blocks that take messages off a socket in a thread of their own and call ``receive`` with each."""
+    """Base of blocks that take messages off a socket in a thread of their own and call ``receive`` with each; with an
+    empty address there is neither."""
 
     def __init__(self, name, address, bind, queue_messages, inputs, outputs):
         message_block.__init__(self, name, inputs, outputs)
         _check_queue(queue_messages)
         self._open = lambda: PullSocket(address, bind=bind, queue_messages=queue_messages)
-        self._socket = self._open()
-        self.address = self._socket.address
+        self._socket = self._open() if address else None
+        self.address = self._socket.address if address else ""
         self._stopping = threading.Event()
         self._thread = None
 
@@ -50,10 +51,12 @@ class receiving_block(message_block):
 
     def counts(self):
         """Counters of the block, and of its socket with the prefix wire_."""
-        return {**message_block.counts(self), **wire_counts(self._socket)}
+        return message_block.counts(self) | (wire_counts(self._socket) if self._socket else {})
 
     def start(self):
         """Called by the scheduler: start receiving."""
+        if self._socket is None:
+            return message_block.start(self)
         if self._thread is not None:  # a second run: the first one closed its socket
             self._socket = self._open()
         self._stopping.clear()

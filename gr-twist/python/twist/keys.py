@@ -40,7 +40,18 @@ PARITY_OK = "parity_ok"  # u8vector 0/1 [n_groups], all checks hold
 CONFIDENCE = "confidence"  # f32vector [n_tokens], in [0, 1]
 ERASED = "erased"  # u8vector 0/1 [n_tokens], 1 = not trusted
 
-# The PDU that says that another run of mode commands begins.
+# What the twin expects of a slot, and what the decoder made of it.
+VOCAB_SIZE = "vocab_size"  # int, codes of the codebook
+N_TOKENS = "n_tokens"  # int, positions of a frame
+CODEBOOK = "codebook"  # str, mark of the codes; empty: not known
+PRIOR_LISTED = "prior_listed"  # s32vector [n_tokens * k], the k likeliest codes of each position, raster order
+PRIOR_PROBABILITY = "prior_probability"  # f32vector [n_tokens * k], theirs; behind the decoder with its doubt mixed in
+PRIOR = "prior"  # str, what the frame was decoded with: used, none, missing, refused, foreign_...
+PRIOR_DOUBT = "prior_doubt"  # float, share of "anything may come" in the prior, in [0, 1]
+PRIOR_EXCHANGES = "prior_exchanges"  # int, how often prior and decoder told each other
+OVERDUE = "overdue"  # bool, the priors of this slot and those before are waited for no longer
+
+# The PDU that says that another run of mode commands, or of priors, begins.
 START = "start"  # bool
 
 # The PDU that ends a run.
