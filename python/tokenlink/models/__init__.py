@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = face(
         "inference": ("BatchModels", "Networks", "TwinModels", "load_networks", "models_identity", "one_frame"),
         "twist.completion": ("Completion", "CompletionConfig"),
         "twist.head": ("HeadConfig", "TrafficHead"),
+        "twist.predictor": ("Predictor", "PredictorConfig"),
         "twist.sender": ("TokenSender",),
         "twist.tokenizer": ("Tokenizer", "TokenizerConfig", "decode_tokens", "encode_image"),
     },

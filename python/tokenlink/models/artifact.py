@@ -35,18 +35,23 @@ from tokenlink.models.artifact_files import (
 )
 from tokenlink.models.twist.completion import Completion, CompletionConfig
 from tokenlink.models.twist.head import HeadConfig, TrafficHead
+from tokenlink.models.twist.predictor import Predictor, PredictorConfig
 from tokenlink.models.twist.tokenizer import Tokenizer, TokenizerConfig
 
 __all__ = [
-    "DEFAULT_DIR", "FILES", "MODELS", "ArtifactContentError", "ArtifactError", "ArtifactHashError",
+    "DEFAULT_DIR", "FILES", "MODELS", "OPTIONAL", "ArtifactContentError", "ArtifactError", "ArtifactHashError",
     "ArtifactMissingError", "ArtifactTruncatedError", "Check", "VocabSizeError", "check_all", "codes_sha256", "load",
-    "read_description", "read_manifest", "read_metrics", "save_artifact", "sha256_of", "verify", "write_json",
+    "present", "read_description", "read_manifest", "read_metrics", "save_artifact", "sha256_of", "verify",
+    "write_json",
 ]  # fmt: skip
 MODELS = {
     "tokenizer": (Tokenizer, TokenizerConfig),
     "completion": (Completion, CompletionConfig),
     "head": (TrafficHead, HeadConfig),
+    "predictor": (Predictor, PredictorConfig),
 }
+#: models that a twin can do without
+OPTIONAL = ("predictor",)
 _KINDS = {torch.float32: "F32", torch.int64: "I64", torch.bool: "BOOL"}
 #: largest values in a configuration: of what is built one after the other, and of every other whole number
 MAX_BLOCKS, MAX_SIZE, MAX_TEXT = 64, 2**15, 40
@@ -79,7 +84,7 @@ def save_artifact(
     Parameters
     ----------
     name : str
-        "tokenizer", "completion" or "head".
+        one of MODELS
     model : Module
         The model with a `config_dict()`.
     description : dict
@@ -116,6 +121,12 @@ def save_artifact(
     return folder
 
 
+def present(root: Path = DEFAULT_DIR) -> tuple[str, ...]:
+    """Names of the models a twin needs, the tokenizer first, and of the optional ones that the manifest names."""
+    manifest = read_manifest(root)
+    return tuple(name for name in MODELS if name in manifest or name not in OPTIONAL)
+
+
 def _token_origin(name, model, root):
     """What ties models to the tokens they were trained on: the tokenizer's own mark, or that of the one beside."""
     if name == "tokenizer":
@@ -131,7 +142,7 @@ def load(name: str, root: Path = DEFAULT_DIR, vocab_size: int | None = None) -> 
     Parameters
     ----------
     name : str
-        "tokenizer", "completion" or "head".
+        one of MODELS
     root : Path
         Folder of the artifacts.
     vocab_size : int, optional
@@ -222,9 +233,16 @@ def _check_finite(name, tensors):
 
 
 def check_all(root: Path = DEFAULT_DIR) -> list[Check]:
-    """Check every model's artifact without building it; never raises for a bad artifact."""
+    """Check every model's artifact without building it; never raises for a bad artifact.
+
+    An optional model that is neither in the folder nor in the manifest is left out.
+    """
     checks = []
-    for name in MODELS:
+    try:
+        wanted = {*present(root)}
+    except ArtifactError:  # every check says what is wrong with the manifest
+        wanted = {*MODELS} - {*OPTIONAL}
+    for name in (name for name in MODELS if name in wanted or (Path(root) / name).exists()):
         try:
             verify(name, root)
             checks.append(Check(name, True))

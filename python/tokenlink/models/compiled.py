@@ -23,15 +23,18 @@ import torch.nn.functional as F
 from torch import nn
 
 from tokenlink.data.cache import cache_folder
+from tokenlink.link.belief import BeliefError
+from tokenlink.models.artifact_files import ArtifactContentError
 from tokenlink.models.twist.completion import AROUND
-from tokenlink.models.twist.folded import FoldedFeatures, FoldedHead
+from tokenlink.models.twist.folded import FoldedFeatures, FoldedForesight, FoldedHead
 from tokenlink.models.twist.head import TrafficLogits
+from tokenlink.models.twist.predictor import OLDEST, mixed, sureness_features
 
 OPSET = 17
 TORCH, ONNX_RUNTIME = "torch", "onnxruntime"
 _SOURCES = (
-    "compiled", "twist/blocks", "twist/completion", "twist/folded", "twist/head", "twist/tokenizer",
-    "twist/tokenizer_networks",
+    "compiled", "twist/blocks", "twist/completion", "twist/folded", "twist/head", "twist/predictor",
+    "twist/tokenizer", "twist/tokenizer_networks",
 )  # fmt: skip
 
 
@@ -109,6 +112,72 @@ class InferenceCompletion:
         received = np.pad(np.where(erased, -1, ids), pad, constant_values=-1).ravel()[around[:, 1:]]
         doubted = np.where(evidence > 0, ids[erased], -1)
         return np.concatenate([before, received, doubted[:, None]], axis=1).astype(np.int64)
+
+
+class InferencePredictor:
+    """`Predictor` for inference: calibrated probabilities of one frame, by `tokenlink.models.twist.folded`.
+
+    Parameters
+    ----------
+    model : Predictor
+    engine : str or None   ONNX_RUNTIME or TORCH; None: `best_engine`
+
+    Raises
+    ------
+    ArtifactContentError   a temperature or the floor is out of range
+    """
+
+    @torch.no_grad()
+    def __init__(self, model, engine=None):
+        self._temperature, self._floor = model.temperature.tolist(), float(model.floor)
+        if min(self._temperature) < 0.01 or not 0 <= self._floor <= 1:
+            raise ArtifactContentError(f"predictor has temperatures from {min(self._temperature):g} and a floor of "
+                                       f"{self._floor:g}, expected >= 0.01 and 0..1")  # fmt: skip
+        config = self.config = model.config
+        ids, codes = torch.zeros(2, config.n_tokens, dtype=torch.int32), model.token.weight
+        told = torch.zeros(2, config.n_tokens, model.told.in_features)
+        self._features = compiled(FoldedForesight(model), ids, told, ids, ids[:, 0].clone(), engine=engine)
+        self._codes = codes @ model.to_code.weight, codes @ model.to_code.bias + model.bias
+        self._copying = model.copy_gain
+        self._around = _places_around(config.rows, config.cols)
+
+    @torch.no_grad()
+    def probabilities(self, belief) -> np.ndarray:
+        """Probability of every code at every position of the next frame.
+
+        Parameters
+        ----------
+        belief : tokenlink.link.belief.Belief
+
+        Returns
+        -------
+        float32 [n_tokens, vocab_size]   each row adds up to 1
+
+        Raises
+        ------
+        BeliefError   a frame of another length, or a token beyond the codebook
+        """
+        state = belief.state
+        self._check(belief)
+        before = np.full_like(state, -1) if belief.before is None else belief.before
+        around = [np.append(ids, np.int32(-1))[self._around] for ids in (state, before)]
+        moved = torch.from_numpy(around[1] == state[:, None]).float()
+        told = torch.cat([sureness_features(torch.tensor(belief.sureness)), moved], dim=-1)
+        age = min(belief.age, OLDEST) - 1
+        inputs = torch.tensor(state), told, torch.tensor(before), torch.tensor(age, dtype=torch.int32)
+        features = self._features(*(each[None] for each in inputs))[0]
+        candidates = torch.from_numpy(np.concatenate(around, axis=1).astype(np.int64))
+        gain = self._copying(features) * (candidates >= 0)
+        logits = F.linear(features, *self._codes).scatter_add_(-1, candidates.clamp_(min=0), gain)
+        return mixed(logits.div_(self._temperature[age]).softmax(-1), self._floor).numpy()
+
+    def _check(self, belief):
+        n_tokens, vocab_size = self.config.n_tokens, self.config.vocab_size
+        if len(belief.state) != n_tokens:
+            raise BeliefError(f"state has {len(belief.state)} tokens, the predictor is made for {n_tokens}")
+        for name, ids in (("state", belief.state), ("before", belief.before)):
+            if ids is not None and ids.max() >= vocab_size:
+                raise BeliefError(f"{name} is {ids.max()} somewhere, must be in 0..{vocab_size - 1}")
 
 
 def _places_around(rows, cols):

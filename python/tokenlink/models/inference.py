@@ -14,7 +14,13 @@ import numpy as np
 import torch
 
 from tokenlink.models import artifact
-from tokenlink.models.compiled import InferenceCompletion, InferenceHead, compile_tokenizer, engine_version
+from tokenlink.models.compiled import (
+    InferenceCompletion,
+    InferenceHead,
+    InferencePredictor,
+    compile_tokenizer,
+    engine_version,
+)
 from tokenlink.models.twist.completion import fill_erased
 from tokenlink.models.twist.head import read_state
 
@@ -36,19 +42,23 @@ class TwinModels:
     ----------
     complete : (token_ids int32 [n_tokens], erased bool, confidence float32, previous int32 or None) -> int32 [n_tokens]
     read : token_ids int32 [n_tokens] -> dict of car and vru (bool) and density (0..2)
+    predict : link.belief.Belief -> float32 [n_tokens, vocab_size], each row of which adds up to 1; or None: the
+        artifacts hold no predictor
     """
 
     complete: callable
     read: callable
+    predict: callable | None = None
 
 
 @dataclass(frozen=True)
 class Networks:
-    """Tokenizer, completion model and head that fit each other, see `load_networks`."""
+    """Tokenizer, completion model, head and, where there is one, predictor that fit each other, see `load_networks`."""
 
     tokenizer: torch.nn.Module
     completion: InferenceCompletion
     head: InferenceHead
+    predictor: InferencePredictor | None = None
 
 
 def load_networks(root, table, engine=None) -> Networks:
@@ -66,18 +76,18 @@ def load_networks(root, table, engine=None) -> Networks:
     ModeTableError   the table is made for another codebook
     """
     root = root or artifact.DEFAULT_DIR
-    names = ("tokenizer", "completion", "head")
-    models = {name: artifact.load(name, root, table.vocab_size) for name in names}
+    models = {name: artifact.load(name, root, table.vocab_size) for name in artifact.present(root)}
     check_models({name: model.config for name, model in models.items()}, table)
     check_origin(root)
     table.check_codebook(artifact.read_description("tokenizer", root).get("codes_sha256"))
-    return make_networks(models["tokenizer"], models["completion"], models["head"], engine)
+    return make_networks(**models, engine=engine)
 
 
-def make_networks(tokenizer, completion, head, engine=None) -> Networks:
+def make_networks(tokenizer, completion, head, engine=None, predictor=None) -> Networks:
     """Networks of trained modules; the tokenizer's encoder is compiled in place."""
     head = InferenceHead(head, code_embeddings(tokenizer), engine)
-    return Networks(compile_tokenizer(tokenizer, engine), InferenceCompletion(completion, engine), head)
+    predictor = None if predictor is None else InferencePredictor(predictor, engine)
+    return Networks(compile_tokenizer(tokenizer, engine), InferenceCompletion(completion, engine), head, predictor)
 
 
 @torch.no_grad()
@@ -87,9 +97,13 @@ def code_embeddings(tokenizer) -> torch.Tensor:
 
 
 def models_identity(root=None) -> dict:
-    """What decides results: SHA-256 of each model's weights by name, as the manifest says it, and the engine."""
-    manifest = artifact.read_manifest(root or artifact.DEFAULT_DIR)
-    weights = {name: manifest.get(name, {}).get("weights.safetensors", {}).get("sha256") for name in artifact.MODELS}
+    """What decides results: SHA-256 of each model's weights by name, as the manifest says it, and the engine.
+
+    A predictor is named only where there is one.
+    """
+    root = root or artifact.DEFAULT_DIR
+    manifest, names = artifact.read_manifest(root), artifact.present(root)
+    weights = {name: manifest.get(name, {}).get("weights.safetensors", {}).get("sha256") for name in names}
     return weights | {"engine": engine_version()}
 
 
@@ -98,7 +112,7 @@ def check_models(configs, table):
 
     Parameters
     ----------
-    configs : dict      configurations of tokenizer, completion and head, by name
+    configs : dict      configurations of tokenizer, completion, head and perhaps predictor, by name
     table : ModeTable
 
     Raises
@@ -106,7 +120,7 @@ def check_models(configs, table):
     ModelMismatchError   names the model, what it is made for, and what is there
     """
     grid = tuple(table.grid)
-    grids = {name: (configs[name].rows, configs[name].cols) for name in ("completion", "head")}
+    grids = {name: (configs[name].rows, configs[name].cols) for name in configs if name != "tokenizer"}
     for name, made_for in {"tokenizer": tuple(configs["tokenizer"].grid), **grids}.items():
         if made_for != grid:
             raise ModelMismatchError(f"{name} is made for a grid of {made_for}, the mode table has {grid}")
@@ -117,9 +131,9 @@ def check_models(configs, table):
 
 
 def check_origin(root):
-    """Refuse a completion model or a head that names another tokenizer than the one beside; ModelMismatchError."""
+    """Refuse a model that names another tokenizer than the one beside; ModelMismatchError."""
     beside = artifact.read_description("tokenizer", root).get("codes_sha256")
-    for name in ("completion", "head"):
+    for name in artifact.present(root)[1:]:
         trained_on = artifact.read_description(name, root).get("tokenizer_sha256")
         if None not in (trained_on, beside) and trained_on != beside:
             reason = f"{name} was trained on the tokens of another tokenizer, {trained_on[:12]}: train it again"
@@ -149,7 +163,11 @@ def one_frame(networks, completion="model") -> TwinModels:
         state = read_state(networks.head, torch.from_numpy(np.array(token_ids))[None])
         return {"car": bool(state["car"]), "vru": bool(state["vru"]), "density": int(state["density"])}
 
-    return TwinModels(fill, read)
+    return TwinModels(fill, read, _foresight(networks))
+
+
+def _foresight(networks):
+    return None if networks.predictor is None else networks.predictor.probabilities
 
 
 def without_model(completion, token_ids, erased, previous):
@@ -215,6 +233,25 @@ class BatchModels:
             self.n_repeated += 1
             before = None if (previous[row] < 0).all() else previous[row]
             states[row] = self._one.complete(received[row], erased[row], confidence[row], before)
+
+    def predict(self, beliefs):
+        """Probabilities of next frames, to the bit those of `one_frame`: they are computed one by one.
+
+        Parameters
+        ----------
+        beliefs : list of link.belief.Belief or None   None: nothing is known
+
+        Returns
+        -------
+        list of float32 [n_tokens, vocab_size]   None where nothing is known
+
+        Raises
+        ------
+        ModelMismatchError   the artifacts hold no predictor
+        """
+        if self._one.predict is None:
+            raise ModelMismatchError("the artifacts hold no predictor: run `./twist train predictor`")
+        return [None if belief is None else self._one.predict(belief) for belief in beliefs]
 
     @torch.no_grad()
     def read(self, token_ids):

@@ -53,13 +53,14 @@ class Models:
 def load_models(root=None):
     """The models of an artifact folder; None: those that ship. Raises ArtifactError."""
     root = Path(root or artifact.DEFAULT_DIR)
-    tokenizer, completion, head = (artifact.load(name, root) for name in ("tokenizer", "completion", "head"))
+    models = {name: artifact.load(name, root) for name in artifact.present(root)}
+    tokenizer = models["tokenizer"]
     check_origin(root)
     manifest = artifact.read_manifest(root)
-    weights = {name: manifest[name]["weights.safetensors"]["sha256"] for name in artifact.MODELS}
+    weights = {name: manifest[name]["weights.safetensors"]["sha256"] for name in models}
     mark = artifact.read_description("tokenizer", root).get("codes_sha256")
     mark = mark or artifact.codes_sha256(tokenizer)
-    return Models(tokenizer, head, make_networks(tokenizer, completion, head), mark, weights)
+    return Models(tokenizer, models["head"], make_networks(**models), mark, weights)
 
 
 @dataclass

@@ -63,7 +63,7 @@ def load_inputs(mode_table=None, controller=None, artifacts=None):
     check_controller(control, table)
     root = artifacts or artifact.DEFAULT_DIR
     table.check_codebook(artifact.read_description("tokenizer", root).get("codes_sha256"))
-    for name in artifact.MODELS:  # before frames are drawn for weights that cannot be used
+    for name in artifact.present(root):  # before frames are drawn for weights that cannot be used
         artifact.load(name, root, table.vocab_size)
     return {"table": table, "uniform": uniform_table(table)}, control
 

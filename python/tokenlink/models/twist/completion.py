@@ -140,7 +140,8 @@ class Completion(nn.Module):
         for block in self.blocks:
             hidden = block(hidden)
         doubted_ids = torch.where(evidence > 0, ids, -1)[..., None]
-        around = [self._shifted(previous_ids), self._shifted(received_ids)[..., 1:], doubted_ids]
+        grid = config.rows, config.cols
+        around = [tokens_around(previous_ids, grid), tokens_around(received_ids, grid)[..., 1:], doubted_ids]
         return self.norm(hidden), torch.cat(around, dim=-1), evidence
 
     def logits(self, hidden: torch.Tensor, candidates: torch.Tensor, evidence: torch.Tensor) -> torch.Tensor:
@@ -159,15 +160,17 @@ class Completion(nn.Module):
         features = self.hidden(token_ids, erased, confidence, previous_ids)
         return self.logits(*(each[erased] for each in features))
 
-    def _shifted(self, ids: torch.Tensor) -> torch.Tensor:
-        config = self.config
-        padded = F.pad(ids.view(-1, config.rows, config.cols), (1, 1, 1, 1), value=-1)
-        parts = [padded[:, 1 + y : 1 + y + config.rows, 1 + x : 1 + x + config.cols] for y, x in AROUND]
-        return torch.stack(parts, dim=-1).flatten(1, 2)
-
     def config_dict(self) -> dict:
         """The configuration as plain values, for the artifact."""
         return asdict(self.config)
+
+
+def tokens_around(ids: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+    """Tokens integer [batch, n_tokens, 9] in the order of AROUND at every position of a grid; -1 outside it."""
+    rows, cols = grid
+    padded = F.pad(ids.view(-1, rows, cols), (1, 1, 1, 1), value=-1)
+    parts = [padded[:, 1 + y : 1 + y + rows, 1 + x : 1 + x + cols] for y, x in AROUND]
+    return torch.stack(parts, dim=-1).flatten(1, 2)
 
 
 @torch.no_grad()

@@ -106,6 +106,41 @@ class FoldedFeatures(nn.Module):
         return self.norm(self.blocks(self.local(maps).flatten(2).transpose(1, 2))), evidence
 
 
+class FoldedForesight(nn.Module):
+    """What `Predictor.hidden` makes of its inputs, but for the tokens that may be copied.
+
+    Parameters
+    ----------
+    model : Predictor
+    """
+
+    def __init__(self, model):
+        super().__init__()
+        config, codes = model.config, model.token.weight
+        self.previous = _constant(model.previous(codes))
+        self.before = _constant(torch.cat([model.no_before[None], model.before(codes)]))
+        self.told = _constant(model.told.weight.T)
+        self.position, self.age = _constant(model.position), _constant(model.age.weight)
+        self.local = nn.Sequential(*[folded_conv_block(block) for block in model.local])
+        self.blocks = nn.Sequential(*[FoldedAttentionBlock(block) for block in model.blocks])
+        self.norm = model.norm
+        self.shape = config.dim, config.rows, config.cols
+
+    def forward(self, state, told, before, age):
+        """Features float32 [batch, n_tokens, dim].
+
+        Parameters
+        ----------
+        state, before : int32 [batch, n_tokens]   before: -1 where there was none
+        told : float32 [batch, n_tokens, 12]      features of the sureness, and which tokens around may have moved here
+        age : int32 [batch]                       place in the table of ages, from 0
+        """
+        hidden = self.previous[state] + self.before[before + 1] + told @ self.told
+        hidden = hidden + (self.position + self.age[age][:, None])
+        maps = hidden.transpose(1, 2).reshape(-1, *self.shape)
+        return self.norm(self.blocks(self.local(maps).flatten(2).transpose(1, 2)))
+
+
 class FoldedHead(nn.Module):
     """`TrafficHead.read`: embedded tokens float32 [batch, n_tokens, dim] to logits of car, VRU and density.
 
