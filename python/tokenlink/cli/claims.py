@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tokenlink.cli.study_results import DEFAULT, Out, Results, write_claims
+from tokenlink.cli.study_results import DEFAULT, Out, Results, System, write_claims
 
 KeepRows = Annotated[bool, typer.Option("--keep-rows", help="Write the rows too, from which all can be redone.")]
 
@@ -16,6 +16,7 @@ def claims(
     results: Results = DEFAULT,
     out: Out = None,
     keep_rows: KeepRows = False,
+    system: System = "twist",
 ) -> None:
     """Check the paper's claims on an evaluation: claims.md, claims.json and means.md. Kept rows give the same again.
 
@@ -24,10 +25,12 @@ def claims(
     from tokenlink.report import kept_rows
     from tokenlink.report.collect import collect
     from tokenlink.report.over_time import run_figures
+    from tokenlink.systems import system_named
 
+    metrics = system_named(system).metrics
     folder = out or results / "figures"
     found = collect(results)
-    checked = write_claims(found, folder, f"./twist claims --results {results.name}")
+    checked = write_claims(found, folder, f"./twist claims --results {results.name}", metrics)
     for verdict in sorted({each["verdict"] for each in checked}):
         typer.echo(f"{sum(each['verdict'] == verdict for each in checked):3d} {verdict}")
     typer.echo(f"{folder / 'claims.md'}")

@@ -103,7 +103,7 @@ def evaluate(
         )
     with console.status("what the link delivers"):
         shares = update(out, tables["table"], {(channel_name(t.channel), float(t.channel.esn0_db)) for t in tasks})
-    rows = mean_figures(task_rows(tasks, sequences, setting, store.read_row), shares)
+    rows = mean_figures(task_rows(tasks, sequences, setting, store.read_row), shares, about.metrics)
     Console(width=max(console.width, TABLE_WIDTH), markup=False).print(_table(rows, study, about.metrics))
     rate = f", {result.frames_per_s:.0f} frames/s" if result.frames_per_s else ""
     console.print(

@@ -23,7 +23,7 @@ from tokenlink.cli.study_results import (
 
 
 def figure(
-    number: Annotated[str, typer.Argument(help="4 to 14, or all; 4 to 9 as in the TWIST paper.")],
+    number: Annotated[str, typer.Argument(help="Its number, or all; 4 to 9 are those of the TWIST paper.")],
     results: Results = DEFAULT,
     out: Out = None,
     tracks: Tracks = None,

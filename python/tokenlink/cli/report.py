@@ -40,7 +40,7 @@ def report(
     folder = out or results / "figures"
     found = collect(results)
     refuse_wrong_inputs(found, tracks, frames, real)
-    checked = write_claims(found, folder, f"./twist report --results {results.name}")
+    checked = write_claims(found, folder, f"./twist report --results {results.name}", about.metrics)
     drawn, left_out = {}, {}
     for each in about.figures:
         try:

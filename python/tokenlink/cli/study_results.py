@@ -25,8 +25,9 @@ DEFAULT = Path("runs/evaluation")
 EXAMPLES = "examples"  # the rows of a figure that shows frames
 
 
-def write_claims(found, folder, command):
-    """Judge the claims on results and write claims.md, claims.json and means.md into a folder; the claims."""
+def write_claims(found, folder, command, metrics):
+    """Judge the claims on results and write claims.md, claims.json and, of a system's metrics, means.md into
+    a folder; the claims."""
     from tokenlink.files.writing import write_text
     from tokenlink.report.claim_page import markdown
     from tokenlink.report.claims import measure_all, settle
@@ -39,8 +40,9 @@ def write_claims(found, folder, command):
     folder.mkdir(parents=True, exist_ok=True)
     title = f"Claims of the TWIST paper, origin: {found.setting['origin']}"
     write_text(folder / "claims.md", markdown(checked, title, command, found.note, found.shares))
-    means = mean_figures(found.main, found.shares)
-    write_text(folder / "means.md", means_markdown(means, f"Means, origin: {found.setting['origin']}", command))
+    means = mean_figures(found.main, found.shares, metrics)
+    title = f"Means, origin: {found.setting['origin']}"
+    write_text(folder / "means.md", means_markdown(means, title, command, metrics))
     content = {"setting": found.setting, "data": found.note, "command": command, "esn0_delivered": found.shares}
     write_text(folder / "claims.json", json.dumps(content | {"claims": checked}, indent=2) + "\n")
     return checked

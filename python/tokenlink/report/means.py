@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import math
 
-from tokenlink.measure.counts import measurable
+from tokenlink.measure.counts import METRICS, measurable
 from tokenlink.measure.statistics import estimate
 from tokenlink.report.claim_table import CONSTANT
 from tokenlink.report.constant import constant_rows
 from tokenlink.study.plan import channel_name, run_config
 from tokenlink.study.snr_range import counted
 
-RATES = ("tsmr", "auer", "erasure_rate", "cost")
 F1 = ("f1_avg", "f1_car", "f1_vru", "f1_density")
 NAMES = ("channel", "policy", "receiver", "delay_slots", "loss", "control")
 
@@ -35,13 +34,14 @@ def task_rows(tasks, sequences, setting, read) -> list[dict]:
     return rows
 
 
-def mean_figures(rows: list[dict], shares: dict) -> list[dict]:
+def mean_figures(rows: list[dict], shares: dict, metrics: tuple) -> list[dict]:
     """Means over the Es/N0 that count of each policy, receiver, feedback and control on each channel.
 
     Parameters
     ----------
     rows : list of dict   of one study
     shares : dict         of `tokenlink.study.snr_range`
+    metrics : tuple of Metric   of the rows' system
 
     Returns
     -------
@@ -54,21 +54,29 @@ def mean_figures(rows: list[dict], shares: dict) -> list[dict]:
         feedback = row["feedback"]["delay_slots"], row["feedback"]["loss"]
         key = (row["channel"], row["policy"], row["receiver"], *feedback, tuple(sorted(row["control"].items())))
         groups.setdefault(key, []).append(row)
-    means = [dict(zip(NAMES, key, strict=True)) | {"control": dict(key[-1])} | _figures(group)
+    rates = [each.key for each in _rates(metrics)]
+    means = [dict(zip(NAMES, key, strict=True)) | {"control": dict(key[-1])} | _figures(group, rates)
              for key, group in groups.items()]  # fmt: skip
     return means + _constants(groups)
 
 
-def markdown(means: list[dict], title: str, command: str) -> str:
+def _rates(metrics):
+    """Those of the table of a study that rows are counted for, but F1, of which the table has its own columns."""
+    return [each for each in metrics if each.in_study and each.key in METRICS and each.key not in F1]
+
+
+def markdown(means: list[dict], title: str, command: str, metrics: tuple) -> str:
     """Means as a Markdown table.
 
     Parameters
     ----------
     means : list of dict   of `mean_figures`
     title, command : str   heading, and what made the table
+    metrics : tuple of Metric   as of `mean_figures`
     """
-    heads = ("channel", "policy", "receiver", "Es/N0, dB", "F1", "+- sequences", "+- seeds", "TSMR", "AUER", "erased",
-             "cost")  # fmt: skip
+    rates = _rates(metrics)
+    heads = ("channel", "policy", "receiver", "Es/N0, dB", "F1", "+- sequences", "+- seeds",
+             *(each.label for each in rates))  # fmt: skip
     lines = [f"# {title}", "", f"Made by `{command}`: all frames at an Es/N0, then the mean over those that count.",
              "*F1* is the mean of car, VRU and density, or that of cars where only they are labelled; beside it its",
              "standard deviations between sequences and between realisations of one.", "",
@@ -76,7 +84,8 @@ def markdown(means: list[dict], title: str, command: str) -> str:
     for each in sorted(means, key=lambda m: (m["channel"], m["policy"].startswith(CONSTANT), m["receiver"] != "full",
                                              m["policy"], m["receiver"])):  # fmt: skip
         f1 = each.get("f1_avg") if each.get("f1_avg") is not None else each.get("f1_car")
-        figures = (f1, each.get("f1_sequence_std"), each.get("f1_realisation_std"), *(each.get(name) for name in RATES))
+        figures = (f1, each.get("f1_sequence_std"), each.get("f1_realisation_std"),
+                   *(each.get(rate.key) for rate in rates))  # fmt: skip
         snrs = ", ".join(f"{snr:g}" for snr in each["esn0_db"])
         cells = (each["channel"], each["policy"], each["receiver"], snrs,
                  *("" if value is None else f"{value:.3f}" for value in figures))  # fmt: skip
@@ -92,16 +101,16 @@ def _constants(groups):
     means = []
     for channel, group in first.items():
         if made := constant_rows(group):
-            known = _figures(made)
+            known = _figures(made, ())
             named = {"channel": channel, "policy": f"{CONSTANT}: {made[0]['answer']}", "receiver": "", "control": {}}
             means.append(named | {name: known[name] for name in known if name.startswith(("f1", "esn0"))})
     return means
 
 
-def _figures(rows):
+def _figures(rows, rates):
     labelled = [row for row in rows if "confusion" in row]
     figures = {"n_frames": sum(row["n_frames"] for row in rows), "esn0_db": sorted({row["esn0_db"] for row in rows})}
-    figures |= {name: _known(estimate(rows, name).mean) for name in RATES}
+    figures |= {name: _known(estimate(rows, name).mean) for name in rates}
     if not labelled:
         return figures
     figures |= {name: _known(estimate(labelled, name).mean) for name in F1}

@@ -8,7 +8,10 @@ from tokenlink.measure.metrics import f1_score, macro_f1
 from tokenlink.report.claim_table import CLAIMS
 from tokenlink.report.claims import check
 from tokenlink.report.means import markdown, mean_figures, task_rows
+from tokenlink.systems import system_named
+from tokenlink.systems.description import Metric
 
+METRICS = system_named("twist").metrics
 N = 100
 
 
@@ -46,7 +49,7 @@ def f1_of(parts):
 def test_mean_is_that_of_all_frames_at_each_esn0_that_counts_in_table_and_claim(data):
     rows = [row(policy, str(s), r, snr, answers) for (policy, snr, s, r), answers in data.items()]
     shares = {"awgn": {0.0: 0.2, 10.0: 0.9, 20.0: 1.0}}
-    found = {each["policy"]: each for each in mean_figures(rows, shares)}
+    found = {each["policy"]: each for each in mean_figures(rows, shares, METRICS)}
     claim = next(c for c in CLAIMS if c.name == "above-static-med")
     kept = [r for r in rows if r["esn0_db"] > 0]
     (figure,) = check(claim, kept, "awgn")["figures"]
@@ -58,7 +61,7 @@ def test_mean_is_that_of_all_frames_at_each_esn0_that_counts_in_table_and_claim(
 
 def test_spread_is_that_of_sequences_and_of_realisations(data):
     rows = [row(policy, str(s), r, snr, answers) for (policy, snr, s, r), answers in data.items() if policy == "twist"]
-    twist = mean_figures(rows, {})[0]
+    twist = mean_figures(rows, {}, METRICS)[0]
     sequences = [np.mean([f1_of([data["twist", snr, s, r] for r in range(2)]) for snr in (0.0, 10.0, 20.0)])
                  for s in range(3)]  # fmt: skip
     seeds = [[np.mean([f1_of([data["twist", snr, s, r]]) for snr in (0.0, 10.0, 20.0)]) for r in range(2)]
@@ -69,7 +72,7 @@ def test_spread_is_that_of_sequences_and_of_realisations(data):
 
 def test_constant_answer_stands_below(data):
     rows = [row(policy, str(s), r, snr, answers) for (policy, snr, s, r), answers in data.items()]
-    *policies, constant = mean_figures(rows, {})
+    *policies, constant = mean_figures(rows, {}, METRICS)
     assert len(policies) == 2 and constant["policy"].startswith("constant: car, VRU, ")
     assert 0.4 < constant["f1_avg"] < min(each["f1_avg"] for each in policies) and "cost" not in constant
 
@@ -81,7 +84,7 @@ def test_the_table_has_a_line_for_each_mean_the_constant_answer_last_in_its_chan
              ("a", "static", "full")]  # fmt: skip
     means = [figures | dict(zip(("channel", "policy", "receiver"), each, strict=True)) for each in names]
     means[1] = {"channel": "a", "policy": "constant: car", "receiver": "", "esn0_db": [4.0], "f1_car": 0.5}
-    lines = markdown(means, "Title", "./twist evaluate").splitlines()
+    lines = markdown(means, "Title", "./twist evaluate", METRICS).splitlines()
     assert lines[0] == "# Title" and "`./twist evaluate`" in lines[2]
     table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     assert len({len(row) for row in table}) == 1 and set(table[1]) == {"---"}
@@ -90,6 +93,18 @@ def test_the_table_has_a_line_for_each_mean_the_constant_answer_last_in_its_chan
     assert [tuple(row[:3]) for row in table[2:]] == order
     assert table[2][3:] == ["4, 6.5", "0.750", "0.013", "", "0.250", "", "0.125", "1.000"]
     assert table[5][3:] == ["4", "0.500", "", "", "", "", "", ""]
+
+
+def test_a_metric_of_the_description_is_in_the_means_and_a_column_of_the_table(data):
+    """By hand: each run wrong in 6 of 100 slots, of ages that add up to 9 slots."""
+    rows = [row(policy, str(s), r, snr, answers) | {"wrong_state_ages": {"spells": 3, "slots": 6, "age_sum": 9}}
+            for (policy, snr, s, r), answers in data.items()]  # fmt: skip
+    more = (*METRICS, Metric("wrong_age", "age", in_study=True), Metric("wrong_duration", "not in the table"))
+    means = mean_figures(rows, {}, more)
+    assert all(each["wrong_age"] == pytest.approx(0.09) for each in means[:2]) and "wrong_duration" not in means[0]
+    table = [line.split(" | ") for line in markdown(means, "Title", "./twist evaluate", more).splitlines()]
+    heads = next(line for line in table if line[0] == "| channel")
+    assert heads[-2:] == ["cost", "age |"] and [line[-1] for line in table[-3:-1]] == ["0.090 |"] * 2
 
 
 def test_rows_of_tasks_are_those_of_all_their_runs_with_the_configuration_of_each():

@@ -16,6 +16,7 @@ from tokenlink.cli.run_options import CHANNELS, POLICIES
 from tokenlink.control import make_policy
 from tokenlink.link.twist import encode_frame
 from tokenlink.loop.run_config import RunConfig, run_config_from_dict
+from tokenlink.measure.counts import METRICS
 from tokenlink.phy import header
 from tokenlink.report.collect import Results
 from tokenlink.report.figures.catalog import DRAWN
@@ -47,6 +48,17 @@ def test_every_figure_is_drawn_from_rows_that_are_collected(system):
     assert list(DRAWN[system.name]) == [figure.number for figure in system.figures]
     rows = set(Results.__dataclass_fields__) | {"examples"}
     assert {figure.rows for figure in system.figures} <= rows
+
+
+def test_every_metric_is_one_of_a_run_or_of_a_study(system):
+    n_tokens = system.payload.load_table().n_tokens
+    tokens = np.zeros((1, n_tokens), int)
+    record = {"truth": None, "predicted": None, "cost": 1.0, "mode": "med", "missed": False}
+    summary = system.summarize([record], {"tokens": tokens, "decided": tokens, "state": tokens, "erased": tokens > 0})
+    spreads = {"f1_sequence_std", "f1_realisation_std"}
+    assert {each.key for each in system.metrics} <= set(summary) | set(METRICS) | spreads
+    assert {each.key for each in system.metrics if each.in_study} <= set(METRICS) | spreads
+    assert {each.key for each in system.metrics if each.on_card} <= set(summary)
 
 
 def test_twist_sends_tokens_as_the_link_does_and_gates_what_comes():
@@ -104,9 +116,9 @@ def test_run_folders_from_before_there_were_systems_are_twists():
     assert run_config_from_dict(raw) == RunConfig("x")
 
 
-@pytest.mark.parametrize("command", [["demo"], ["loopback"], ["evaluate"], ["figure"], ["report"], ["host", "tx"]])
+@pytest.mark.parametrize("command", ["demo", "loopback", "evaluate", "claims", "figure", "report", "host tx"])
 def test_help_names_every_system(command):
-    text = " ".join(CliRunner().invoke(app, [*command, "--help"], terminal_width=300).output.split())
+    text = " ".join(CliRunner().invoke(app, [*command.split(), "--help"], terminal_width=300).output.split())
     assert "--system" in text and all(name in text for name in SYSTEMS)
 
 

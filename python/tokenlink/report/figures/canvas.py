@@ -44,6 +44,7 @@ NAMES = {
     "wrong_duration": "wrong state lasts [slots]", "wrong_age": "age of wrong state [slots]",
     "awgn": "AWGN", "rayleigh": "Rayleigh", "rayleigh:0.9": "slow Rayleigh",
 }  # fmt: skip
+UNBOUNDED = ("cost", "wrong_duration", "wrong_age")  # no shares: their axis may go above 1
 _WORDS = {
     "twist": "TWIST", "static-low": "Static-Low", "static-med": "Static-Med", "static-high": "Static-High",
     "channel-adaptive": "Channel-Adaptive", "oracle": "oracle", "twist-no-gamma": "TWIST without \u03b3",

@@ -7,7 +7,7 @@ from tokenlink.measure.counts import measurable
 from tokenlink.measure.statistics import estimate, estimates_side_by_side
 from tokenlink.report.claims import select
 from tokenlink.report.constant import constant_rows
-from tokenlink.report.figures.canvas import BANDS, ESN0_LABEL, NAMES, Canvas
+from tokenlink.report.figures.canvas import BANDS, ESN0_LABEL, NAMES, UNBOUNDED, Canvas
 from tokenlink.study.plan import ALL_CHANNELS
 from tokenlink.study.receivers import JPEG
 
@@ -17,7 +17,6 @@ RECEIVERS = ("full", "blind-completion", "hold", "uniform", "no-gating", "no-com
 ADAPTIVE = ("twist", "channel-adaptive", "twist-channel-led")
 FRONTS = (*ADAPTIVE, "static-low", "static-med", "static-high", "oracle")
 FEEDBACK = ("twist", "channel-adaptive")
-UNBOUNDED = ("cost", "wrong_duration", "wrong_age")
 MOST_TICKS = 10
 SMALLEST_AUER = 1e-3  # linear below, so that 0 is there
 URGENT = ("static-med", "channel-adaptive", "twist-no-pi", "twist")
