@@ -74,7 +74,7 @@ def test_parameters_are_those_of_the_constructor(description):
     for name, entry in parameters.items():
         default = entry["default"]
         if entry["dtype"] not in ("string", "file_open"):
-            default = literal_eval(default)
+            default = literal_eval(str(default))  # YAML may have read it already
         assert default == arguments[name] and type(default) is type(arguments[name]), name
 
 
