@@ -6,18 +6,37 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tokenlink.phy.ldpc_llvm.arithmetic import ARITHMETIC
+from tokenlink.phy.ldpc_llvm.arithmetic import ARITHMETIC, held_llr
 from tokenlink.phy.ldpc_llvm.batch import runs_of
 from tokenlink.phy.ldpc_llvm.kernels import encoder_kernel
 from tokenlink.phy.nr_tables import LIFTING_SIZES, SHAPES, base_graph
 
 
 class DecodeResult(NamedTuple):
-    """app_llr float32 [B, k] (positive means 0), iterations int32 [B], parity_ok bool [B]."""
+    """What a decoder says of blocks.
+
+    Attributes
+    ----------
+    app_llr : float32 [B, k]   a-posteriori LLRs of the info bits, nat, positive means 0
+    iterations : int32 [B]
+    parity_ok : bool [B]       all checks hold
+    prior_llr : float32 [B, k] or None   what it was told beforehand
+    precision, alpha           how it decoded
+    """
 
     app_llr: np.ndarray
     iterations: np.ndarray
     parity_ok: np.ndarray
+    prior_llr: np.ndarray | None = None
+    precision: str = "float32"
+    alpha: float = 0.8
+
+    @property
+    def extrinsic_llr(self):
+        """What channel and code say without the prior: `app_llr` less the prior as the decoder held it."""
+        if self.prior_llr is None:
+            return self.app_llr
+        return self.app_llr - held_llr(self.prior_llr, self.precision, self.alpha)
 
 
 def choose_base_graph(info_bits, code_rate):
@@ -149,7 +168,7 @@ def check_decoder_parameters(max_iterations, alpha, precision="float32"):
         raise ValueError(f"precision is {precision!r}, must be one of {', '.join(ARITHMETIC)}")
 
 
-def decode(code, llr, max_iterations=20, alpha=0.8, precision="float32", early_stop=True):
+def decode(code, llr, max_iterations=20, alpha=0.8, precision="float32", early_stop=True, prior_llr=None):
     """A-posteriori LLRs of the information bits by layered normalised min-sum.
 
     Parameters
@@ -160,10 +179,12 @@ def decode(code, llr, max_iterations=20, alpha=0.8, precision="float32", early_s
     alpha : float            factor on check messages, in (0, 1]; int8 rounds it to eighths
     precision : str          "float32", bit by bit `ldpc_reference`, or "int8", several times faster
     early_stop : bool        False: every block takes max_iterations
+    prior_llr : float32 [B, k] or None   of the info bits, punctured ones among them, as known before: ln P(0) / P(1),
+                             nat; +-infinity means certain, None is as good as all 0
 
     Returns
     -------
-    DecodeResult   app_llr float32 [B, k], iterations int32 [B], parity_ok bool [B]
+    DecodeResult   `extrinsic_llr` is `app_llr` without the prior
 
     Raises
     ------
@@ -173,18 +194,22 @@ def decode(code, llr, max_iterations=20, alpha=0.8, precision="float32", early_s
     -----
     Extension rows come before the four core rows: they resolve the punctured columns first.
     A bit whose LLR is exactly zero is undecided, and its checks do not count as satisfied.
+    A prior acts as a bit received once more, and sum and prior are clipped as a channel LLR is: at 1000 nat in float32,
+    near 9 in int8, where a channel as sure as its prior adds nothing to it and is missing in `extrinsic_llr`.
     Kernels are compiled at the first call with a code, and kept on disk (see `ldpc_llvm`). Threads may decode at once.
     """
-    return decode_groups([code], [llr], max_iterations, alpha, precision, early_stop)[0]
+    priors = None if prior_llr is None else [prior_llr]
+    return decode_groups([code], [llr], max_iterations, alpha, precision, early_stop, priors)[0]
 
 
-def decode_groups(codes, llrs, max_iterations=20, alpha=0.8, precision="float32", early_stop=True):
+def decode_groups(codes, llrs, max_iterations=20, alpha=0.8, precision="float32", early_stop=True, prior_llrs=None):
     """Decode several codes in one call, as the groups of a frame or of a batch of frames.
 
     Parameters
     ----------
     codes : sequence of LdpcCode
     llrs : sequence of float32 [B_g, n_g]   as for `decode`, one array a code
+    prior_llrs : sequence of float32 [B_g, k_g] or None   one array a code
 
     Returns
     -------
@@ -201,22 +226,47 @@ def decode_groups(codes, llrs, max_iterations=20, alpha=0.8, precision="float32"
     whose parity bit is unknown tell the others nothing.
     """
     check_decoder_parameters(max_iterations, alpha, precision)
-    if len(codes) != len(llrs):
-        raise ValueError(f"llrs has {len(llrs)} arrays, must be one for each of the {len(codes)} codes")
-    arrays = [_as_blocks(code, llr) for code, llr in zip(codes, llrs, strict=True)]
+    arrays = llrs_of(codes, llrs)
+    priors = priors_of(codes, arrays, prior_llrs)
     results = [None] * len(codes)
     for run in runs_of(tuple(codes), tuple(map(len, arrays)), precision, float(alpha), bool(early_stop)):
-        for i, fields in zip(run.members, run.decode(arrays, max_iterations), strict=True):
-            results[i] = DecodeResult(*fields)
-    return [_nothing(code) if result is None else result for code, result in zip(codes, results, strict=True)]
+        for i, fields in zip(run.members, run.decode(arrays, priors, max_iterations), strict=True):
+            results[i] = fields
+    given = priors or [None] * len(codes)
+    return [DecodeResult(*(fields or _nothing(code)), prior, precision, alpha)
+            for code, fields, prior in zip(codes, results, given, strict=True)]
 
 
 def _nothing(code):
-    return DecodeResult(np.empty((0, code.k), np.float32), np.empty(0, np.int32), np.empty(0, bool))
+    return np.empty((0, code.k), np.float32), np.empty(0, np.int32), np.empty(0, bool)
 
 
-def _as_blocks(code, llr):
-    llr = np.asarray(llr, np.float32)
-    if llr.ndim != 2 or llr.shape[1] != code.coded_bits:
-        raise ValueError(f"llr has shape {llr.shape}, must be (blocks, {code.n})")
-    return llr
+def llrs_of(codes, llrs):
+    """LLRs of each code as float32 [B_g, n_g]; ValueError for a wrong shape or number of arrays."""
+    _must_be_one_each("llrs", llrs, codes)
+    arrays = []
+    for code, llr in zip(codes, llrs, strict=True):
+        llr = np.asarray(llr, np.float32)
+        if llr.ndim != 2 or llr.shape[1] != code.coded_bits:
+            raise ValueError(f"llr has shape {llr.shape}, must be (blocks, {code.n})")
+        arrays.append(llr)
+    return arrays
+
+
+def priors_of(codes, llrs, prior_llrs):
+    """Prior LLRs of each code as float32 [B_g, k_g], or None; errors as for `llrs_of`."""
+    if prior_llrs is None:
+        return None
+    _must_be_one_each("prior_llrs", prior_llrs, codes)
+    arrays = []
+    for code, llr, prior in zip(codes, llrs, prior_llrs, strict=True):
+        prior = np.asarray(prior, np.float32)
+        if prior.shape != (len(llr), code.info_bits):
+            raise ValueError(f"prior_llr has shape {prior.shape}, must be {(len(llr), code.info_bits)}")
+        arrays.append(prior)
+    return arrays
+
+
+def _must_be_one_each(name, arrays, codes):
+    if len(arrays) != len(codes):
+        raise ValueError(f"{name} has {len(arrays)} arrays, must be one for each of the {len(codes)} codes")

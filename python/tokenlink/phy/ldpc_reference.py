@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from tokenlink.phy.ldpc import DecodeResult, check_decoder_parameters
+from tokenlink.phy.ldpc import DecodeResult, check_decoder_parameters, llrs_of, priors_of
 from tokenlink.phy.ldpc_llvm import float32, int8
 from tokenlink.phy.nr_tables import SHAPES
 
@@ -86,15 +86,12 @@ def encode_reference(code, info_bits):
     return codewords(code, info_bits).reshape(len(info_bits), -1)[:, code.positions]
 
 
-def codeword_llr(code, llr, math):
-    """LLRs of the whole codeword: repeated bits added up, punctured bits 0, filler bits known.
+def codeword_llr(code, llr, prior_llr, math):
+    """LLRs of the whole codeword: repeated bits and priors added up, punctured bits 0, filler bits known.
 
-    float32 [B, n] -> [B, columns * lifting_size] as the arithmetic `math` holds them; ValueError for a wrong shape or
-    NaN.
+    float32 [B, n] and [B, k] or None -> [B, columns * lifting_size] as the arithmetic `math` holds them; ValueError
+    for NaN.
     """
-    llr = np.asarray(llr, np.float32)
-    if llr.ndim != 2 or llr.shape[1] != code.n:
-        raise ValueError(f"llr has shape {llr.shape}, must be (blocks, {code.n})")
     if np.isnan(llr).any():
         raise ValueError("llr holds NaN")
     llr = math.received(llr)
@@ -106,6 +103,10 @@ def codeword_llr(code, llr, math):
         bits = sending_order[start : start + buffer]
         full[:, code.positions[bits]] += llr[:, bits]
         full = math.again(full)
+    if prior_llr is not None:
+        if np.isnan(prior_llr).any():
+            raise ValueError("prior_llr holds NaN")
+        full[:, : code.k] = math.again(full[:, : code.k] + math.received(prior_llr))
     full[:, code.k : code.k + code.filler_bits] = math.known
     return full
 
@@ -118,11 +119,13 @@ def _before_interleaving(code):
     return row * (code.n // rows) + np.minimum(row, code.n % rows) + column
 
 
-def decode_reference(code, llr, max_iterations=20, alpha=0.8, precision="float32", early_stop=True):
+def decode_reference(code, llr, max_iterations=20, alpha=0.8, precision="float32", early_stop=True, prior_llr=None):
     """A-posteriori LLRs as `ldpc.decode` gives them: same schedule, parameters, result and errors."""
     check_decoder_parameters(max_iterations, alpha, precision)
     math = _ARITHMETIC[precision](alpha)
-    full = codeword_llr(code, llr, math)
+    (llr,) = llrs_of([code], [llr])
+    (prior_llr,) = priors_of([code], [llr], [prior_llr]) if prior_llr is not None else [None]
+    full = codeword_llr(code, llr, prior_llr, math)
     channel = full.copy()
     z = code.lifting_size
     iterations, parity_ok = np.zeros(len(full), np.int32), np.zeros(len(full), bool)
@@ -150,4 +153,5 @@ def decode_reference(code, llr, max_iterations=20, alpha=0.8, precision="float32
             parity_ok[b] = all((v != 0).all() and not ((v < 0).sum(axis=0) % 2).any() for v in values)
             if parity_ok[b] and early_stop:
                 break
-    return DecodeResult(math.delivered(np.ascontiguousarray(full[:, : code.k])), iterations, parity_ok)
+    app_llr = math.delivered(np.ascontiguousarray(full[:, : code.k]))
+    return DecodeResult(app_llr, iterations, parity_ok, prior_llr, precision, alpha)

@@ -54,8 +54,8 @@ def test_negative_zero_and_tiny_values_decode_as_in_the_reference(precision):
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_no_blocks_give_no_results(precision):
     result = ldpc.decode(CODE, np.empty((0, 250), np.float32), precision=precision)
-    assert [field.shape for field in result] == [(0, 100), (0,), (0,)]
-    assert [field.dtype for field in result] == [np.float32, np.int32, bool]
+    assert [field.shape for field in result[:3]] == [(0, 100), (0,), (0,)]
+    assert [field.dtype for field in result[:3]] == [np.float32, np.int32, bool]
     bits, llr = clean_llr(CODE, 2)
     empty, full = ldpc.decode_groups([CODE, CODE], [np.empty((0, 250)), llr], precision=precision)
     assert len(empty.app_llr) == 0 and ((full.app_llr < 0) == bits).all()

@@ -114,11 +114,14 @@ rng = np.random.default_rng(42)
 bits = rng.integers(0, 2, (70, 100), dtype=np.uint8)
 llr = 3 * (1 - 2.0 * ldpc.encode(code, bits)) + 2.4 * rng.standard_normal((70, 250))
 llr[::5] *= 10
+prior = rng.normal(0, 3, (70, 100)).astype(np.float32)
 for precision in ("float32", "int8"):
     for blocks in (1, 2, 5, 12, 70):
         for early_stop in (True, False):
-            result = ldpc.decode(code, llr[:blocks].astype(np.float32), 9, precision=precision, early_stop=early_stop)
-            print(precision, blocks, early_stop, *(sha256(field.tobytes()).hexdigest() for field in result))
+            for prior_llr in (None, prior[:blocks]):
+                result = ldpc.decode(code, llr[:blocks].astype(np.float32), 9, precision=precision,
+                                     early_stop=early_stop, prior_llr=prior_llr)
+                print(precision, blocks, early_stop, *(sha256(field.tobytes()).hexdigest() for field in result[:3]))
 """
 
 

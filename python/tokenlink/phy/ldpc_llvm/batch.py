@@ -18,10 +18,10 @@ STAGED = 1 << 14
 #: share of the lanes of a register from which on that is faster, if all blocks take equally long, and most checks of a
 #: block at which their messages do not leave the cache too often
 SEPARATE_FROM, SEPARATE_CHECKS = 0.75, 10_000
-#: columns of the array of blocks; the two addresses come first
-_LLR, _OUTPUT, _CODED_BITS, _ROWS, _ITERATIONS, _PARITY = (
-    offset // 8
-    for offset in (BLOCK.llr, BLOCK.output, BLOCK.coded_bits, BLOCK.rows, BLOCK.iterations, BLOCK.parity)
+#: columns of the array of blocks; the addresses come first
+_LLR, _OUTPUT, _PRIOR, _CODED_BITS, _ROWS, _ITERATIONS, _PARITY = (
+    offset // 8 for offset in (BLOCK.llr, BLOCK.output, BLOCK.prior, BLOCK.coded_bits, BLOCK.rows, BLOCK.iterations,
+                               BLOCK.parity)
 )
 
 
@@ -74,10 +74,11 @@ class Run:
         self._kernel = decoder_kernel(longest, lanes, precision, alpha)
         values = sum(code.n * count for code, count in zip(self._codes, self._counts, strict=True))
         staged = self._alike and values <= STAGED
-        self._tables = Pool(partial(_StagedTable if staged else _Table, self._codes, self._counts))
+        make = partial(_StagedTable if staged else _Table, self._codes, self._counts)
+        self._tables, self._tables_with_prior = Pool(make), Pool(partial(make, with_prior=True))
 
-    def decode(self, arrays, max_iterations):
-        """Decode the members' arrays, float32 [B_i, n_i].
+    def decode(self, arrays, priors, max_iterations):
+        """Decode the members' arrays, float32 [B_i, n_i], with priors, float32 [B_i, k] each, or None.
 
         Returns
         -------
@@ -87,48 +88,56 @@ class Run:
         ------
         ValueError   an LLR is NaN
         """
-        table = self._tables.take()
+        tables = self._tables if priors is None else self._tables_with_prior
+        table = tables.take()
         try:
-            output = table.point_to([arrays[i] for i in self.members])
+            arrays = [arrays[i] for i in self.members]
+            output = table.point_to(arrays, priors and [priors[i] for i in self.members])
             n_bad = self._kernel.decode(table.address, self._total, self._k, self._longest, max_iterations,
                                         self._early_stop)
             if n_bad:
-                raise ValueError("llr holds NaN")
+                raise ValueError(f"{'llr' if any(map(_has_nan, arrays)) else 'prior_llr'} holds NaN")
             results = table.delivered(output), table.iterations.astype(np.int32), table.parity.astype(bool)
         finally:
-            self._tables.give(table)
+            tables.give(table)
         return zip(*(results if self._alike else map(self._split, results)), strict=True)
 
     def _split(self, field):
         return np.split(field, self._ends[:-1])
 
 
+def _has_nan(array):
+    return np.isnan(array).any()
+
+
 class _Table:
     """The array of blocks of one call; all but addresses and results stays what it is."""
 
-    def __init__(self, codes, counts):
+    def __init__(self, codes, counts, with_prior=False):
         self._k, self._total = codes[0].k, sum(counts)
         self._blocks = np.zeros((self._total, BLOCK.size // 8), np.int64)
         for values, column in (([code.n for code in codes], _CODED_BITS), ([code.rows for code in codes], _ROWS)):
             self._blocks[:, column] = np.repeat(values, counts)
-        self.address, self._pointers = self._blocks.ctypes.data, self._blocks[:, : _OUTPUT + 1]
+        self.address, self._pointers = self._blocks.ctypes.data, self._blocks[:, : _OUTPUT + 1 + with_prior]
         #: by member, where there are as many blocks of each
         self._shape = (len(counts), counts[0]) if len(set(counts)) == 1 else (self._total,)
         self.iterations, self.parity = (self._blocks[:, column].reshape(self._shape)
                                         for column in (_ITERATIONS, _PARITY))
-        #: which address each block's first two entries are offsets from, its code's LLRs and the output, and how far
-        own = np.repeat(np.arange(len(codes)), counts)
-        self._which = np.stack([own, np.full(self._total, len(codes))], axis=1)
-        within = [4 * code.n * np.arange(count) for code, count in zip(codes, counts, strict=True)]
-        self._offsets = np.stack([np.concatenate(within), 4 * self._k * np.arange(self._total)], axis=1)
-        self._addresses = np.zeros(len(codes) + 1, np.int64)
+        #: which address each block's first entries are offsets from, and how far: its code's LLRs, the output, its
+        #: code's priors
+        own, number = np.repeat(np.arange(len(codes)), counts), np.concatenate([np.arange(count) for count in counts])
+        sizes = 4 * np.array([code.n for code in codes])
+        which = [own, np.full(self._total, len(codes)), len(codes) + 1 + own]
+        offsets = [sizes[own] * number, 4 * self._k * np.arange(self._total), 4 * self._k * number]
+        self._which, self._offsets = (np.stack(each[: 2 + with_prior], axis=1) for each in (which, offsets))
+        self._addresses = np.zeros(self._which.max() + 1, np.int64)
 
-    def point_to(self, arrays):
+    def point_to(self, arrays, priors):
         """Have the blocks' addresses be those of these arrays and of a new output, float32 [total, k]."""
-        arrays, output = [np.ascontiguousarray(each) for each in arrays], np.empty((*self._shape, self._k), np.float32)
-        self._addresses[:] = [each.ctypes.data for each in (*arrays, output)]
+        output = np.empty((*self._shape, self._k), np.float32)
+        self._held = [*map(np.ascontiguousarray, arrays), output, *map(np.ascontiguousarray, priors or ())]
+        self._addresses[:] = [each.ctypes.data for each in self._held]
         np.add(self._addresses.take(self._which), self._offsets, out=self._pointers)
-        self._held = arrays
         return output
 
     def delivered(self, output):
@@ -141,18 +150,22 @@ class _StagedTable(_Table):
     """The same for few blocks, as many of each code: copied to and from where they always are, which costs less than to
     find out where the caller has them."""
 
-    def __init__(self, codes, counts):
-        super().__init__(codes, counts)
+    def __init__(self, codes, counts, with_prior=False):
+        super().__init__(codes, counts, with_prior)
         self._llr = np.zeros((counts[0], sum(code.n for code in codes)), np.float32)
         self._output = np.zeros((*self._shape, self._k), np.float32)
         starts = np.cumsum([0, *(code.n for code in codes[:-1])])
         places = starts[:, None] + self._llr.shape[1] * np.arange(counts[0])
         self._pointers[:, _LLR] = self._llr.ctypes.data + 4 * places.ravel()
-        self._pointers[:, _OUTPUT] = self._output.ctypes.data + 4 * self._k * np.arange(self._total)
+        self._prior = np.zeros((self._total, self._k), np.float32)
+        for column, place in ((_OUTPUT, self._output), (_PRIOR, self._prior))[: 1 + with_prior]:
+            self._pointers[:, column] = place.ctypes.data + 4 * self._k * np.arange(self._total)
 
-    def point_to(self, arrays):
+    def point_to(self, arrays, priors):
         """Copy arrays to where the blocks point."""
         np.concatenate(arrays, axis=1, out=self._llr)
+        if priors is not None:
+            np.concatenate(priors, out=self._prior)
         return self._output
 
     def delivered(self, output):

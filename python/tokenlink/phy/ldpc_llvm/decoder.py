@@ -17,19 +17,20 @@ from tokenlink.phy.ldpc_llvm.store import emit_store_lanes
 
 @dataclass(frozen=True)
 class Block:
-    """A block to decode as the kernel finds it in memory: six int64, offsets in bytes.
+    """A block to decode as the kernel finds it in memory: seven int64, offsets in bytes.
 
-    Addresses of its LLRs (float32) and of its output (float32), its coded bits, check rows of its own code; results:
-    iterations, and 1 if all parity checks hold, else 0.
+    Addresses of its LLRs, of its output and of the prior LLRs of its info bits (0: none), all float32; its coded bits,
+    check rows of its own code; results: iterations, and 1 if all parity checks hold, else 0.
     """
 
     llr: int = 0
     output: int = 8
-    coded_bits: int = 16
-    rows: int = 24
-    iterations: int = 32
-    parity: int = 40
-    size: int = 48
+    prior: int = 16
+    coded_bits: int = 24
+    rows: int = 32
+    iterations: int = 40
+    parity: int = 48
+    size: int = 56
 
 
 BLOCK = Block()
@@ -157,10 +158,10 @@ class _Lanes:
         c.b.store(c.sum(number, 1), self._next)
         self._more_busy(1)
         block = c.times(number, BLOCK.size)
-        llr, coded_bits, rows = (c.load(I64, c.blocks, block, offset, align=8)
-                                 for offset in (BLOCK.llr, BLOCK.coded_bits, BLOCK.rows))
+        llr, prior, coded_bits, rows = (c.load(I64, c.blocks, block, offset, align=8)
+                                        for offset in (BLOCK.llr, BLOCK.prior, BLOCK.coded_bits, BLOCK.rows))
         codeword = c.address(c.workspace, layout.codewords, c.times(lane, layout.codeword_stride))
-        has_nan = c.b.call(receive, [c.pointer(llr), c.received, codeword, coded_bits, c.info_bits])
+        has_nan = c.b.call(receive, [c.pointer(llr), c.received, prior, codeword, coded_bits, c.info_bits])
         c.b.store(c.sum(c.b.load(self._nan), c.b.zext(has_nan, I64)), self._nan)
         for field, value in ((layout.block, number), (layout.done, 0), (layout.busy, 1)):
             self._set(field, lane, value)

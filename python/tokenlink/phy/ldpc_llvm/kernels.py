@@ -97,7 +97,7 @@ class DecoderKernel(_Kernel):
         super().__init__(Engine(spec, emit_decoder, host, folder), "decode", 3, 4, workspace_bytes(spec))
 
     def decode(self, blocks, count, info_bits, longest, max_iterations, early):
-        """Decode the blocks of an int64 [count, 6] array at an address, as `decoder.Block` describes them.
+        """Decode the blocks of an int64 [count, 7] array at an address, as `decoder.Block` describes them.
 
         Results go into it. Returns how many blocks hold NaN.
         """
