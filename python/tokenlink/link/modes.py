@@ -108,6 +108,11 @@ class ModeTable:
         return np.concatenate(self.group_positions)
 
     @cached_property
+    def raster_order(self) -> np.ndarray:
+        """The inverse of `group_order`: where each token lies, groups one after the other, int64 [n_tokens]."""
+        return np.argsort(self.group_order)
+
+    @cached_property
     def group_map_sha256(self) -> str:
         """SHA-256 of grid and group map, as hexadecimal text; a controller file names the one it is made for."""
         return group_map_sha256(self.group_map, self.grid)
@@ -117,8 +122,7 @@ class ModeTable:
         if codes_sha256 and self.codes_sha256 and codes_sha256 != self.codes_sha256:
             raise ModeTableError(
                 f"mode table {self.source} is made for codebook {self.codes_sha256[:12]}, the tokenizer has codebook "
-                f"{codes_sha256[:12]}: run ./twist prepare, or name another table"
-            )
+                f"{codes_sha256[:12]}: run ./twist prepare, or name another table")
 
     def mode(self, mode_id: int) -> Mode:
         """The mode of this id; raises ModeTableError if there is none."""
@@ -157,10 +161,6 @@ class ModeTable:
         if mode not in self._known_scales:
             self._known_scales[mode] = tuple(np.float32(self.llr_scale[rate]) for rate in mode.code_rates)
         return self._known_scales[mode]
-
-    def info_bits(self, group: int) -> int:
-        """Information bits of a group's codeword."""
-        return self.group_info_bits[group]
 
     def channel_uses(self, mode: Mode, group: int) -> int:
         """Symbols that carry a group in a mode."""

@@ -77,7 +77,7 @@ def packetize(token_ids: np.ndarray, table: ModeTable) -> list[np.ndarray]:
     token_ids = np.asarray(token_ids)
     if token_ids.ndim == 0 or token_ids.shape[-1] != table.n_tokens:
         raise ValueError(f"token_ids has shape {token_ids.shape}, must be [{table.n_tokens}]")
-    bits = tokens_to_bits(token_ids[..., table.group_order], table.vocab_size)
+    bits = tokens_to_bits(token_ids.take(table.group_order, axis=-1), table.vocab_size)
     return split_groups(bits.reshape(*token_ids.shape[:-1], -1), table.group_info_bits)
 
 
@@ -139,19 +139,17 @@ def decode_groups(llr: list[np.ndarray], mode: Mode, table: ModeTable):
     results = ldpc.decode_groups(group_codes(table, mode), blocks, table.max_iterations)
     app_llr = [np.multiply(result.app_llr, scale, out=result.app_llr).reshape(*lead, -1)
                for result, scale in zip(results, table.group_scales(mode), strict=True)]
-    iterations, parity_ok = (np.empty((len(blocks[0]), len(results)), dtype) for dtype in (np.int32, bool))
-    for group, result in enumerate(results):
-        iterations[:, group], parity_ok[:, group] = result.iterations, result.parity_ok
-    return app_llr, iterations.reshape(*lead, -1), parity_ok.reshape(*lead, -1)
+    iterations = np.array([result.iterations for result in results]).T.reshape(*lead, -1)
+    parity_ok = np.array([result.parity_ok for result in results]).T.reshape(*lead, -1)
+    return app_llr, iterations, parity_ok
 
 
 def decide_tokens(app_llr: list[np.ndarray], table: ModeTable) -> tuple[np.ndarray, np.ndarray]:
     """MAP token and confidence of every position, raster order: int32 and float32 [..., n_tokens]."""
     shape = (*app_llr[0].shape[:-1], table.n_tokens)
-    token_ids, confidence = np.empty(shape, np.int32), np.empty(shape, np.float32)
     llr = np.concatenate(app_llr, axis=-1).reshape(-1, bits_per_token(table.vocab_size))
-    ids, sure = map_tokens(llr, table.vocab_size)
-    token_ids[..., table.group_order], confidence[..., table.group_order] = ids.reshape(shape), sure.reshape(shape)
+    token_ids, confidence = (values.reshape(shape).take(table.raster_order, axis=-1)
+                             for values in map_tokens(llr, table.vocab_size))
     return token_ids, confidence
 
 

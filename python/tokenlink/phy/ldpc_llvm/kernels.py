@@ -129,6 +129,7 @@ def decoder_kernel(code, lanes, precision, alpha, level=None):
     return _kept(spec, host, DecoderKernel)
 
 
+@lru_cache(maxsize=256)
 def encoder_kernel(base_graph, lifting_size, rows, bits_per_symbol, level=None):
     """The encoder of these properties (see `encoder.EncoderSpec`), compiled at the first call."""
     host = target.host_target(level)
