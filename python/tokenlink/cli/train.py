@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``./twist train``: tokenizer, traffic-state head and completion model, one command each."""
+"""``./twist train``: tokenizer, traffic-state head, completion model and predictor, one command each."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time 
 OptionalPaths = Optional[list[Path]]  # noqa: UP007, UP045
 
 app = typer.Typer(
-    help="Train the models on frames of ./twist render, in the order tokenizer, head, completion; every command "
-    "continues where it stopped. Example: ./twist train tokenizer --minutes 45",
+    help="Train the models on frames of ./twist render, in the order tokenizer, head, completion, predictor; every "
+    "command continues where it stopped. Example: ./twist train tokenizer --minutes 45",
     no_args_is_help=True,
 )
 
@@ -125,6 +125,38 @@ def completion(
     _write(
         json, ship.ship_completion(result, run, command, tokenizer_model, head_model, validation, test, root, **about)
     )
+
+
+@app.command()
+def predictor(
+    cache: Cache = CACHE,
+    work: Work = WORK,
+    minutes: Annotated[float, typer.Option(help="Wall-clock budget.", callback=positive)] = 45.0,
+    out: Out = None,
+    json: Json = None,
+) -> None:
+    """Train the predictor of the next frame, from the weights of the shipped completion model.
+
+    Example: ./twist train predictor --minutes 45
+    """
+    from tokenlink.models import artifact
+    from tokenlink.models.twist.predictor import from_completion
+    from tokenlink.train.twist import ship
+    from tokenlink.train.twist.foresight_scores import watch_on
+    from tokenlink.train.twist.predictor import PredictorTraining, train
+    from tokenlink.train.twist.twin_states import kept_states
+
+    root = out or artifact.DEFAULT_DIR
+    tokenizer_model, completion_model = artifact.load("tokenizer", root), artifact.load("completion", root)
+    train_sets, validation, test = _token_sets(tokenizer_model, cache, work, altered=True)
+    start, states = from_completion(completion_model), _of_codes(work / "states", tokenizer_model)
+    sets = [(tokens, kept_states(states / f"{i}.npz", start, completion_model, tokens, i))
+            for i, tokens in enumerate((*train_sets, validation))]  # fmt: skip
+    settings = PredictorTraining(_of_codes(work / "predictor", tokenizer_model), minutes)
+    model, run = train(settings, start, sets[:-1], watch_on(*sets[-1]))
+    command = f"./twist train predictor --minutes {minutes:g}"
+    data = completion_model, validation, test, (cache / "val", cache / "test")
+    _write(json, ship.ship_predictor(model, run, command, *data, root, **_origins(cache)))
 
 
 @app.command()

@@ -52,7 +52,8 @@ def write_sequence(source: RenderedFrames, folder: Path, name: str, on_frame=lam
     -----
     The .npz holds labels int64 [n, 3], cells uint8 [n, 2, 8, 32], object_offsets int64 [n + 1] and, per road user of
     all frames in turn, object_boxes_px, object_kinds, object_track_ids, object_heights_375_px, object_occluded,
-    object_truncated; origin and config (JSON) as text. It is written last: where it exists, the sequence is complete.
+    object_truncated; ego_m float32 [n], metres driven; origin and config (JSON) as text. It is written last: where it
+    exists, the sequence is complete.
     """
     geometry, config = source.config.geometry, source.config.label_config
     folder = Path(folder)
@@ -78,6 +79,7 @@ def write_sequence(source: RenderedFrames, folder: Path, name: str, on_frame=lam
         object_heights_375_px=np.array([o.height_375_px for o in objects], np.float32),
         object_occluded=np.array([o.occluded for o in objects], np.int8),
         object_truncated=np.array([o.truncated for o in objects], np.float32),
+        ego_m=np.asarray(source.script.ego_m[:: source.config.stride], np.float32),
         origin=source.origin,
         config=json.dumps(asdict(source.config)),
     )

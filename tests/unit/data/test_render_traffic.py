@@ -65,3 +65,4 @@ def test_cache_holds_what_the_source_gives(tmp_path):
     assert data["labels"].shape == (2, 3) and data["labels"].dtype == np.int64
     assert data["cells"].shape == (2, 2, 8, 32) and data["cells"].dtype == np.uint8
     assert json.loads(str(data["config"]))["seed"] == 3000
+    assert np.array_equal(data["ego_m"], invent_script(3000, 4).ego_m[::2].astype(np.float32))

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from tokenlink.models.twist.completion import Completion, CompletionConfig  # noqa: E402
 from tokenlink.models.twist.predictor import Predictor, PredictorConfig, from_completion  # noqa: E402
 from tokenlink.train.twist import foresight_scores as scores  # noqa: E402
-from tokenlink.train.twist import predictor, twin_states  # noqa: E402
+from tokenlink.train.twist import predictor, ship, twin_states  # noqa: E402
 from tokenlink.train.twist.token_sets import TokenSet  # noqa: E402
 
 VOCAB_SIZE = 64
@@ -182,3 +182,42 @@ def test_reliability_counts_what_was_said_and_what_held():
     assert counts[only] == 20 * 256 and said[only] == pytest.approx(0.52, abs=1e-4)
     assert held[only] == pytest.approx(float((lessons.state == lessons.truth).double().mean()))
     assert scores.expected_calibration_error(counts, said, held) == pytest.approx(held[only] - said[only])
+
+
+def test_speeds_are_those_of_the_way_driven(tokens, tmp_path):
+    way = np.concatenate([np.zeros(10), np.cumsum(np.full(20, 0.6))]).astype(np.float32)
+    np.savez(tmp_path / "tracks_a.npz", ego_m=way)
+    np.savez(tmp_path / "tracks_b.npz", ego_m=np.arange(12) * 0.1)
+    speeds = scores.ego_speeds(tmp_path, tokens)
+    np.testing.assert_allclose(speeds, [0.0] * 10 + [6.0] * 20 + [1.0] * 12, atol=1e-4)
+    np.savez(tmp_path / "tracks_b.npz", labels=np.arange(12))
+    assert scores.ego_speeds(tmp_path, tokens) is None
+
+
+def test_bits_by_speed_add_up_to_the_bits_of_all(tokens, twins):
+    frames = scores.foretold_frames(tokens)
+    lessons = predictor.lessons_at(tokens, twins, frames, 1)
+    copying, speeds = scores.Copying(lessons, VOCAB_SIZE), np.where(frames % 3, 7.0, 0.0)
+    found = scores.foresight({"predictor": small_predictor()}, copying, lessons, speeds)
+    parts = found["by_speed"]
+    assert set(parts) == {"stands", "drives"} and sum(part["frames"] for part in parts.values()) == len(frames) == 40
+    for name in ("bits_predictor", "bits_copying", "stays"):
+        assert sum(part[name] * part["frames"] for part in parts.values()) / 40 == pytest.approx(found[name], rel=1e-5)
+
+
+def test_a_predictor_is_calibrated_on_validation_and_measured_elsewhere(tokens, tmp_path):
+    meter = ship.ForesightMeter(small_predictor(), completion(), tokens)
+    metrics = meter.metrics(tokens, cached(tokens, tmp_path))
+    assert metrics["origin"] == "rendered from real tracks" and metrics["frames"] == 42
+    for name in ("perfect_state", "own_state_age_1", "own_state_age_5", "own_state_age_10"):
+        assert {"bits_predictor", "bits_completion", "bits_copying", "ece", "stays", "by_speed"} <= metrics[name].keys()
+    # Untrained, both say the same of any state.
+    same = metrics["own_state_age_1"]
+    assert same["bits_predictor"] == pytest.approx(same["bits_completion"], rel=1e-3)
+    assert metrics["own_state_age_10"]["stays"] <= metrics["perfect_state"]["stays"]
+
+
+def cached(tokens, folder):
+    for name, (first, last) in zip(tokens.names, tokens.spans, strict=True):
+        np.savez(folder / f"{name}.npz", ego_m=np.zeros(last - first))
+    return folder

@@ -1,18 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How well the next frame is foretold: cross-entropy in bits a token, beside copying, and calibration."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from tokenlink.models.twist.predictor import OLDEST, Predictor
-from tokenlink.train.twist.predictor import Lessons
+from tokenlink.train.twist.predictor import Lessons, lessons_at
 from tokenlink.train.twist.token_sets import TokenSet
+from tokenlink.train.twist.twin_states import TwinStates
 
 BATCH = 16
 TEMPERATURES = np.exp(np.linspace(np.log(0.6), np.log(2.5), 41))
 FLOORS = (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 N_BINS = 20
+CALIBRATED_AGES = (1, 2, 3, 4, 6, 8, 10)
+#: metres a second of the camera from which a frame counts as such
+SPEEDS = {"stands": 0.0, "slow": 0.25, "drives": 5.0}
+FRAMES_PER_SECOND = 10.0
 
 
 def foretold_frames(tokens: TokenSet, stride: int = 1, oldest: int = 1) -> np.ndarray:
@@ -104,3 +111,73 @@ def reliability(model: Predictor, lessons: Lessons) -> tuple[np.ndarray, np.ndar
 def expected_calibration_error(counts: np.ndarray, said: np.ndarray, held: np.ndarray) -> float:
     """Mean distance of what is said and what holds, weighted by counts; Guo et al., On calibration, eq. (3)."""
     return float((counts * np.abs(said - held)).sum() / counts.sum())
+
+
+def calibration_lessons(tokens: TokenSet, twins: TwinStates, stride: int = 4) -> Lessons:
+    """Lessons of every age, each from perfect states and from the twin's own."""
+    frames = foretold_frames(tokens, stride, max(CALIBRATED_AGES))
+    parts = [lessons_at(tokens, own, frames, age) for age in CALIBRATED_AGES for own in (None, twins)]
+    return Lessons(*(torch.cat([getattr(part, name) for part in parts]) for name in Lessons.__dataclass_fields__))
+
+
+def watch_on(tokens: TokenSet, twins: TwinStates, stride: int = 4):
+    """Function of a model to its bits a token on data, given perfect states, the twin's own, and the mean of both."""
+    frames = foretold_frames(tokens, stride)
+    kinds = {"perfect": lessons_at(tokens, None, frames, 1), "own": lessons_at(tokens, twins, frames, 1)}
+
+    def watch(model):
+        seen = {name: -float(log_probabilities(model, each).mean()) / np.log(2) for name, each in kinds.items()}
+        return {"bits": (seen["perfect"] + seen["own"]) / 2, **seen}
+
+    return watch
+
+
+def ego_speeds(folder: Path, tokens: TokenSet) -> np.ndarray | None:
+    """Metres a second of the camera in each frame, float [n], none left out; None where frames do not say it."""
+    parts = []
+    for name, (first, last) in zip(tokens.names, tokens.spans, strict=True):
+        with np.load(Path(folder) / f"{name}.npz") as known:
+            if "ego_m" not in known:
+                return None
+            way = known["ego_m"][: last - first].astype(float)
+        steps = np.diff(way) if len(way) > 1 else np.zeros(1)
+        parts.append(np.concatenate([steps[: len(way) - len(steps)], steps]) * FRAMES_PER_SECOND)
+    return np.concatenate(parts)
+
+
+def foresight(models: dict, copying: Copying, lessons: Lessons, speeds: np.ndarray | None = None) -> dict:
+    """Bits a token of models and of copying, in all and by speed of the camera; of the first model calibration as well.
+
+    Parameters
+    ----------
+    models : dict of Predictor
+        By name, such as "predictor" and "completion".
+    copying : Copying
+        Fitted elsewhere.
+    lessons : Lessons
+        What is foretold.
+    speeds : float [n], optional
+        Metres a second in each frame of the lessons.
+    """
+    bits = {name: (-log_probabilities(model, lessons) / np.log(2)).numpy() for name, model in models.items()}
+    bits["copying"] = copying.bits(lessons)
+    bins = reliability(next(iter(models.values())), lessons)
+    stays = (lessons.state == lessons.truth).numpy()
+    scores = {**_mean_bits(bits, stays), "ece": expected_calibration_error(*bins), "right": _share_right(bins)}
+    if speeds is not None:
+        kinds = np.digitize(speeds, list(SPEEDS.values())[1:])
+        scores["by_speed"] = {
+            name: {**_mean_bits({key: value[kinds == i] for key, value in bits.items()}, stays[kinds == i]),
+                   "frames": int((kinds == i).sum())}
+            for i, name in enumerate(SPEEDS) if (kinds == i).any()
+        }  # fmt: skip
+    return scores
+
+
+def _mean_bits(bits, stays):
+    return {f"bits_{name}": float(each.mean()) for name, each in bits.items()} | {"stays": float(stays.mean())}
+
+
+def _share_right(bins):
+    counts, _, held = bins
+    return float((counts * held).sum() / counts.sum())

@@ -9,14 +9,18 @@ import torch
 from tokenlink.models import artifact
 from tokenlink.models.twist.completion import Completion, complete
 from tokenlink.models.twist.head import TrafficHead
+from tokenlink.models.twist.predictor import Predictor, from_completion
 from tokenlink.models.twist.tokenizer import Tokenizer
+from tokenlink.train.twist import foresight_scores
 from tokenlink.train.twist.completion import as_tensors, restoration
 from tokenlink.train.twist.frame_store import ORIGIN, FrameStore
 from tokenlink.train.twist.head import head_logits, said_states
 from tokenlink.train.twist.link_damage import Received
+from tokenlink.train.twist.predictor import lessons_at
 from tokenlink.train.twist.scores import traffic_scores
 from tokenlink.train.twist.token_sets import TokenSet, code_embeddings
 from tokenlink.train.twist.tokenizer_scores import evaluate, flicker_of, spread_indices
+from tokenlink.train.twist.twin_states import run_twins
 
 EVALUATION_SEED = 7
 TRACKS = "tracks_"
@@ -146,4 +150,56 @@ def ship_completion(
     sets = (("validation", validation), ("test", test))
     metrics = {name: completion_metrics(model, tokens, head, embeddings) for name, tokens in sets}
     artifact.save_artifact("completion", model, describe(command, run, **more), metrics, root)
+    return metrics
+
+
+class ForesightMeter:
+    """Calibrates a predictor, and the completion model as one, on validation data, and measures both elsewhere.
+
+    Parameters
+    ----------
+    model : Predictor
+        Trained; it is calibrated in place.
+    completion : Completion
+        Of the same twin.
+    validation : TokenSet
+        Data to calibrate on.
+    """
+
+    def __init__(self, model: Predictor, completion: Completion, validation: TokenSet):
+        self._completion = completion
+        self.models = {"predictor": model, "completion": from_completion(completion)}
+        validation = validation.only(measured_part(validation.names))
+        own = run_twins(model, completion, validation, EVALUATION_SEED)
+        for each in self.models.values():
+            foresight_scores.calibrate(each, foresight_scores.calibration_lessons(validation, own))
+        self._copying = {
+            name: foresight_scores.Copying(lessons, model.config.vocab_size)
+            for name, (lessons, _) in _foretold(validation, own).items()
+        }
+
+    def metrics(self, tokens: TokenSet, folder: Path) -> dict:
+        """Bits a token given perfect states and the twin's own, fresh and stale; frames of `folder` tell the speed."""
+        tokens = tokens.only(measured_part(tokens.names))
+        own = run_twins(self.models["predictor"], self._completion, tokens, EVALUATION_SEED)
+        speeds, results = foresight_scores.ego_speeds(folder, tokens), measured_on(tokens.names, len(tokens))
+        for name, (lessons, frames) in _foretold(tokens, own).items():
+            of_frames = None if speeds is None else speeds[frames]
+            results[name] = foresight_scores.foresight(self.models, self._copying[name], lessons, of_frames)
+        return results
+
+
+def _foretold(tokens, own):
+    """Lessons by name, and the frames they are about."""
+    frames = {age: foresight_scores.foretold_frames(tokens, oldest=age) for age in (1, 5, 10)}
+    kinds = [("perfect_state", None, 1), *((f"own_state_age_{age}", own, age) for age in frames)]
+    return {name: (lessons_at(tokens, twins, frames[age], age), frames[age]) for name, twins, age in kinds}
+
+
+def ship_predictor(model, run, command, completion, validation, test, folders, root: Path, **more) -> dict:
+    """Calibrate on validation, measure and save the predictor; `folders` are those of both splits' frames."""
+    meter = ForesightMeter(model, completion, validation)
+    pairs = zip(("validation", "test"), (validation, test), folders, strict=True)
+    metrics = {name: meter.metrics(tokens, folder) for name, tokens, folder in pairs}
+    artifact.save_artifact("predictor", model, describe(command, run, **more), metrics, root)
     return metrics

@@ -7,10 +7,12 @@ fills what is left: so what is wrongly accepted is what was wrongly expected, as
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from tokenlink.files.writing import write_arrays
 from tokenlink.models.twist.completion import Completion, complete
 from tokenlink.models.twist.predictor import Predictor
 from tokenlink.train.twist.link_damage import default_group_map
@@ -81,6 +83,16 @@ def run_twins(model: Predictor, completion: Completion, tokens: TokenSet, seed: 
         spans = longest[first : first + BATCH]
         _run_together(model, completion, tokens, spans, np.random.default_rng([seed, first]), states, sureness)
     return TwinStates(states, sureness)
+
+
+def kept_states(path: Path, model: Predictor, completion: Completion, tokens: TokenSet, seed: int) -> TwinStates:
+    """As `run_twins`; kept in a file, and read from there the next time."""
+    if not path.exists():
+        states = run_twins(model, completion, tokens, seed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_arrays(path, {"token_ids": states.token_ids, "sureness": states.sureness})
+    with np.load(path) as kept:
+        return TwinStates(kept["token_ids"], kept["sureness"])
 
 
 def _run_together(model, completion, tokens, spans, rng, states, sureness):
