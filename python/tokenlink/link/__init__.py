@@ -6,13 +6,16 @@ from tokenlink._face import face
 __getattr__, __dir__, __all__ = face(
     __name__,
     {
+        "belief": ("Belief",),
         "blob": ("BlobLink",),
         "calibration": ("fit_llr_scale",),
         "feedback_bursts": ("FeedbackReceiver", "feedback_burst"),
-        "gating": ("bayes_threshold", "gate"),
+        "gating": ("bayes_threshold", "gate", "thresholds_with_prior"),
         "mode_schedule": ("ModeSchedule",),
         "modes": ("Mode", "ModeTable", "ModeTableError", "load_mode_table", "parse_mode_table"),
         "posterior": ("log_posterior", "map_tokens"),
+        "prior_decoding": ("PriorDecision", "decide_with_prior", "decode_with_prior"),
+        "token_prior": ("DensePrior", "SparsePrior", "TokenPriorError"),
         "twist": ("TokenDecision", "decode_frame", "decode_frames", "encode_frame", "encode_frames"),
     },
 )

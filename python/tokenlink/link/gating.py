@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
+#: with a prior, the share of tokens that may be accepted wrongly is that much smaller
+STRICTER = 10.0
+
 
 def gate(confidence: np.ndarray, thresholds: np.ndarray | float) -> np.ndarray:
     """Mark the tokens whose confidence is below their threshold.
@@ -30,6 +33,29 @@ def gate(confidence: np.ndarray, thresholds: np.ndarray | float) -> np.ndarray:
     if not ((thresholds >= 0) & (thresholds <= 1)).all():
         raise ValueError(f"threshold is {thresholds.tolist()}, must be in [0, 1]")
     return ~(np.asarray(confidence) >= thresholds)
+
+
+def thresholds_with_prior(thresholds: np.ndarray | float, doubt: float | None) -> np.ndarray:
+    """Thresholds of a frame that was decoded with a prior.
+
+    Parameters
+    ----------
+    thresholds : float or float32 [n_tokens]   tau without a prior
+    doubt : float or None                      of its `PriorDecision`; None or 1: no prior took part
+
+    Returns
+    -------
+    float32 [n_tokens], or a single one
+
+    Notes
+    -----
+    Theorem 1 (`bayes_threshold`) with an erase cost ten times smaller. Without a prior a token that is not accepted is
+    filled in from its neighbours; with one, the MAP token stays in the state, and only nobody relies on it.
+    """
+    thresholds = np.asarray(thresholds, np.float32)
+    if doubt is None or doubt >= 1:
+        return thresholds
+    return (1 - (1 - thresholds) / np.float32(STRICTER)).astype(np.float32)
 
 
 def bayes_threshold(wrong_accept_cost: float, erase_cost: float) -> float:

@@ -18,7 +18,7 @@ from tokenlink.phy.token_bits import bits_per_token
 
 SUM_TOLERANCE = 1e-3
 #: shares of "anything may come" that `trust` chooses among
-DOUBTS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.6, 0.9, 1.0)
+DOUBTS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.6, 1.0)
 #: nat by which a frame must be likelier before a smaller doubt is taken: odds of 20 to 1
 MARGIN = 3.0
 

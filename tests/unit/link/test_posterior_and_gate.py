@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from tokenlink.link.gating import bayes_threshold, gate
+from tokenlink.link.gating import bayes_threshold, gate, thresholds_with_prior
 from tokenlink.link.posterior import log_posterior, map_tokens
 from tokenlink.phy.token_bits import bits_per_token
 
@@ -76,3 +76,11 @@ def test_theorem_1_threshold_is_the_best_of_all(wrong_accept_cost, erase_cost):
 def test_costs_out_of_range_are_named(costs, message):
     with pytest.raises(ValueError, match=message):
         bayes_threshold(*costs)
+
+
+def test_a_frame_with_a_prior_is_gated_as_if_erasing_cost_a_tenth():
+    costs = np.array([[1.0, 0.2], [1.0, 0.03], [4.0, 0.4], [2.0, 3.0]])
+    plain, cheap = ([bayes_threshold(a, b * share) for a, b in costs] for share in (1.0, 0.1))
+    np.testing.assert_allclose(thresholds_with_prior(np.maximum(plain, 0), 0.3)[:3], cheap[:3], rtol=1e-6)
+    for doubt in (None, 1.0):
+        np.testing.assert_array_equal(thresholds_with_prior(plain, doubt), np.float32(plain))
