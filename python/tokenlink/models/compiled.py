@@ -100,8 +100,9 @@ class InferenceCompletion:
         features, evidence = features[erased], evidence[erased]
         logits = F.linear(features, *self._codes)
         gain = torch.cat([self._copying(features), (self._evidence_gain * evidence)[:, None]], dim=-1)
-        candidates = self._candidates(ids.numpy(), erased.numpy(), evidence.numpy(), previous_ids.numpy())
-        return logits.scatter_add_(-1, torch.from_numpy(np.maximum(candidates, 0)), gain * (candidates >= 0))
+        found = self._candidates(ids.numpy(), erased.numpy(), evidence.numpy(), previous_ids.numpy())
+        candidates = torch.from_numpy(found)
+        return logits.scatter_add_(-1, candidates.clamp(min=0), gain * (candidates >= 0))
 
     def _candidates(self, ids, erased, evidence, previous_ids):
         """Tokens that may be copied to each erased position, as in `Completion.hidden`, int64 [n_erased, 18]."""
