@@ -45,11 +45,15 @@ def street(pictures):
 
 
 def start(*arguments):
-    """The command line in a session of its own, as from a terminal of its own."""
+    """The command line in a session of its own, as from a terminal of its own, and not under nohup as we may be."""
     env = os.environ | {"PYTHONPATH": str(ROOT / "python"), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
     command = [sys.executable, "-m", "tokenlink.cli", *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, env=env, start_new_session=True, **pipes)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        return subprocess.Popen(command, env=env, start_new_session=True, **pipes)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def until(done, process):

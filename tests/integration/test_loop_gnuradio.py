@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 from dataclasses import replace
 from importlib import resources
@@ -21,8 +22,6 @@ from tokenlink.loop.runner import RunError, run_loop  # noqa: E402
 from tokenlink.process.children import environment  # noqa: E402
 from tokenlink.process.node import NodeError  # noqa: E402
 from tokenlink.radio.flowgraph import FLOWGRAPH, compile_flowgraph, flowgraph_command  # noqa: E402
-from tokenlink.wire import AddressRefused  # noqa: E402
-from tokenlink.wire.sockets import PullSocket  # noqa: E402
 
 needs_flowgraph = pytest.mark.skipif(
     shutil.which("grcc") is None, reason="GNU Radio is not installed"
@@ -71,10 +70,9 @@ def free_addresses():
     found, port = [], 20_000 + os.getpid() * 11 % 10_000
     while len(found) < len(RUNNING_RADIO):
         port += 1
-        try:
-            PullSocket(f"tcp://127.0.0.1:{port}").close()
-        except AddressRefused:
-            continue
+        with socket.socket() as probe:  # one of ZeroMQ's would listen on for a while after its close
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                continue
         found.append(f"tcp://127.0.0.1:{port}")
     return dict(zip(RUNNING_RADIO, found, strict=True))
 

@@ -36,11 +36,13 @@ class Namespaces:
     def __init__(self):
         self.names = {role: f"twist-{role}-{os.getpid()}" for role in ADDRESS}
         self._ends = {role: f"tw{role}{os.getpid() % 100000}" for role in ADDRESS}
+        self._made = []
 
     def __enter__(self):
         try:
             for role in ADDRESS:
                 self._must("netns", "add", self.names[role])
+                self._made.append(self.names[role])
             self._must("link", "add", self._ends["tx"], "netns", self.names["tx"], "type", "veth",
                        "peer", "name", self._ends["rx"], "netns", self.names["rx"])  # fmt: skip
             for role, address in ADDRESS.items():
@@ -57,7 +59,7 @@ class Namespaces:
         self._must("-n", self.names[role], "link", "set", self._ends[role], state)
 
     def __exit__(self, *_):
-        for name in self.names.values():
+        for name in self._made:
             ip("netns", "del", name)
 
     @staticmethod

@@ -12,8 +12,8 @@ from tokenlink.phy.pulse import Pulse, demodulate
 
 def burst(n_payload, config=None, seed=1):
     rng = np.random.default_rng(seed)
-    payload = (rng.standard_normal(n_payload) + 1j * rng.standard_normal(n_payload)).astype(np.complex64) / np.sqrt(2)
-    return Header(1, 2, 3, 4, n_payload), payload, config or BurstConfig()
+    payload = (rng.standard_normal(n_payload) + 1j * rng.standard_normal(n_payload)) / np.sqrt(2)
+    return Header(1, 2, 3, 4, n_payload), payload.astype(np.complex64), config or BurstConfig()
 
 
 @pytest.mark.parametrize("n_payload", [0, 1, 15, 16, 17, 1280, 1919])
