@@ -37,11 +37,12 @@ def check(root, steps):
     """Carry out the steps, adding what came to the results; returns the results, dict of step -> outcome."""
     file = root.results / "results.json"
     results = json.loads(file.read_text()) if file.exists() else {}
+    commit = commit_of(REPOSITORY)
     for step in steps:
         (root.results / f"{step}.log").unlink(missing_ok=True)
         code, seconds = root.run(STEPS[step], step, network=step == "doctor")
         text = (root.results / f"{step}.log").read_text(errors="replace")
-        results[step] = {"code": code, "seconds": round(seconds), "says": last_words(step, text)}
+        results[step] = {"code": code, "seconds": round(seconds), "says": last_words(step, text), "commit": commit}
         results["versions"] = versions(root)
         file.write_text(json.dumps(results, indent=2) + "\n")
         says = results[step]["says"]
@@ -57,8 +58,14 @@ def last_words(step, text):
     counts = re.findall(r"(?:\d+ (?:passed|failed|skipped|errors?|xfailed|warnings?)(?:, )?)+", text)
     if counts and step in ("radio", "test"):
         return counts[-1]
-    lines = [line.strip() for line in text.splitlines() if re.search(r"\w", line)]
+    lines = [line.strip() for line in text.splitlines() if re.search(r"\w", line) and line[0] not in "│┃"]
     return lines[-1]
+
+
+def commit_of(repository):
+    """Short name of the commit that is tried."""
+    command = ["git", "-C", str(repository), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def versions(root):
@@ -94,13 +101,14 @@ def result_of(results):
 
 def table(folder):
     """The table of all distributions that have results."""
-    lines = ["| system | Python | GNU Radio | UHD | numpy | what works |", "|---|---|---|---|---|---|"]
+    lines = ["| system | Python | GNU Radio | UHD | numpy | what works | commit |", "|---|---|---|---|---|---|---|"]
     for each in DISTRIBUTIONS:
         file = folder / "results" / each.folder / "results.json"
         if file.exists():
             results = json.loads(file.read_text())
             found = [results["versions"].get(name, "") for name in ("Python", "GNU Radio", "UHD", "numpy")]
-            lines.append(f"| {' | '.join([each.name, *found, result_of(results)])} |")
+            commits = dict.fromkeys(results[step]["commit"] for step in STEPS if step in results)
+            lines.append(f"| {' | '.join([each.name, *found, result_of(results), ', '.join(commits)])} |")
     return "\n".join(lines) + "\n"
 
 
