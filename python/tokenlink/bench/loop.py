@@ -17,6 +17,7 @@ import numpy as np
 
 from tokenlink.bench.stopwatch import Growth, Result, Timing, interleaved
 from tokenlink.channel import ChannelConfig
+from tokenlink.link.belief import Belief
 from tokenlink.link.modes import load_mode_table
 from tokenlink.loop.run_config import RunConfig
 from tokenlink.loop.runner import run_loop
@@ -94,6 +95,8 @@ def _inference(result, repetitions=15, erased_share=0.2):
             f"completion, a fifth erased, {engine}": partial(twin.complete, tokens, erased, confidence, tokens),
             f"traffic head, one frame, {engine}": partial(twin.read, tokens),
         }
+        if twin.predict:
+            cases[f"predictor, one frame, {engine}"] = partial(twin.predict, Belief(tokens, confidence, tokens))
     for name, timing in interleaved(cases, repetitions).items():
         result.add(name, timing, 1, "frames/s")
 
