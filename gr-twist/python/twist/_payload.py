@@ -4,6 +4,7 @@
 import numpy as np
 
 from tokenlink.link import twist
+from tokenlink.link.token_prior import SparsePrior
 
 from . import keys
 from .pdus import PduError, has_entry, read_array, read_complex, read_count
@@ -41,3 +42,17 @@ def read_gain(metadata, n_symbols):
     if not np.isfinite(gains).all():
         raise PduError("not_finite", f"metadata {keys.CHANNEL_GAINS} holds NaN or infinity")
     return gains
+
+
+def read_prior(metadata, table):
+    """SparsePrior that a frame was decoded with, None where there is none; raises PduError, or ValueError for one that
+    is none."""
+    if not has_entry(metadata, keys.PRIOR_LISTED):
+        return None
+    listed = read_array(metadata, keys.PRIOR_LISTED, np.int32)
+    probability = read_array(metadata, keys.PRIOR_PROBABILITY, np.float32)
+    if not listed.size or listed.size % table.n_tokens or listed.size != probability.size:
+        sizes = f"{listed.size} listed codes and {probability.size} probabilities"
+        raise PduError("wrong_length", f"{sizes} for {table.n_tokens} positions")
+    shape = table.n_tokens, -1
+    return SparsePrior(listed.reshape(shape), probability.reshape(shape), table.vocab_size)

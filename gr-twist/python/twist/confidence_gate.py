@@ -4,11 +4,12 @@
 import numpy as np
 
 from tokenlink.link.gating import gate
+from tokenlink.link.prior_decoding import decide_with_prior
 from tokenlink.link.twist import decide_tokens
 
 from . import keys
 from ._layout import info_sizes, load
-from ._payload import check_finite, read_mode, split_groups
+from ._payload import check_finite, read_mode, read_prior, split_groups
 from .pdu_block import pdu_block
 
 
@@ -21,12 +22,14 @@ class confidence_gate(pdu_block):
 
     Ports
     -----
-    pdus in : float32 [sum k_g]      a-posteriori LLR, nat, positive means 0; groups one after the other
+    pdus in : float32 [sum k_g]      a-posteriori LLR, nat, positive means 0; groups one after the other; with a prior
+                                     in the metadata, the extrinsic part
     pdus out : int32 [n_tokens]      token_ids in raster order, erased ones included
 
     Metadata
     --------
-    Reads mode_id; adds confidence float32 [n_tokens] and erased uint8 [n_tokens], 1 = not trusted.
+    Reads mode_id, and prior_listed and prior_probability where they are there; adds confidence float32 [n_tokens] and
+    erased uint8 [n_tokens], 1 = not trusted.
     """
 
     dtype = np.float32
@@ -38,7 +41,11 @@ class confidence_gate(pdu_block):
     def process(self, metadata, payload):
         mode = read_mode(metadata, self._table)
         groups = split_groups(check_finite(payload), info_sizes(self._table))
-        token_ids, confidence = decide_tokens(groups, self._table)
+        prior = read_prior(metadata, self._table)
+        if prior is None:
+            token_ids, confidence = decide_tokens(groups, self._table)
+        else:
+            token_ids, confidence = decide_with_prior(groups, prior, self._table)
         erased = gate(confidence, self._table.token_thresholds(mode))
         self.count("erased_tokens", int(erased.sum()))
         return {keys.CONFIDENCE: confidence, keys.ERASED: erased}, token_ids

@@ -5,20 +5,22 @@ import time
 
 import numpy as np
 
+from tokenlink.link.prior_schedule import prior_report
 from tokenlink.wire import LinkReport
 
 from . import keys
 from ._counting import all_counts
 from ._wire import sending_block
-from .pdus import PduError, has_entry, read_array, read_complex, read_count, read_dict, read_float
+from .pdus import PduError, has_entry, read_array, read_complex, read_count, read_dict, read_float, read_text
 
 
 class link_monitor(sending_block):
     """Reports the state of the link; the PDU is passed on even when no report can be made of it.
 
     ``drops`` of the report holds ``counts``, the counters of every block since the start; ``timings_s``, the seconds
-    this frame spent in each block; and ``in_flowgraph_s``, the time since the token source had it. At the end of a run
-    comes a Bye whose ``info`` holds the final counts.
+    this frame spent in each block; ``in_flowgraph_s``, the time since the token source had it; and where the decoder
+    takes priors ``prior``, what it made of this frame's. At the end of a run comes a Bye whose ``info`` holds the final
+    counts.
 
     Parameters
     ----------
@@ -33,7 +35,8 @@ class link_monitor(sending_block):
 
     Metadata
     --------
-    Reads slot, channel_gain, n0, esn0_db, iterations, parity_ok, timings and source_time_s; all passed on.
+    Reads slot, channel_gain, n0, esn0_db, iterations, parity_ok, timings, source_time_s, prior, prior_doubt and
+    prior_exchanges; all passed on.
     """
 
     dtype = np.int32
@@ -52,6 +55,8 @@ class link_monitor(sending_block):
 
     def _report(self, metadata):
         drops = {"counts": all_counts(), "timings_s": read_dict(metadata, keys.TIMINGS)}
+        if has_entry(metadata, keys.PRIOR):
+            drops["prior"] = self._prior(metadata)
         if has_entry(metadata, keys.SOURCE_TIME_S):
             drops["in_flowgraph_s"] = time.monotonic() - read_float(metadata, keys.SOURCE_TIME_S)
         self.send(LinkReport(
@@ -59,3 +64,10 @@ class link_monitor(sending_block):
             read_complex(metadata, keys.CHANNEL_GAIN), read_float(metadata, keys.N0),
             read_array(metadata, keys.ITERATIONS, np.int32),
             read_array(metadata, keys.PARITY_OK, np.uint8) != 0, drops))
+
+    @staticmethod
+    def _prior(metadata):
+        """As `tokenlink.link.prior_schedule.prior_report` of the same frame."""
+        found = has_entry(metadata, keys.PRIOR_DOUBT)
+        return prior_report(read_text(metadata, keys.PRIOR), *(
+            (read_float(metadata, keys.PRIOR_DOUBT), read_count(metadata, keys.PRIOR_EXCHANGES)) if found else ()))

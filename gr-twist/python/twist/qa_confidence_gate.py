@@ -21,6 +21,8 @@ from gnuradio.twist._testing import (
 from gnuradio.twist.pdus import read_array
 
 from tokenlink.link.gating import gate
+from tokenlink.link.prior_decoding import decide_with_prior
+from tokenlink.link.token_prior import SparsePrior
 from tokenlink.link.twist import decide_tokens
 
 
@@ -35,6 +37,26 @@ class qa_confidence_gate(block_test):
         np.testing.assert_array_equal(read_array(meta, keys.CONFIDENCE, np.float32), confidence)
         np.testing.assert_array_equal(read_array(meta, keys.ERASED, np.uint8), erased)
         self.assertTrue(erased.any(), "weak LLRs do not pass")
+
+    def test_a_prior_joins_the_decision_as_in_the_library(self):
+        rng = np.random.default_rng(2)
+        extrinsic = rng.normal(0, 2, sum(group.size for group in stages().app)).astype(np.float32)
+        listed = np.argsort(rng.random((TABLE.n_tokens, TABLE.vocab_size)))[:, :3].astype(np.int32)
+        probability = (0.9 * rng.dirichlet([1, 1, 1], TABLE.n_tokens)).astype(np.float32)
+
+        def told(listed, probability):
+            return pdu(extrinsic, prior_listed=listed.ravel(), prior_probability=probability.ravel())
+
+        bad = [("wrong_length", told(listed[:-1], probability)), ("wrong_length", told(listed[:-1], probability[:-1])),
+               ("wrong_length", told(listed[:0], probability[:0])), ("refused", told(listed, 2 * probability)),
+               ("missing_metadata", pdu(extrinsic, prior_listed=listed.ravel())),
+               ("wrong_dtype", told(probability, probability))]
+        meta, payload = after_bad_ones(twist.confidence_gate(), bad, told(listed, probability))
+        groups = np.split(extrinsic, np.cumsum([group.size for group in stages().app])[:-1])
+        token_ids, confidence = decide_with_prior(groups, SparsePrior(listed, probability, TABLE.vocab_size), TABLE)
+        self.assert_equal(payload, token_ids)
+        np.testing.assert_array_equal(read_array(meta, keys.CONFIDENCE, np.float32), confidence)
+        self.assertTrue(0 < np.isin(token_ids, listed).mean() < 1)
 
     def test_each_mode_has_its_own_thresholds(self):
         """As they stand in the file, a digit of its map a position; with a codebook of 2^10 entries the confidence of

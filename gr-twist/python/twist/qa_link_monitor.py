@@ -34,6 +34,16 @@ class qa_link_monitor(block_test):
         self.assertGreater(report.drops["in_flowgraph_s"], 0)
         self.assertEqual(report.drops["counts"][name]["missing_metadata"], 2)
 
+    def test_what_the_decoder_made_of_a_prior_is_reported(self):
+        used = {keys.PRIOR: "used", keys.PRIOR_DOUBT: 0.03, keys.PRIOR_EXCHANGES: 2}
+        with PullSocket(self.address()) as recorder, running(twist.link_monitor(self.address())) as graph:
+            for values in (used, {keys.PRIOR: "missing"}, {}):
+                graph.post(decided(**values))
+            reports = [recorder.recv(RECV_S).drops for _ in range(3)]
+        self.assertEqual([drops.get("prior") for drops in reports], [
+            {"outcome": "used", "doubt": 0.03, "exchanges": 2},
+            {"outcome": "missing", "doubt": None, "exchanges": None}, None])
+
     def test_a_mistake_in_the_report_does_not_stop_the_frame(self):
         block = twist.link_monitor(self.address())
         block._report = lambda metadata: 1 / 0

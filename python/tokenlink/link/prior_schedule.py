@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 from tokenlink.link.token_prior import SparsePrior, TokenPriorError
 
@@ -14,6 +15,20 @@ CHOICES = (OFF, "once", "0", "1", "2", "3", "4")
 #: the same within its noise
 PRIOR_CODES = 64
 USED, NONE, MISSING = "used", "none", "missing"
+
+
+class Expected(NamedTuple):
+    """What a frame is decoded with. ``prior``: None for none; ``outcome``: as of `PriorSchedule.take`; ``exchanges``:
+    how often prior and decoder may tell each other."""
+
+    prior: SparsePrior | None
+    outcome: str
+    exchanges: int
+
+
+def prior_report(outcome: str, doubt: float | None = None, exchanges: int | None = None) -> dict:
+    """What a LinkReport says of a frame's prior; ``doubt`` and ``exchanges`` None where it was decoded without."""
+    return {"outcome": outcome, "doubt": doubt, "exchanges": exchanges}
 
 
 def exchanges_of(choice: str) -> int | None:
