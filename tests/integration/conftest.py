@@ -17,12 +17,13 @@ from tokenlink.loop.run_config import RunConfig
 N_PICTURES = 6
 
 
-def save_models(root, vocab_size=1024):
+def save_models(root, vocab_size=1024, predictor=True):
     """Small seeded models without training, as artifacts in ``root``, marked as those of the shipped mode table."""
     torch = pytest.importorskip("torch")
     from tokenlink.models import artifact
     from tokenlink.models.twist.completion import Completion, CompletionConfig
     from tokenlink.models.twist.head import HeadConfig, TrafficHead
+    from tokenlink.models.twist.predictor import Predictor, PredictorConfig
     from tokenlink.models.twist.tokenizer import Tokenizer, TokenizerConfig
 
     torch.manual_seed(1)
@@ -36,6 +37,9 @@ def save_models(root, vocab_size=1024):
     artifact.save_artifact("completion", Completion(config), {}, {}, root)
     head = TrafficHead(HeadConfig(vocab_size=vocab_size, dim_embedding=16, dim=8, blocks=1))
     artifact.save_artifact("head", head, {}, {}, root)
+    if predictor:
+        config = PredictorConfig(vocab_size, dim=16, layers=1, heads=2)
+        artifact.save_artifact("predictor", Predictor(config), {}, {}, root)
     return root
 
 

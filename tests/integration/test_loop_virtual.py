@@ -35,9 +35,13 @@ def test_a_clean_air_gives_the_records_of_the_loopback(config, tmp_path):
 def test_without_a_profile_every_slot_meets_the_channel_of_the_run(config, tmp_path):
     trajectory = SnrTrajectory("blockwise", (0.0, -5.0, 2.0), block_slots=2)
     channel = ChannelConfig("rician", 15.0, 10.0, trajectory=trajectory)
-    run = run_loop(replace(config, radio="virtual", channel=channel, slot_timeout_s=30.0), tmp_path / "run")
+    over_air = replace(config, radio="virtual", channel=channel, slot_timeout_s=30.0, prior="once")
+    run = run_loop(over_air, tmp_path / "run")
     records, drawn = run.folder.read_lines("records.jsonl"), Channel(channel, config.seed)
     assert len(records) == 6 and not any(row["missed"] for row in records)
+    # Receiver and twin are one side: priors reach the receiver's flowgraph, and there each frame waits for its own.
+    assert [row["prior"]["outcome"] for row in records] == ["none"] + 5 * ["used"]
+    assert run.info["radio"]["prior_source0"]["passed"] == 6 and "token_source0" not in run.info["radio"]
     for row in records:
         expected = drawn.draw(row["slot"]).received_esn0_db
         # The modem measures its own losses too: up to 1 dB of noise from the other impairments, 1 dB of estimation.

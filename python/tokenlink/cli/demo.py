@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from tokenlink.cli.options import at_least_one, writable_file, writable_folder
-from tokenlink.cli.run_options import PROFILE, RADIO, RUN_FOLDER, SYSTEM
+from tokenlink.cli.run_options import PRIOR, PROFILE, RADIO, RUN_FOLDER, SYSTEM
 
 OptionalPath, OptionalStr = Optional[Path], Optional[str]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 LEVELS_DB = (0.0, 6.0, -4.0, 3.0, -7.0, 5.0)
@@ -27,6 +27,7 @@ def demo(
     out: Annotated[OptionalPath, typer.Option(help=RUN_FOLDER, callback=writable_folder)] = None,
     json: Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.", callback=writable_file)] = None,
     system: Annotated[str, typer.Option(help=SYSTEM)] = "twist",
+    prior: Annotated[str, typer.Option(help=PRIOR)] = "off",
 ) -> None:
     """Run 120 frames of a street through the loop: Rayleigh fading, changing SNR, risk controller, report.
 
@@ -57,5 +58,6 @@ def demo(
         radio=radio,
         profile=profile,
         system=system,
+        prior=prior,
     )
     run_and_show(config, out or new_run_folder("demo"), json)

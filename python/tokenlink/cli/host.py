@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from tokenlink.cli.options import not_negative, positive, refuse, writable_file, writable_folder
-from tokenlink.cli.run_options import CHANNELS, FRAMES, SOURCES, SYSTEM, given_values, parse_slots
+from tokenlink.cli.run_options import CHANNELS, FRAMES, PRIOR, SOURCES, SYSTEM, given_values, parse_slots
 
 OptionalPath, OptionalInt = Optional[Path], Optional[int]  # noqa: UP007, UP045 (typer reads it on Python 3.10)
 PEER = "Address of the other host, such as tcp://10.0.0.2:5572; default: loopback."
@@ -131,6 +131,7 @@ def rx(
     out: OutOption = None,
     json: JsonOption = None,
     system: SystemOption = "twist",
+    prior: Annotated[str, typer.Option(help=PRIOR)] = "off",
 ) -> None:
     """Receiver and twin; ends when the transmitter has sent all its slots. --channel and --snr-db simulate the air.
 
@@ -145,6 +146,7 @@ def rx(
         "policy": policy,
         "system": system,
         "completion": completion,
+        "prior": prior,
         "feedback": FeedbackConfig(feedback_loss, parse_slots(lost_slots, "--lost-slots"), feedback_delay),
         "urgent_slots": parse_slots(urgent_slots, "--urgent-slots"),
     }

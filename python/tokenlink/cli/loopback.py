@@ -14,6 +14,7 @@ from tokenlink.cli.run_options import (
     CHANNELS,
     FRAMES,
     POLICIES,
+    PRIOR,
     PROFILE,
     RADIO,
     RUN_FOLDER,
@@ -61,6 +62,7 @@ def loopback(
     json: Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.", callback=writable_file)] = None,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
     system: Annotated[str, typer.Option(help=SYSTEM)] = "twist",
+    prior: Annotated[str, typer.Option(help=PRIOR)] = "off",
 ) -> None:
     """Run the loop on frames, channel and policy of your choice.
 
@@ -90,6 +92,7 @@ def loopback(
         flowgraph=str(flowgraph) if flowgraph else None,
         profile=profile,
         system=system,
+        prior=prior,
         **given_values(slot_timeout_s=slot_timeout),
     )
     run_and_show(config, out or new_run_folder("loopback"), json, report, frames or 1)

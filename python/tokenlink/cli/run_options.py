@@ -16,6 +16,7 @@ SOURCES = "Folder of pictures, kitti-tracking:FOLDER/0004, kitti-raw:FOLDER, ren
 CHANNELS = "awgn, rayleigh or rician."
 POLICIES = "twist, channel-adaptive, static-low, -med, -high; twist-no-gamma, -u, -d, -pi; twist-channel-led."
 FRAMES = "Frames to send; the source must have them. Default: 120, or all there are."
+PRIOR = "What the twin expects of a frame helps to decode it: off; once; 0 to 4 exchanges with the decoder."
 RUN_FOLDER = "Run folder; default: a new one under runs/."
 MAX_SLOTS = 1_000_000
 _SLOT = re.compile("[0-9]{1,15}")

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 from tokenlink.hosts.simulated_air import FrameReceiver, ReverseAir, SimulatedAir, frame_burst
+from tokenlink.link.prior_schedule import OFF
+from tokenlink.loop.foretelling import Expectations
 from tokenlink.loop.run_config import Addresses
 from tokenlink.process.children import Child
 from tokenlink.process.node import NodeError
@@ -111,12 +114,18 @@ class SimulatedReceiver:
     def __init__(self, config, table):
         run, payload = config.run, system_named(config.run.system).payload
         air = SimulatedAir(run.channel, config.burst, run.seed)
-        self._receiver = FrameReceiver(table, config.burst, payload, air)
+        self._priors = None if run.prior == OFF else Expectations(table, run.prior)
+        expected_of = {} if self._priors is None else {"expected_of": self._priors.of}
+        self._receiver = FrameReceiver(table, config.burst, payload, air, **expected_of)
         self._reverse = ReverseAir(run.channel, config.burst, run.seed, len(table.modes))
 
     @property
     def counts(self):
-        return self._receiver.counts
+        return self._receiver.counts + Counter({} if self._priors is None else self._priors.counts)
+
+    def expect(self, prior):
+        """Take in the TokenPrior of a slot to come."""
+        self._priors.put(prior)
 
     def read(self, message):
         """(TokenEstimate, LinkReport) of a message's burst: list."""
@@ -150,6 +159,7 @@ class FlowgraphReceiver:
     def __init__(self, config, table, folder, logs, children):
         at = Addresses.in_folder(folder)
         self._estimates, self._waiting, self._commands = PullSocket(at.estimates), None, None
+        self._priors = None if config.run.prior == OFF else PushSocket(at.prior, timeout_s=0.0)
         self._slot_timeout_s, self._heard = config.run.slot_timeout_s, False
         feedback = f"{at.mode}-air" if config.feedback_over == "air" else None
         try:
@@ -157,7 +167,7 @@ class FlowgraphReceiver:
             if feedback:
                 self._commands = PushSocket(feedback, timeout_s=0.0)
         except BaseException:
-            self._estimates.close()
+            self.close()
             raise
         self.counts = self._estimates.counts
 
@@ -191,6 +201,10 @@ class FlowgraphReceiver:
         """Have the flowgraph send the mode of a slot as a reverse burst; whether it took it."""
         return self._commands.send(ModeCommand(slot, 0, mode_id))
 
+    def expect(self, prior):
+        """Tell the flowgraph what the twin expects of a slot to come; it counts what it misses."""
+        self._priors.send(prior)
+
     def _release(self):
         """An estimate whose report has not come."""
         waiting, self._waiting = self._waiting, None
@@ -198,9 +212,9 @@ class FlowgraphReceiver:
 
     def close(self):
         """Close the sockets."""
-        self._estimates.close()
-        if self._commands is not None:
-            self._commands.close()
+        for each in (self._estimates, self._commands, self._priors):
+            if each is not None:
+                each.close()
 
 
 def start_flowgraph(role, config, table, at, logs, children, feedback=None):

@@ -18,7 +18,8 @@ from tokenlink.files.writing import Reserve, WriteError
 from tokenlink.hosts.host_radio import FORWARD, FlowgraphReceiver, SimulatedReceiver
 from tokenlink.hosts.simulated_air import FrameReceiver, frame_burst
 from tokenlink.hosts.slot_log import SlotLog
-from tokenlink.loop.twin import Twin, link_record, load_models
+from tokenlink.loop.run_config import check_artifacts
+from tokenlink.loop.twin import link_record, load_models, make_twin
 from tokenlink.measure.records import RESERVE_BYTES, RunFolder
 from tokenlink.process.children import ask_all, stop_all
 from tokenlink.process.node import NodeError
@@ -45,9 +46,10 @@ class RxHost:
         torch.set_num_threads(1)
         self.config, self.folder, run = config, RunFolder(out), config.run
         self.table = config.load_table()
+        check_artifacts(run)
         models = load_models(run, self.table)
         self._warm_up(models)
-        self.twin = Twin(models, run, self.table.n_tokens)
+        self.twin = make_twin(models, run, self.table)
         self.receiver, self._over = None, {}
         self.log, self.counts = SlotLog(self.folder.path), Counter()
         self._journal = Journal(self.folder.path / "journal.bin")
@@ -61,9 +63,13 @@ class RxHost:
         payload, burst = system_named(self.config.run.system).payload, self.config.burst
         samples = frame_burst(frame, self.table.modes[-1], self.table, burst, payload)
         FrameReceiver(self.table, burst, payload).receive(np.append(samples, np.zeros(100, np.complex64)), 0)
-        twin = Twin(models, self.config.run, self.table.n_tokens)
+        twin = make_twin(models, self.config.run, self.table)
         twin.miss(0)
         twin.miss(1)
+        if twin.foretelling is not None:
+            tokens, known = frame.token_ids, np.zeros(self.table.n_tokens, bool)
+            twin.foretelling.take(tokens, known, np.ones(tokens.size, np.float32), tokens)
+            twin.foretelling.prior(2)
 
     def run(self, on_slot=None, on_wait=None):
         """Serve transmitters until one has sent all its slots; dict of counts.
@@ -145,6 +151,7 @@ class RxHost:
             self._next = max(self.log.next_slot, told)
             self.log.write(session_begins_at=self._next)
         link.info["next_slot"] = self._next
+        self._expect()
         self._command(link, self.twin.control.mode_id)
 
     def _take(self, estimate, report, link):
@@ -178,9 +185,15 @@ class RxHost:
         link.info["next_slot"] = self._next
         command = self.twin.feedback.command(self._next)
         self.counts["feedback_lost"] += command is None
+        self._expect()
         self._command(link, NO_MODE if command is None else command)
         if self._on_slot:
             self._on_slot({"slot": slot, "outcome": outcome} | record)
+
+    def _expect(self):
+        """Tell the receiver what the twin expects of the next slot; nothing of it goes over the air."""
+        if self.twin.foretelling is not None:
+            self.receiver.expect(self.twin.foretelling.prior(self._next))
 
     def _command(self, link, mode_id):
         """Command the mode of the next slot; over the air a lost command is simply not there."""

@@ -80,6 +80,7 @@ class FrameReceiver:
     burst : BurstConfig
     payload : Payload            of the system
     air : SimulatedAir or None   None: the samples are as received
+    expected_of : slot -> Expected or None   what a frame is decoded with
 
     Attributes
     ----------
@@ -87,8 +88,8 @@ class FrameReceiver:
                        "undecodable"), and those of the BurstReceiver
     """
 
-    def __init__(self, table, burst, payload, air=None):
-        self._table, self._payload, self._air = table, payload, air
+    def __init__(self, table, burst, payload, air=None, expected_of=lambda slot: None):
+        self._table, self._payload, self._air, self._expected_of = table, payload, air, expected_of
         self._receiver = BurstReceiver(burst)
         self._counts = Counter()
 
@@ -122,7 +123,8 @@ class FrameReceiver:
             "esn0_db": burst.esn0_db,
         }
         try:
-            return self._payload.decode(burst.payload, burst.channel_gain, burst.n0, mode, table, link)
+            expected = self._expected_of(link["slot"])
+            return self._payload.decode(burst.payload, burst.channel_gain, burst.n0, mode, table, link, expected)
         except ValueError:
             return "undecodable"
 

@@ -12,6 +12,8 @@ from tokenlink.channel import ChannelConfig, SnrTrajectory
 from tokenlink.control import ControlConfig, FeedbackConfig, check_controller, load_controller
 from tokenlink.files.json_file import read_json
 from tokenlink.files.writing import write_text
+from tokenlink.link.prior_schedule import OFF, exchanges_of
+from tokenlink.models.artifact_files import DEFAULT_DIR, ArtifactMissingError, verify
 from tokenlink.systems import system_named
 
 RADIOS = ("gnuradio", "simulator", "running", "virtual")
@@ -45,6 +47,8 @@ class RunConfig:
     slot_timeout_s : float        longest wait for each one after it; then its slot counts as missed and the next begins
     stall_timeout_s : float       a run in which nothing comes through for that long is stopped
     system : str            one of SYSTEMS
+    prior : str             what the twin expects of each frame goes to the receiver's decoder: "off", "once", or "0" to
+                            "4", how often the two tell each other
 
     Raises
     ------
@@ -69,6 +73,7 @@ class RunConfig:
     slot_timeout_s: float = 5.0
     stall_timeout_s: float = 60.0
     system: str = "twist"
+    prior: str = OFF
 
     def __post_init__(self):
         object.__setattr__(self, "urgent_slots", tuple(int(slot) for slot in self.urgent_slots))
@@ -80,6 +85,8 @@ class RunConfig:
         for name, legal in (("policy", policies), ("radio", RADIOS), ("completion", COMPLETIONS)):
             if getattr(self, name) not in legal:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(legal)}")
+        if exchanges_of(self.prior) is not None and not system_named(self.system).models.foretelling:
+            raise ValueError(f"prior is {self.prior!r}, expected off: system {self.system} foretells no frames")
         if self.flowgraph is not None and self.radio != "gnuradio":
             raise ValueError(f"flowgraph is {self.flowgraph!r}, expected none with radio {self.radio}")
         if self.profile is not None and self.radio != "virtual":
@@ -89,11 +96,12 @@ class RunConfig:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected > 0")
 
 
-# What the shipped flowgraphs use where nobody says otherwise; the radio binds tokens and mode, the twin estimates.
+# What the shipped flowgraphs use where nobody says otherwise; the twin binds estimates, the radio everything else.
 RUNNING_RADIO = {
     "tokens": "tcp://127.0.0.1:5555",
     "mode": "tcp://127.0.0.1:5557",
     "estimates": "tcp://127.0.0.1:5556",
+    "prior": "tcp://127.0.0.1:5559",
 }
 
 
@@ -103,7 +111,7 @@ class Addresses:
 
     Attributes
     ----------
-    tokens, mode : str       the radio: TokenFrame of the camera, ModeCommand of the twin
+    tokens, mode, prior : str   the radio: TokenFrame of the camera, ModeCommand and TokenPrior of the twin
     camera : str             the camera: ModeCommand of the twin, which lets the frame of that slot go
     estimates : str          the twin: TokenEstimate and LinkReport of the radio
     camera_records, twin_records : str   the runner
@@ -111,6 +119,7 @@ class Addresses:
 
     tokens: str
     mode: str
+    prior: str
     camera: str
     estimates: str
     camera_records: str
@@ -163,6 +172,23 @@ def check_source(source, n_needed=1):
 
     if (n_frames := len(open_source(source))) < n_needed:
         raise ValueError(f"{source} has {n_frames} frames, {n_needed} are asked for: ask for fewer with --frames")
+
+
+def check_artifacts(run):
+    """Refuse a run whose weights are missing or damaged.
+
+    Raises
+    ------
+    ArtifactError   names the artifact and what is wrong, and of one that only ``prior`` needs says so
+    """
+    models, root = system_named(run.system).models, Path(run.artifacts or DEFAULT_DIR)
+    for name in models.names:
+        verify(name, root)
+    for name in models.foretelling if run.prior != OFF else ():
+        if not (root / name).is_dir():
+            raise ArtifactMissingError(f"--prior {run.prior} needs the artifact {name}, which {root} does not have: "
+                                       f"leave --prior at {OFF}, or train it with ./twist train {name}")
+        verify(name, root)
 
 
 def check_modes(control, table):

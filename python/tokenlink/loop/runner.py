@@ -17,9 +17,9 @@ import numpy as np
 
 import tokenlink
 from tokenlink.files.writing import WriteError
-from tokenlink.loop.run_config import RUNNING_RADIO, Addresses, NodeConfig, check_modes, check_source
+from tokenlink.link.prior_schedule import OFF
+from tokenlink.loop.run_config import RUNNING_RADIO, Addresses, NodeConfig, check_artifacts, check_modes, check_source
 from tokenlink.measure.records import Recorder, RunFolder
-from tokenlink.models.artifact_files import DEFAULT_DIR, verify
 from tokenlink.process.children import Child, ask_all, stop_all
 from tokenlink.process.node import NodeError
 from tokenlink.radio.end_flowgraphs import RadioAccess, end_command
@@ -83,8 +83,7 @@ def run_loop(config, out, on_frame=None, on_start=None, n_needed=1):
     if Path(out).is_dir() and any(Path(out).iterdir()):
         raise ValueError(f"the run folder {out} is not empty: name another one with --out")
     check_source(config.source, n_needed)
-    for name in system.models.names:
-        verify(name, config.artifacts or DEFAULT_DIR)
+    check_artifacts(config)
     folder = RunFolder(out)
     folder.write_json("config.json", asdict(config))
     recorder = Recorder(folder, table, system.summarize)
@@ -153,7 +152,8 @@ class LoopRun:
         self.node_config.save(path)
         if self.config.radio == "running":
             at = self.node_config.addresses
-            wait_for_radio((at.tokens, at.mode), self.config.startup_timeout_s)
+            listens = (at.tokens, at.mode) if self.config.prior == OFF else (at.tokens, at.mode, at.prior)
+            wait_for_radio(listens, self.config.startup_timeout_s)
         self._launch("camera", self._node("camera", path))
         self._launch("twin", self._node("twin", path))
         if self.config.radio == "simulator":
@@ -175,7 +175,8 @@ class LoopRun:
         name, air = run.profile or "virtual", f"{at.tokens}-air"
         try:
             profile = read_profile(name)
-            ends = [end_command(role, profile, run, self.table, at, RadioAccess(air)) for role in ("tx", "rx")]
+            ends = [end_command(role, profile, run, self.table, at, RadioAccess(air), lock_step=True)
+                    for role in ("tx", "rx")]
             if profile.kind != "virtual":
                 raise NodeError(f"profile {name} is of kind {profile.kind}, expected a virtual one")
         except (NodeError, ProfileError) as error:

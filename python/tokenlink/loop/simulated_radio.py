@@ -3,18 +3,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import time
+from dataclasses import replace
 
 from tokenlink.channel import Channel
 from tokenlink.control import make_policy
 from tokenlink.link.mode_schedule import ModeSchedule
+from tokenlink.link.prior_schedule import OFF
+from tokenlink.loop.foretelling import Expectations
 from tokenlink.loop.run_config import NodeConfig
 from tokenlink.process.node import run_node
 from tokenlink.systems import system_named
-from tokenlink.wire import NO_MODE, ModeCommand, TokenFrame
+from tokenlink.wire import NO_MODE, LinkReport, ModeCommand, TokenFrame, TokenPrior
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
 IDLE_S = 1.0
+PRIOR_TIMEOUT_S = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -26,12 +32,13 @@ class SimulatedLink:
     channel : Channel
     table : ModeTable
     payload : Payload   of the run's system
+    expected_of : slot -> Expected or None   what a frame is decoded with
     """
 
-    def __init__(self, channel, table, payload):
+    def __init__(self, channel, table, payload, expected_of=lambda slot: None):
         self.channel = channel
         self.table = table
-        self._payload = payload
+        self._payload, self._expected_of = payload, expected_of
 
     def transfer(self, frame, mode_id):
         """What arrives of a frame: (TokenFrame, int) -> (TokenEstimate, LinkReport)."""
@@ -45,7 +52,8 @@ class SimulatedLink:
             "n0": state.n0,
             "esn0_db": state.received_esn0_db,
         }
-        return self._payload.decode(received, state.channel_gain, state.n0, mode, self.table, link)
+        expected = self._expected_of(frame.slot)
+        return self._payload.decode(received, state.channel_gain, state.n0, mode, self.table, link, expected)
 
 
 class LockStep:
@@ -72,15 +80,71 @@ class LockStep:
         return self._schedule.mode_of(slot)[0]
 
 
+class PriorLockStep:
+    """What each frame is decoded with, as the flowgraph's decoder finds it in lock step.
+
+    Parameters
+    ----------
+    socket : PullSocket           TokenPriors of the twin
+    expectations : Expectations
+    """
+
+    def __init__(self, socket, expectations):
+        self._socket, self._expectations = socket, expectations
+
+    def of(self, slot):
+        """Wait until the prior of a slot has come or is overdue; Expected."""
+        deadline_s = time.monotonic() + PRIOR_TIMEOUT_S
+        while not self._expectations.decided(slot) and (left_s := deadline_s - time.monotonic()) > 0:
+            message = self._socket.recv(left_s)
+            if isinstance(message, TokenPrior):
+                self._expectations.put(message)
+        return self._expectations.of(slot)
+
+    def note(self, message):
+        """A LinkReport with the counters of priors, as a flowgraph's says them; any other message as it is."""
+        if not isinstance(message, LinkReport):
+            return message
+        lost = self._socket.counts["lost"]
+        counts = {"receiver": self._expectations.counts | ({"wire_lost": lost} if lost else {})}
+        return replace(message, drops=message.drops | {"counts": counts})
+
+
+class NoPriors:
+    """In the place of `PriorLockStep`, with priors off."""
+
+    def of(self, slot):
+        """None."""
+
+    def note(self, message):
+        """The message as it is."""
+        return message
+
+
+@contextlib.contextmanager
+def open_priors(run, address, table):
+    """PriorLockStep of a run at its address, or NoPriors."""
+    if run.prior == OFF:
+        yield NoPriors()
+        return
+    with PullSocket(address) as socket:
+        yield PriorLockStep(socket, Expectations(table, run.prior))
+
+
 def main(config):
     """Serve until stopped: a frame leaves once the mode of its slot is decided; what cannot be sent is dropped."""
     run, at = config.run, config.addresses
     payload = system_named(run.system).payload
     table = payload.load_table(run.mode_table)
-    link = SimulatedLink(Channel(run.channel, run.seed), table, payload)
     schedule = ModeSchedule(make_policy(run.policy, run.control).fallback_mode, run.control.hold_slots)
-    with PullSocket(at.tokens) as tokens, PullSocket(at.mode) as modes, PushSocket(at.estimates) as out:
+    with (
+        PullSocket(at.tokens) as tokens,
+        PullSocket(at.mode) as modes,
+        PushSocket(at.estimates) as out,
+        open_priors(run, at.prior, table) as priors,
+    ):
         lock_step = LockStep(modes, schedule)
+        link = SimulatedLink(Channel(run.channel, run.seed), table, payload, priors.of)
         while True:
             frame = tokens.recv(IDLE_S)
             if isinstance(frame, TokenFrame):
@@ -91,7 +155,7 @@ def main(config):
                     _log.warning("dropped slot %d: %s", frame.slot, error)
                     continue
                 for message in messages:
-                    out.deliver(message)
+                    out.deliver(priors.note(message))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import time
 import numpy as np
 
 from tokenlink.control import FeedbackLink, check_controller, drift, make_policy, observe
+from tokenlink.link.prior_schedule import OFF
+from tokenlink.loop.foretelling import Foretelling
 from tokenlink.loop.run_config import NodeConfig
 from tokenlink.process.node import Stopped, run_node
 from tokenlink.systems import system_named
@@ -25,10 +27,12 @@ class Twin:
     models : TwinModels   of `tokenlink.models.inference`
     run : RunConfig
     n_tokens : int        tokens of a frame
+    foretelling : Foretelling   what it expects of frames to come; None: with priors off
     """
 
-    def __init__(self, models, run, n_tokens):
+    def __init__(self, models, run, n_tokens, foretelling=None):
         self.n_tokens = n_tokens
+        self.foretelling = foretelling
         self.models = models
         self.run = run
         self.policy = make_policy(run.policy, run.control)
@@ -67,6 +71,8 @@ class Twin:
         previous = self.state
         state = self.models.complete(token_ids, erased, confidence, previous)
         self.state = np.where(erased, state, token_ids).astype(np.int32)
+        if self.foretelling is not None:
+            self.foretelling.take(token_ids, erased, confidence, self.state)
         completed_s = time.monotonic()
         predicted = self.models.read(self.state)
         read_s = time.monotonic()
@@ -95,6 +101,11 @@ def load_models(run, table):
     return system_named(run.system).models.receiver(run.artifacts, table, run.completion)
 
 
+def make_twin(models, run, table):
+    """The twin of a run, which foretells frames unless priors are off."""
+    return Twin(models, run, table.n_tokens, None if run.prior == OFF else Foretelling(models.predict, table))
+
+
 def main(config):
     """Serve until stopped: one estimate in, one mode command out."""
     import torch
@@ -104,18 +115,21 @@ def main(config):
     torch.set_num_threads(1)
     run, at = config.run, config.addresses
     table = system_named(run.system).payload.load_table(run.mode_table)
-    twin = Twin(load_models(run, table), run, table.n_tokens)
+    twin = make_twin(load_models(run, table), run, table)
     with (
         PullSocket(at.estimates) as radio,
         PushSocket(at.mode) as modes,
+        _Priors(twin, at.prior) as priors,
         PushSocket(at.camera) as camera,
         PushSocket(at.twin_records) as recorder,
     ):
         recorder.deliver(Hello(0, 0, "twin", {"torch": torch.__version__, "engine": engine_version()}))
         modes.deliver(Hello(0, 0, "twin"))  # a radio that has served another run forgets its commands
+        priors.greet()
         slot = 0
         try:
             while True:
+                foretell_s = priors.send(slot)  # before the mode: who waits for both finds it there
                 command = twin.feedback.command(slot)
                 modes.deliver(ModeCommand(slot, 0, NO_MODE if command is None else command))
                 camera.deliver(ModeCommand(slot, 0, twin.control.mode_id))
@@ -123,7 +137,7 @@ def main(config):
                 received_s = time.monotonic()
                 record, timing = twin.miss(slot) if estimate is None else twin.step(estimate)
                 record["link"] = link_record(link)
-                record["timing"] = timing | {"received_at_s": received_s, "decided_at_s": time.monotonic()}
+                record["timing"] = timing | foretell_s | {"received_at_s": received_s, "decided_at_s": time.monotonic()}
                 if estimate is not None:
                     recorder.deliver(estimate)
                 recorder.deliver(StateReport(slot, 0, twin.state, record))
@@ -131,6 +145,37 @@ def main(config):
         except Stopped:
             recorder.send(Bye(slot, 0, "twin"))
             raise
+
+
+class _Priors:
+    """Sends a twin's priors to the receiving radio, as a context; nothing where priors are off. One that finds no room
+    is missing at the radio, which counts it and decodes without."""
+
+    def __init__(self, twin, address):
+        self._foretelling = twin.foretelling
+        self._socket = None if self._foretelling is None else PushSocket(address)
+
+    def greet(self):
+        """A radio that has served another run forgets its priors."""
+        if self._socket is not None:
+            self._socket.deliver(Hello(0, 0, "twin"))
+
+    def send(self, slot):
+        """Foretell a slot; the time that took, s, as a part of the slot's timing."""
+        if self._socket is None:
+            return {}
+        begin_s = time.monotonic()
+        message = self._foretelling.prior(slot)
+        foretold_s = time.monotonic()
+        self._socket.send(message)
+        return {"foretell_s": foretold_s - begin_s}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._socket is not None:
+            self._socket.close()
 
 
 def receive_slot(radio, slot, timeout_s):

@@ -236,6 +236,8 @@ def frame_record(truth, estimate, twin, table):
     """
     own = {key: value for key, value in twin.record.items() if key not in ("timing", "link")}
     link = {key: twin.record["link"][key] for key in ("iterations", "parity_ok")}
+    if "prior" in twin.record["link"]["drops"]:  # where the decoder takes priors
+        link["prior"] = twin.record["link"]["drops"]["prior"]
     known = {key: value for key, value in truth.record.items() if key != "timing"}
     mismatch = float((twin.token_ids != truth.token_ids).mean())
     received = _nothing(table) if estimate is None else _received(estimate, truth, table)
@@ -275,6 +277,8 @@ def latency_record(truth, twin):
     if not twin.record["missed"]:
         stages["radio_s"] = own["received_at_s"] - camera["sent_at_s"]
         stages["loop_s"] = own["decided_at_s"] - camera["sent_at_s"]
+    if "foretell_s" in own:
+        stages["foretell_s"] = own["foretell_s"]
     radio = twin.record["link"]["drops"]
     blocks = {f"{name}_s": value for name, value in radio.get("timings_s", {}).items()}
     end = {"decided_at_s": own["decided_at_s"], "counts": radio.get("counts", {})}

@@ -7,10 +7,11 @@ import sys
 from dataclasses import dataclass, replace
 
 from tokenlink.control import make_policy
+from tokenlink.link.prior_schedule import OFF
 from tokenlink.phy.frame import BurstConfig
 from tokenlink.process.node import NodeError
 from tokenlink.radio.families import FAMILIES
-from tokenlink.radio.flowgraph import compile_flowgraph, shipped
+from tokenlink.radio.flowgraph import compile_flowgraph, prior_options, shipped
 from tokenlink.systems import system_named
 
 #: kind of profile -> first word of the names of its flowgraphs
@@ -31,7 +32,8 @@ class RadioAccess:
     name: str | None = None
 
 
-def end_command(role, profile, run, table, addresses, access=None, feedback_address=None, report_file=None):
+def end_command(role, profile, run, table, addresses, access=None, feedback_address=None, report_file=None,
+                lock_step=False):
     """Command line of one end of a radio, its flowgraph compiled if need be.
 
     Parameters
@@ -40,11 +42,12 @@ def end_command(role, profile, run, table, addresses, access=None, feedback_addr
     profile : RadioProfile   virtual or uhd
     run : RunConfig
     table : ModeTable
-    addresses : Addresses    tokens and mode of the tx, estimates of the rx
+    addresses : Addresses    tokens and mode of the tx, estimates and prior of the rx
     access : RadioAccess     to a virtual radio
     feedback_address : str   None: no feedback over the air; else the flowgraph has the reverse link too: it sends the
                              commands it hears there (tx), or listens there for those it is to send (rx)
     report_file : Path       gets the counters of a flowgraph that transmits
+    lock_step : bool         the rx waits for the prior of each slot, where it takes any; the tx waits for its mode
 
     Returns
     -------
@@ -68,6 +71,7 @@ def end_command(role, profile, run, table, addresses, access=None, feedback_addr
         }
     else:
         options["estimates-address"] = addresses.estimates
+        options |= {} if run.prior == OFF else prior_options(run, addresses) | {"lock-step": int(lock_step)}
     if feedback_address is not None:
         options["feedback-address"] = feedback_address
     if role == "tx" or feedback_address is not None:

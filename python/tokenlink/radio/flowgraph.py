@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tokenlink.control import make_policy
+from tokenlink.link.prior_schedule import OFF
 from tokenlink.process.node import NodeError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -112,6 +113,11 @@ def _compile(flowgraphs, folder):
         raise NodeError(f"grcc refuses {', '.join(refused)}: {lines[-1] if lines else 'it says nothing'}")
 
 
+def prior_options(run, addresses):
+    """Options of a flowgraph with a receiver that takes priors: dict."""
+    return {"prior": run.prior, "prior-address": addresses.prior}
+
+
 def flowgraph_command(program, config, table):
     """Command line of the compiled loopback flowgraph for a NodeConfig and its ModeTable."""
     run, at = config.run, config.addresses
@@ -129,4 +135,5 @@ def flowgraph_command(program, config, table):
         "hold-slots": run.control.hold_slots,
         "fallback-mode": table.mode(make_policy(run.policy, run.control).fallback_mode).name,
     }
+    options |= {} if run.prior == OFF else prior_options(run, at)
     return [sys.executable, str(program), *(f"--{name}={value}" for name, value in options.items())]

@@ -112,12 +112,21 @@ def _facts(record, table):
         ["Es/N0", _known(record["channel"]["esn0_db"], lambda esn0_db: f"{esn0_db:.1f} dB")],
         ["LDPC iterations", _known(record["iterations"], lambda counts: " ".join(map(str, counts)))],
         ["groups decoded", _known(record["parity_ok"], lambda ok: f"{sum(ok)} of {len(ok)}")],
+        *_prior_facts(record),
         ["erased", f"{record['n_erased']} of {table.n_tokens}"],
         ["accepted and wrong", str(record["n_wrong_accepted"])],
         ["twin differs from truth", f"{100 * record['mismatch']:.1f} %"],
         ["drift", f"{record['d']:.2f}"],
         ["risk", risk + (" (feedback lost)" if record["feedback_lost"] else "")],
     ]
+
+
+def _prior_facts(record):
+    """What the frame was decoded with; nothing where priors are off."""
+    if (prior := record.get("prior")) is None:
+        return []
+    how = "" if prior["doubt"] is None else f", doubt {prior['doubt']:g}, {prior['exchanges']} exchanges"
+    return [["prior", prior["outcome"].replace("_", " ") + how]]
 
 
 def _known(value, text):
@@ -143,10 +152,17 @@ def _traces(records, config, table):
         Trace("mode", "budget", column("cost"), min(modes) - 0.1, max(modes) + 0.1, steps=True, marks=modes),
         Trace("erased", "share of tokens", column("u"), 0.0, 1.0),
         Trace("confidence", "mean", column("confidence"), 0.0, 1.0),
+        *_prior_traces(records),
         Trace("mismatch", "twin vs truth", column("mismatch"), 0.0, max([0.1, *column("mismatch")])),
         Trace("drift", "change of state", column("d"), 0.0, max([0.1, *column("d")])),
         Trace("risk", "for next mode", column("risk"), 0.0, max([1.0, *risks]), marks=thresholds if risks else {}),
     ]
+
+
+def _prior_traces(records):
+    doubts = [(record.get("prior") or {}).get("doubt") for record in records]
+    known = any("prior" in record for record in records)
+    return [Trace("doubt", "in the prior", doubts, 0.0, 1.0)] if known else []
 
 
 def _strips(records):
@@ -182,6 +198,8 @@ def _subtitle(config, info):
         f"radio {config['radio']}",
         f"seed {config['seed']}",
     ]
+    if config.get("prior", "off") != "off":
+        parts.append(f"prior {config['prior']}")
     if info["status"] != "complete":
         parts.append(info["status"])
     return " · ".join(escape(part) for part in parts)

@@ -7,6 +7,7 @@ STAGE_NAMES = {
     "source_s": "frame from the source",
     "tokenize_s": "tokenizer",
     "radio_s": "tokens in to estimate out",
+    "foretell_s": "predictor",
     "complete_s": "completion",
     "head_s": "traffic-state head",
     "control_s": "controller",
@@ -31,6 +32,7 @@ def summary_rows(summary, timing, info, metrics):
         ("frames", str(summary["n_frames"]), f"{info.get('camera', {}).get('n_skipped', 0)} unreadable skipped"),
         ("frames/s", _number(timing["frames_per_s"], 1), "steady state, lock step"),
         ("missed", str(summary["n_missed"]), "slots of which nothing came through"),
+        *_prior_rows(info.get("radio", {})),
         ("first slot", f"{_ms(timing['first_slot_s'])} ms", "start-up, not in the latencies below"),
         ("wall time", f"{timing['wall_s']:.1f} s", "start, run and stop"),
     ]
@@ -39,6 +41,20 @@ def summary_rows(summary, timing, info, metrics):
         meaning = STAGE_NAMES.get(stage, "block of the radio")
         rows.append((name, f"{_ms(values['p50'])} / {_ms(values['p99'])} ms", meaning))
     return rows
+
+
+def _prior_rows(counts):
+    """Rows of what frames were decoded with, from the radio's counters of each block; none where priors are off."""
+    found = {}
+    for block in counts.values():
+        for cause, n in block.items():
+            if cause.startswith("prior_"):
+                found[cause] = found.get(cause, 0) + n
+    if not found:
+        return []
+    others = [f"{cause.removeprefix('prior_').replace('_', ' ')} {n}" for cause, n in sorted(found.items())
+              if cause != "prior_used"]  # fmt: skip
+    return [("priors used", str(found.get("prior_used", 0)), ", ".join(others) or "frames decoded with a prior")]
 
 
 def _number(value, digits=3):

@@ -37,8 +37,9 @@ class Payload:
     load_table : path or None -> table   the modes, with `modes`, `mode(mode_id)` and `n_tokens`; None: those that ship
     n_symbols : (mode, table) -> int     payload symbols of a frame
     encode : (message, mode, table) -> complex64 [n_symbols]   of mean energy 1; ValueError for what is no frame
-    decode : (symbols, channel_gain, n0, mode, table, link) -> (estimate, report)   messages for the twin; ``link``:
-             their fields that tell slot and channel; ValueError for what cannot be decoded
+    decode : (symbols, channel_gain, n0, mode, table, link, expected=None) -> (estimate, report)   messages for the
+             twin; ``link``: their fields that tell slot and channel; ``expected``: of `link.prior_schedule`, None with
+             priors off; ValueError for what cannot be decoded
     flowgraphs : str  what the names of the system's flowgraphs begin with, before "loopback", "virtual_tx", ...
     """
 
@@ -59,11 +60,13 @@ class Models:
     names : tuple of str   artifacts
     sender : (root or None, table) -> (frame -> int32 [n_tokens])   what the camera node sends of each frame, in order
     receiver : (root or None, table, completion) -> object          what the twin node completes and reads with
+    foretelling : tuple of str   artifacts that ``--prior`` needs besides; empty: the system has no priors
     """
 
     names: tuple[str, ...]
     sender: Callable
     receiver: Callable
+    foretelling: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ import numpy as np
 from tokenlink.control import POLICIES
 from tokenlink.link.gating import gate
 from tokenlink.link.modes import load_mode_table
-from tokenlink.link.twist import decode_frame, encode_frame
+from tokenlink.link.prior_decoding import decide_with_prior, decode_with_prior
+from tokenlink.link.prior_schedule import prior_report
+from tokenlink.link.twist import TokenDecision, decode_frame, demap_groups, encode_frame
 from tokenlink.measure.metrics import summarize
 from tokenlink.phy.header import SYSTEMS as NUMBERS
 from tokenlink.systems.description import Figure, Metric, Models, Payload, Source, System
@@ -35,14 +37,26 @@ def _encode(message, mode, table):
     return encode_frame(message.token_ids, mode, table)
 
 
-def _decode(symbols, channel_gain, n0, mode, table, link):
-    decision = decode_frame(symbols, channel_gain, n0, mode, table)
+def _decode(symbols, channel_gain, n0, mode, table, link, expected=None):
+    decision, drops = _decide(symbols, channel_gain, n0, mode, table, expected)
     erased = gate(decision.confidence, table.token_thresholds(mode))
     confidence = np.clip(decision.confidence, 0, 1).astype(np.float32)
     estimate = TokenEstimate(
         mode_id=mode.mode_id, token_ids=decision.token_ids, confidence=confidence, erased=erased, **link
     )
-    return estimate, LinkReport(iterations=decision.iterations, parity_ok=decision.parity_ok, **link)
+    return estimate, LinkReport(iterations=decision.iterations, parity_ok=decision.parity_ok, drops=drops, **link)
+
+
+def _decide(symbols, channel_gain, n0, mode, table, expected):
+    """TokenDecision of a frame, and what its report says of the prior."""
+    if expected is None or expected.prior is None:
+        decision = decode_frame(symbols, channel_gain, n0, mode, table)
+        return decision, {} if expected is None else {"prior": prior_report(expected.outcome)}
+    llr = demap_groups(symbols, channel_gain, n0, mode, table)
+    found = decode_with_prior(llr, expected.prior, mode, table, exchanges=expected.exchanges)
+    token_ids, confidence = decide_with_prior(found.extrinsic_llr, found.prior, table)
+    told = prior_report(expected.outcome, float(found.doubt), int(found.exchanges))
+    return TokenDecision(token_ids, confidence, found.iterations, found.parity_ok), {"prior": told}
 
 
 def _sender(root, table):
@@ -90,7 +104,7 @@ TWIST = System(
     title="TWIST",
     source=Source(_open, _invented),
     payload=Payload(NUMBERS[NAME], load_mode_table, _n_symbols, _encode, _decode),
-    models=Models(("tokenizer", "completion", "head"), _sender, _receiver),
+    models=Models(("tokenizer", "completion", "head"), _sender, _receiver, foretelling=("predictor",)),
     policies=tuple(POLICIES),
     summarize=summarize,
     metrics=METRICS,

@@ -11,6 +11,7 @@ from tokenlink.link.modes import load_mode_table
 from tokenlink.measure import records
 from tokenlink.measure.records import Recorder, RunFolder
 from tokenlink.report import pictures, run_page
+from tokenlink.report.tables import summary_rows
 from tokenlink.report.traces import Trace, traces_svg
 from tokenlink.wire import StateReport, TokenEstimate
 
@@ -97,6 +98,30 @@ def test_a_missed_slot_is_recorded_without_figures_nobody_measured(recorder):
     assert dict(run_page._facts(row, TABLE))["mode"] == "-"
     assert len(run_page._traces(recorder.records, config, TABLE)) == 7
     assert run_page._strips(recorder.records)[-1] == ("missed", "fault", [False, True, False])
+
+
+def test_what_a_frame_was_decoded_with_is_recorded_and_shown(recorder):
+    said = [{"outcome": "none", "doubt": None, "exchanges": None}, {"outcome": "used", "doubt": 0.03, "exchanges": 2}]
+    for slot in range(3):
+        truth, estimate, twin = messages(slot)
+        if slot < 2:
+            twin.record["link"]["drops"]["prior"] = said[slot]
+        twin.record["timing"]["foretell_s"] = 0.25
+        for part, add in ((truth, recorder.add_truth), (estimate, recorder.add_estimate), (twin, recorder.add_state)):
+            add(part)
+    rows = list(recorder.records)
+    assert [row.get("prior") for row in rows] == [*said, None] and "prior" not in rows[2]
+    assert recorder.timing()["latency_s"]["foretell_s"]["p50"] == 0.25
+    facts = [dict(run_page._facts(row, TABLE)) for row in rows]
+    assert [each.get("prior") for each in facts] == ["none", "used, doubt 0.03, 2 exchanges", None]
+    config = {"control": {"theta_low": 0.3, "theta_high": 0.7}}
+    doubt = next(trace for trace in run_page._traces(rows, config, TABLE) if trace.title == "doubt")
+    assert doubt.values == [None, 0.03, None]
+    counts = {"decoder": {"passed": 3, "prior_used": 1, "prior_none": 1, "prior_foreign_slot": 2}, "source": {"x": 1}}
+    shown = summary_rows(recorder.close(), recorder.timing() | {"wall_s": 1.0}, {"radio": counts}, ())
+    assert ("priors used", "1", "foreign slot 2, none 1") in shown
+    assert "priors used" not in [row[0] for row in summary_rows(
+        recorder.close(), recorder.timing() | {"wall_s": 1.0}, {"radio": {"source": {"x": 1}}}, ())]  # fmt: skip
 
 
 def test_the_first_slot_is_apart_from_the_latencies(recorder):

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Priors on their way from the twin's belief to a simulated receiver, with functions in place of the learned models."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tokenlink import systems
+from tokenlink.channel import Channel, ChannelConfig
+from tokenlink.link.modes import load_mode_table
+from tokenlink.link.prior_schedule import Expected
+from tokenlink.link.token_prior import SparsePrior
+from tokenlink.loop.foretelling import Expectations, Foretelling
+from tokenlink.loop.run_config import RunConfig, check_artifacts
+from tokenlink.loop.simulated_radio import NoPriors, PriorLockStep, SimulatedLink
+from tokenlink.loop.twin import Twin, make_twin
+from tokenlink.models.artifact_files import ArtifactMissingError
+from tokenlink.wire import LinkReport, ModeCommand, TokenEstimate, TokenFrame, decode, encode
+
+TABLE = load_mode_table()
+N, K = TABLE.n_tokens, TABLE.vocab_size
+TOKENS = np.random.default_rng(1).integers(0, K, N).astype(np.int32)
+KNOWN, SURE = np.zeros(N, bool), np.full(N, 0.9, np.float32)
+
+
+def staying(belief):
+    """Every token stays, with 0.9 less 0.1 a slot of age; all others are evenly likely, but for two favourites."""
+    stays = 1.0 - 0.1 * belief.age
+    probability = np.full((N, K), 0.02 / K)
+    probability[:, [7, 11]] += (0.98 - stays) / 2
+    np.add.at(probability, (np.arange(N), belief.state), stays)
+    return probability.astype(np.float32)
+
+
+class Wire:
+    """A PullSocket that holds these messages, and then nothing; what was asked of it in vain is counted."""
+
+    def __init__(self, *messages, lost=0):
+        self.messages, self.counts, self.in_vain = list(messages), {"lost": lost}, 0
+
+    def recv(self, timeout_s):
+        if self.messages:
+            return self.messages.pop(0)
+        self.in_vain += 1
+        return None
+
+
+def test_a_prior_lists_what_the_predictor_finds_likeliest():
+    foretelling = Foretelling(staying, TABLE, codes=3)
+    empty = foretelling.prior(0)
+    assert (empty.slot, empty.listed.size, empty.probability.size) == (0, 0, 0)
+    foretelling.take(TOKENS, KNOWN, SURE, TOKENS)
+    prior = foretelling.prior(1)
+    assert decode(encode(prior)) == prior
+    assert (prior.slot, prior.vocab_size, prior.n_tokens, prior.codebook) == (1, K, N, TABLE.codes_sha256)
+    expected = staying(foretelling.belief)
+    for codes, values, row in zip(prior.listed.reshape(N, 3), prior.probability.reshape(N, 3), expected, strict=True):
+        np.testing.assert_array_equal(values, row[codes])
+        np.testing.assert_array_equal(np.sort(values)[::-1], np.sort(row)[::-1][:3])
+
+
+def test_slots_of_which_nothing_came_make_the_belief_older():
+    foretelling = Foretelling(staying, TABLE)
+    foretelling.take(TOKENS, ~KNOWN, 0 * SURE, TOKENS)
+    assert foretelling.belief is None, "nothing has been received yet"
+    erased = np.arange(N) < 9
+    foretelling.take(TOKENS, erased, SURE, np.full(N, 5))
+    foretelling.take(TOKENS, ~KNOWN, 0 * SURE, np.full(N, 6))
+    belief = foretelling.belief
+    assert belief.age == 2 and belief.before is None
+    np.testing.assert_array_equal(belief.state, np.where(erased, 5, TOKENS))
+    np.testing.assert_array_equal(belief.sureness, np.where(erased, np.float32(0), SURE))
+    assert np.median(foretelling.prior(2).probability.reshape(N, -1).max(1)) == pytest.approx(0.8, abs=1e-3)
+
+
+def filler():
+    return SimpleNamespace(complete=lambda token_ids, *_: np.full_like(token_ids, 3), predict=staying,
+                           read=lambda token_ids: {"car": True, "vru": False, "density": 1})  # fmt: skip
+
+
+def test_the_twin_believes_what_it_took_in_and_only_with_priors_on():
+    estimate = TokenEstimate(0, 0, 1, TOKENS, SURE, np.arange(N) < 9, 1j, 0.1, 20.0)
+    twins = [make_twin(filler(), RunConfig("x", prior=prior), TABLE) for prior in ("off", "2")]
+    for twin in twins:
+        twin.step(estimate)
+        twin.miss(1)
+    assert twins[0].foretelling is None
+    assert twins[1].foretelling.belief.age == 2
+    np.testing.assert_array_equal(twins[1].foretelling.belief.state, np.where(np.arange(N) < 9, 3, TOKENS))
+    records = [Twin(filler(), RunConfig("x"), N).step(estimate)[0], make_twin(
+        filler(), RunConfig("x", prior="2"), TABLE).step(estimate)[0]]  # fmt: skip
+    assert records[0] == records[1]
+
+
+def prior_of(slot, tokens=TOKENS, **changes):
+    foretelling = Foretelling(staying, TABLE)
+    foretelling.take(tokens, KNOWN, SURE, tokens)
+    return replace(foretelling.prior(slot), **changes)
+
+
+def test_a_simulated_receiver_waits_for_the_prior_of_a_slot_and_no_other_message(monkeypatch):
+    monkeypatch.setattr("tokenlink.loop.simulated_radio.PRIOR_TIMEOUT_S", 0.05)
+    wire = Wire(ModeCommand(0, 0, 1), prior_of(0), prior_of(1), prior_of(3, codebook="ab"), lost=2)
+    priors = PriorLockStep(wire, Expectations(TABLE, "3"))
+    first = priors.of(0)
+    assert (first.outcome, first.exchanges) == ("used", 3) and first.prior.n_tokens == N
+    assert len(wire.messages) == 2, "only as far as was needed"
+    assert [priors.of(slot).outcome for slot in (1, 2, 3)] == ["used", "missing", "foreign_codebook"]
+    assert wire.in_vain == 0, "a later one says that it is lost"
+    assert priors.of(4).outcome == "missing" and wire.in_vain > 0
+    report = LinkReport(4, 0, 1.0, 1j, 0.1, np.ones(1, np.int32), np.ones(1, bool), {"prior": {}})
+    assert priors.note(report).drops == {"prior": {}, "counts": {"receiver": {
+        "prior_used": 2, "prior_missing": 2, "prior_lost": 1, "prior_foreign_codebook": 1, "wire_lost": 2}}}
+    assert priors.note(wire) is wire
+    assert NoPriors().of(0) is None and NoPriors().note(report) is report
+
+
+def test_with_a_right_prior_more_comes_through_and_the_report_says_how():
+    channel, told = Channel(ChannelConfig(esn0_db=4.0), 1), {}
+    payload = systems.system_named("twist").payload
+    link = SimulatedLink(channel, TABLE, payload, told.get)
+    frame = TokenFrame(3, 0, TOKENS)
+    plain, report = link.transfer(frame, 0)
+    assert "prior" not in report.drops and (plain.token_ids != TOKENS).mean() > 0.3
+    told[3] = Expected(None, "missing", 2)
+    without, report = link.transfer(frame, 0)
+    assert without == plain and report.drops["prior"] == {"outcome": "missing", "doubt": None, "exchanges": None}
+    listed = np.column_stack([TOKENS, (TOKENS + 1) % K]).astype(np.int32)
+    told[3] = Expected(SparsePrior(listed, np.full((N, 2), 0.45, np.float32), K), "used", 2)
+    helped, report = link.transfer(frame, 0)
+    assert decode(encode(helped)) == helped and decode(encode(report)) == report
+    assert (helped.token_ids != TOKENS).mean() < 0.1 and helped.erased.mean() < plain.erased.mean()
+    assert report.drops["prior"]["outcome"] == "used" and 1 <= report.drops["prior"]["exchanges"] <= 2
+    assert 0 < report.drops["prior"]["doubt"] < 1
+
+
+def test_a_run_that_cannot_have_priors_is_refused(tmp_path, monkeypatch):
+    for wrong in ("5", "twice", ""):
+        with pytest.raises(ValueError, match=f"prior is '{wrong}', expected one of off, once, 0, 1, 2, 3, 4"):
+            RunConfig("x", prior=wrong)
+    check_artifacts(RunConfig("x", prior="off"))
+    bare = replace(systems.TWIST.models, names=())
+    monkeypatch.setitem(systems.SYSTEMS, "twist", replace(systems.TWIST, models=bare))
+    check_artifacts(RunConfig("x", artifacts=str(tmp_path)))
+    with pytest.raises(ArtifactMissingError, match=f"--prior once needs the artifact predictor, which {tmp_path} does "
+                                                   "not have: leave --prior at off, or train it with ./twist train"):
+        check_artifacts(RunConfig("x", artifacts=str(tmp_path), prior="once"))
+    monkeypatch.setitem(systems.SYSTEMS, "twist", replace(systems.TWIST, models=replace(bare, foretelling=())))
+    with pytest.raises(ValueError, match="prior is '2', expected off: system twist foretells no frames"):
+        RunConfig("x", prior="2")
