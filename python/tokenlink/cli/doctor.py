@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Optional
@@ -20,9 +20,11 @@ import typer
 from tokenlink.cli.options import writable_file
 
 ROOT = Path(__file__).resolve().parents[3]
-TIMEOUT_S = 60.0
+TIMEOUT_S = 300.0  # a first start on a busy machine takes more than one minute
+NO_ANSWER = f"no answer within {TIMEOUT_S:.0f} s"
 OK, NOTE, WRONG = "ok", "note", "wrong"
 SET_UP = "remove .venv and run ./twist again: it sets everything up"
+AGAIN = "the machine may be too busy: run ./twist doctor again when it has less to do"
 FETCH = "sudo apt-get install gnuradio, then ./twist again"
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 
@@ -64,7 +66,7 @@ def doctor(
 
 def examine():
     """All findings, list of Finding."""
-    return [
+    findings = [
         _system(),
         _torch(),
         _inference(),
@@ -77,6 +79,7 @@ def examine():
         *_artifacts(),
         *_uhd(),
     ]
+    return [replace(each, remedy=AGAIN) if each.detail == NO_ANSWER else each for each in findings]
 
 
 def _system():
@@ -105,6 +108,8 @@ def _torch():
 def _inference():
     """Absent on Python 3.10, whose distribution's numpy it refuses: slower, not wrong."""
     missing = [name for name in ("onnx", "onnxruntime") if _package(name).status != OK]
+    if missing and sys.version_info < (3, 11):
+        return Finding("inference", OK, "by torch: ONNX Runtime is not for the numpy of Python 3.10")
     if missing:
         return Finding("inference", NOTE, f"by torch: {' and '.join(missing)} not installed", SET_UP)
     return Finding("inference", OK, f"onnxruntime {version('onnxruntime')}, onnx {version('onnx')}")
@@ -116,7 +121,7 @@ def _python(code, env=None):
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, env=env, check=False)
     except subprocess.TimeoutExpired:
-        return None, f"no answer within {TIMEOUT_S:.0f} s"
+        return None, NO_ANSWER
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         return None, lines[-1] if lines else f"exit code {done.returncode}"

@@ -139,6 +139,23 @@ def test_doctor_names_a_remedy_for_what_is_wrong(monkeypatch, tmp_path):
     assert "[/home/x]" in result.output  # text of others is no markup
 
 
+def test_doctor_does_not_call_a_busy_machine_broken(monkeypatch):
+    monkeypatch.setattr(doctor, "TIMEOUT_S", 0.001)
+    findings = {each.name: each for each in doctor.examine()}
+    for name in ("GNU Radio", "weights"):
+        assert findings[name].status == doctor.WRONG and findings[name].remedy == doctor.AGAIN
+
+
+@pytest.mark.parametrize("python, status", [((3, 10), doctor.OK), ((3, 11), doctor.NOTE)])
+def test_doctor_asks_for_onnx_runtime_only_where_it_can_be_had(monkeypatch, python, status):
+    missing = doctor.Finding("onnx", doctor.WRONG, "not installed", doctor.SET_UP)
+    monkeypatch.setattr(doctor, "_package", lambda name: missing)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "version_info", python)
+        found = doctor._inference()
+    assert found.status == status and bool(found.remedy) == (status != doctor.OK)
+
+
 def test_keys_are_made_once_and_printed_nowhere(tmp_path):
     done = twist("keys", "--out", tmp_path / "keys")
     assert done.returncode == 0 and "never leaves" in done.stdout
