@@ -81,11 +81,16 @@ def test_start_imports_nothing_heavy():
         (["--frames", "0"], "n_frames is 0"),
     ],
 )
-def test_errors_are_one_sentence(tmp_path, arguments, sentence):
-    done = twist("loopback", "--frames-from", tmp_path, "--out", tmp_path / "run", *arguments)
-    assert done.returncode == 1
-    lines = done.stderr.strip().splitlines()
+def test_errors_are_one_sentence(tmp_path, capsys, arguments, sentence):
+    assert run_app(["loopback", "--frames-from", str(tmp_path), "--out", str(tmp_path / "run"), *arguments]) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and lines[0].startswith("twist: ") and sentence in lines[0]
+
+
+def test_an_error_of_a_process_is_one_sentence(tmp_path):
+    done = twist("loopback", "--frames-from", tmp_path, "--policy", "best")
+    assert done.returncode == 1 and done.stderr.startswith("twist: policy is 'best'")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_debug_shows_the_traceback(tmp_path):
@@ -110,14 +115,14 @@ def test_two_modes_can_serve_three_levels():
     assert parse_modes("0,1,1") == {"low_mode": 0, "med_mode": 1, "high_mode": 1, "first_mode": 1}
 
 
-def test_run_folders_are_fresh_and_a_used_one_is_refused(tmp_path, monkeypatch):
+def test_run_folders_are_fresh_and_a_used_one_is_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(show_run, "ROOT", tmp_path)
     monkeypatch.setattr(show_run.time, "strftime", lambda form: "now")
     folders = [show_run.new_run_folder("demo") for _ in range(3)]
     assert [folder.name for folder in folders] == ["now-demo", "now-demo-2", "now-demo-3"]
     (folders[0] / "notes").touch()
-    done = twist("loopback", "--frames-from", tmp_path, "--out", folders[0])
-    assert done.returncode == 1 and f"the run folder {folders[0]} is not empty: name another" in done.stderr
+    assert run_app(["loopback", "--frames-from", str(tmp_path), "--out", str(folders[0])]) == 1
+    assert f"the run folder {folders[0]} is not empty: name another" in capsys.readouterr().err
     assert [path.name for path in folders[0].iterdir()] == ["notes"]
 
 
@@ -156,13 +161,13 @@ def test_doctor_asks_for_onnx_runtime_only_where_it_can_be_had(monkeypatch, pyth
     assert found.status == status and bool(found.remedy) == (status != doctor.OK)
 
 
-def test_keys_are_made_once_and_printed_nowhere(tmp_path):
-    done = twist("keys", "--out", tmp_path / "keys")
-    assert done.returncode == 0 and "never leaves" in done.stdout
+def test_keys_are_made_once_and_printed_nowhere(tmp_path, capfd):
+    assert run_app(["keys", "--out", str(tmp_path / "keys")]) == 0
+    shown = capfd.readouterr()
     secret = (tmp_path / "keys" / "rx" / "secret.key").read_text().split()[-1]
-    assert secret not in done.stdout + done.stderr
-    again = twist("keys", "--out", tmp_path / "keys")
-    assert again.returncode == 1 and "exists already" in again.stderr
+    assert "never leaves" in shown.out and secret not in shown.out + shown.err
+    assert run_app(["keys", "--out", str(tmp_path / "keys")]) == 1
+    assert "exists already" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["tx", "rx", "link-test", "record"])
@@ -190,7 +195,7 @@ def test_evaluate_says_what_is_wrong_in_one_sentence(capsys, options, message):
     assert message in error and len(error.splitlines()) == 1
 
 
-def test_a_host_does_not_open_beyond_loopback_without_keys(tmp_path):
-    done = twist("host", "tx", "--listen", "tcp://192.0.2.1:5571", "--out", tmp_path / "run")
-    assert done.returncode == 1
-    assert "tcp://192.0.2.1:5571 can be reached from other machines: needs CURVE keys, which" in done.stderr
+def test_a_host_does_not_open_beyond_loopback_without_keys(tmp_path, capsys):
+    assert run_app(["host", "tx", "--listen", "tcp://192.0.2.1:5571", "--out", str(tmp_path / "run")]) == 1
+    sentence = "tcp://192.0.2.1:5571 can be reached from other machines: needs CURVE keys, which"
+    assert sentence in capsys.readouterr().err
