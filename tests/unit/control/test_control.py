@@ -138,6 +138,12 @@ def test_the_channel_led_controller_is_channel_adaptive_but_for_urgent_frames():
             assert mode_id == (config.high_mode if quality <= 0.625 else config.med_mode)
 
 
+@pytest.mark.parametrize("name", POLICIES)
+def test_the_transmitter_is_told_which_mode_to_fall_back_on(name):
+    """Those that know but one mode, on that one."""
+    assert make_policy(name, CONFIG).fallback_mode == {"static-low": 7, "static-med": 8}.get(name, 9)
+
+
 def test_channel_quality_is_linear_between_its_ends():
     assert channel_quality(-20.0) == channel_quality(float("-inf")) == 0.0
     assert channel_quality(40.0) == 1.0

@@ -44,6 +44,13 @@ def test_a_symbol_that_is_filled_in_part_counts_whole(modulation, uses):
         parse_mode_table(raw)
 
 
+def test_a_grid_may_have_as_many_tokens_as_it_says_and_no_more():
+    """What is refused of the greatest grid is the map, which has other rows."""
+    for grid, said in (([128, 512], "^group_map"), ([129, 512], "at most 65536"), ([1, 513], "1..512")):
+        with pytest.raises(ModeTableError, match=said):
+            parse_mode_table(broken(("grid",), grid))
+
+
 def broken(path, value):
     raw = copy.deepcopy(DEFAULT)
     target = raw

@@ -164,6 +164,11 @@ def test_a_frame_says_how_far_its_prior_may_be_believed(share, least, most):
         assert least <= doubt <= most
 
 
+def test_doubts_are_shares_that_grow_to_all():
+    doubts = np.array(token_prior.DOUBTS)
+    assert doubts[0] > 0 and (np.diff(doubts) > 0).all() and doubts[-1] == 1
+
+
 def test_a_prior_earns_no_trust_from_silence():
     rng = np.random.default_rng(4)
     assert token_prior.trust(copies(rng.integers(0, 1024, 256), 1.0, rng), np.zeros((256, 10))) == 1.0

@@ -166,9 +166,11 @@ def test_at_the_same_cost_the_metric_is_read_off_the_line_between_two_amounts():
     found = statistics.difference_at_cost(left, moved, "tsmr")
     assert found.mean == pytest.approx(0.2 - (0.3 - 0.25 * 0.2)) and found.high - found.low < 1e-9
     for cost in (2.0, 0.5):
-        message = f"left side is {cost:.3f}, the right side reaches 0.900 to 1.500"
+        uneven = [r | {"cost": cost + 0.1 * int(r["sequence"][1])} for r in left]
+        mean = np.average([r["cost"] for r in uneven], weights=[r["n_frames"] for r in uneven])
+        message = f"left side is {mean:.3f}, the right side reaches 0.900 to 1.500"
         with pytest.raises(statistics.StatisticsError, match=message):
-            statistics.difference_at_cost([r | {"cost": cost} for r in left], moved, "tsmr")
+            statistics.difference_at_cost(uneven, moved, "tsmr")
     for cost, tsmr in ((0.9, 0.3), (1.5, 0.0)):
         at_the_end = statistics.difference_at_cost([r | {"cost": cost} for r in left], moved, "tsmr")
         assert at_the_end.mean == pytest.approx(0.2 - tsmr)

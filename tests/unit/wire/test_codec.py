@@ -113,6 +113,12 @@ def test_messages_are_frozen_and_decoded_arrays_read_only():
         decoded.token_ids[0] = 5
 
 
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda m: type(m).__name__)
+def test_what_holds_arrays_and_is_compared_by_them_is_no_key(message):
+    with pytest.raises(TypeError):
+        hash(message)
+
+
 def test_equality_sees_every_field():
     assert estimate() == estimate()
     assert estimate(erased=~estimate().erased) != estimate()

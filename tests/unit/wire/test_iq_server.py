@@ -6,7 +6,9 @@ import pytest
 
 from tokenlink import wire
 from tokenlink.wire.duplex import ClientSocket
+from tokenlink.wire.iq_client import RadioRefused
 from tokenlink.wire.iq_server import IqServer, TxEnd
+from tokenlink.wire.iq_streams import IqSender
 
 WINDOW = 4096
 WAIT_S = 60.0  # for a machine that has other work
@@ -103,3 +105,11 @@ def test_only_samples_of_the_client_within_its_credit_are_taken(server, client, 
     assert len(link.tx.take()) == (not cause) and link.tx.declared == (0 if cause else until)
     assert server.counts["foreign_message"] + server.counts["over_credit"] == bool(cause)
     assert not cause or server.counts[cause] == 1
+
+
+def test_a_setting_that_no_radio_answers_is_refused_in_time_and_after_the_end():
+    with IqSender("tcp://127.0.0.1:9", "forward", 1e6, timeout_s=WAIT_S) as end:
+        with pytest.raises(RadioRefused, match="the radio at tcp://127.0.0.1:9 does not answer"):
+            end.set(timeout_s=0.05, tx_gain_db=3.0)
+    with pytest.raises(RadioRefused, match="does not answer"):
+        end.set(tx_gain_db=3.0)

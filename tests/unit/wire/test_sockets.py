@@ -208,6 +208,17 @@ def test_a_server_knows_its_clients_apart_and_misses_those_that_are_gone():
         assert sum(n for name, n in server.counts.items() if name[0].isupper()) == 1
 
 
+def test_a_server_drops_at_once_what_a_client_leaves_in_its_queue():
+    with ServerSocket(ANY_PORT, queue_messages=2, timeout_s=TIMEOUT_S) as server:
+        with ClientSocket(server.address, queue_messages=2) as client:
+            assert client.send(frame(0))
+            peer, _ = server.recv()
+            large = wire.TokenFrame(0, 0, np.zeros(200_000, np.int32))
+            while server.send(peer, large):
+                assert server.counts["sent"] < 100
+            assert server.counts["queue_full"] == 1 and server.counts["unreachable"] == 0
+
+
 @pytest.mark.parametrize("make, address", [
     (PullSocket, ANY_PORT), (ServerSocket, ANY_PORT), (ClientSocket, "tcp://127.0.0.1:9"),
 ])  # fmt: skip
