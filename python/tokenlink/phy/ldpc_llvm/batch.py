@@ -154,18 +154,19 @@ class _StagedTable(_Table):
         super().__init__(codes, counts, with_prior)
         self._llr = np.zeros((counts[0], sum(code.n for code in codes)), np.float32)
         self._output = np.zeros((*self._shape, self._k), np.float32)
-        starts = np.cumsum([0, *(code.n for code in codes[:-1])])
+        ends = np.cumsum([code.n for code in codes])
+        starts = ends - [code.n for code in codes]
         places = starts[:, None] + self._llr.shape[1] * np.arange(counts[0])
         self._pointers[:, _LLR] = self._llr.ctypes.data + 4 * places.ravel()
-        self._prior = np.zeros((self._total, self._k), np.float32)
+        self._prior = np.zeros_like(self._output)
         for column, place in ((_OUTPUT, self._output), (_PRIOR, self._prior))[: 1 + with_prior]:
             self._pointers[:, column] = place.ctypes.data + 4 * self._k * np.arange(self._total)
+        self._places = [*np.split(self._llr, ends[:-1], axis=1), *(self._prior if with_prior else ())]
 
     def point_to(self, arrays, priors):
         """Copy arrays to where the blocks point."""
-        np.concatenate(arrays, axis=1, out=self._llr)
-        if priors is not None:
-            np.concatenate(priors, out=self._prior)
+        for place, array in zip(self._places, [*arrays, *(priors or ())], strict=True):
+            place[...] = array
         return self._output
 
     def delivered(self, output):
