@@ -70,7 +70,8 @@ def closed_loop(tracks, frames, realisations):
 
 def difference(of, name):
     """Mean in float32, mean of int8 less float32, and half its 95 % interval (t of the sequences' means)."""
-    low, high = (np.array([_mean(of[sequence, precision], name) for sequence in sorted({sequence for sequence, _ in of})])
+    sequences = sorted({sequence for sequence, _ in of})
+    low, high = (np.array([_mean(of[sequence, precision], name) for sequence in sequences])
                  for precision in PRECISIONS)
     change = (high - low)[np.isfinite(high - low)]
     half = student.ppf(0.975, len(change) - 1) * change.std(ddof=1) / np.sqrt(len(change))
@@ -90,7 +91,8 @@ def main():
     parser.add_argument("--realisations", type=int, default=1)
     arguments = parser.parse_args()
     found = closed_loop(arguments.tracks, arguments.frames, arguments.realisations)
-    print("| channel | Es/N0 | policy | " + " | ".join(f"{name}, float32 | int8 more" for name in SHOWN.values()) + " |")
+    columns = [f"{name}, float32 | int8 more" for name in SHOWN.values()]
+    print(f"| channel | Es/N0 | policy | {' | '.join(columns)} |")
     print("|---|--:|---|" + "--:|" * 2 * len(SHOWN))
     for (channel, esn0_db, policy), of in sorted(found.items()):
         cells = [f"{low:.4f} | {change:+.4f} +- {half:.4f}" for low, change, half in
