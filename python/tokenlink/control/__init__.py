@@ -13,20 +13,21 @@ from tokenlink.control.policies import (
     CHANNEL_LED,
     POLICIES,
     ChannelAdaptive,
-    ControlConfig,
-    ControlState,
     RiskController,
     StaticPolicy,
     WithoutSignal,
     make_policy,
 )
-from tokenlink.control.slot_report import Report, channel_quality, drift, observe
+from tokenlink.control.policy_base import ControlConfig, ControlState
+from tokenlink.control.slot_report import Report, channel_quality, drift, esn0_db_of, observe
+from tokenlink.control.twin_aware import ChannelMemory, TwinAware
 
 __all__ = [
     "ABLATIONS",
     "CHANNEL_LED",
     "POLICIES",
     "ChannelAdaptive",
+    "ChannelMemory",
     "ControlConfig",
     "ControlState",
     "FeedbackConfig",
@@ -35,10 +36,12 @@ __all__ = [
     "Report",
     "RiskController",
     "StaticPolicy",
+    "TwinAware",
     "WithoutSignal",
     "channel_quality",
     "check_controller",
     "drift",
+    "esn0_db_of",
     "load_controller",
     "make_policy",
     "observe",

@@ -7,7 +7,7 @@ from importlib import resources
 
 import yaml
 
-from tokenlink.control.policies import ControlConfig
+from tokenlink.control.policy_base import ControlConfig
 from tokenlink.files.settings import SettingError, read_settings
 from tokenlink.files.writing import write_text
 
@@ -16,6 +16,7 @@ DEFAULT_CONTROLLER = "twist_controller.yaml"
 BY_HAND = "by_hand.yaml"
 _HASHES = {"codebook": "codes_sha256", "group_map": "group_map_sha256"}
 _VALUES = [entry.name for entry in fields(ControlConfig) if entry.type in (int, float)]
+_LATER = {name for name in _VALUES if name.startswith("aware_")}  # files written before twin-aware lack them
 
 
 class ControllerError(SettingError):
@@ -58,7 +59,7 @@ def parse_controller(raw):
     schema, control = raw["schema"], raw["control"]
     _require(type(schema) is int and schema == SCHEMA_VERSION, "schema", schema, str(SCHEMA_VERSION))
     _require(isinstance(control, dict), "control", control, "a mapping")
-    _same_keys("fields of control", set(control), set(_VALUES))
+    _same_keys("fields of control", set(control) | _LATER, set(_VALUES))
     for name, value in control.items():
         _require(isinstance(value, int | float) and not isinstance(value, bool), name, value, "a number")
     hashes = {_HASHES[name]: raw.get(name, "") for name in _HASHES}

@@ -1,119 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """TWIST's risk controller and the policies it is compared with, all with one interface."""
 
-import math
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import replace
 from functools import partial
 
-LOW, MED, HIGH = "low", "med", "high"
+from tokenlink.control.policy_base import HIGH, LOW, MED, ControlConfig, ControlState, FeedbackPolicy
+from tokenlink.control.twin_aware import TwinAware
 
 
-@dataclass(frozen=True)
-class ControlConfig:
-    """Weights, thresholds and mode numbers of all policies. The defaults are set by hand; runs use a controller file.
-
-    Parameters
-    ----------
-    weight_erased, weight_drift, weight_priority, weight_channel : float   w_u, w_d, w_pi, w_g of eq. (25), >= 0
-    theta_low, theta_high : float          risk thresholds of eq. (26), theta_low <= theta_high
-    quality_low, quality_high : float      Channel-Adaptive: quality below which the mode is high, from which it is low
-    low_mode, med_mode, high_mode : int    mode_id of the three budgets
-    first_mode : int                       mode of the first slot, before any report
-    fallback_mode : int                    mode while feedback stays lost, at the transmitter as in the policy
-    hold_slots : int                       slots without feedback during which the last mode is held, >= 0
-    codes_sha256, group_map_sha256 : str   codebook and group map the values are made for; empty: any
-    source : str                           controller file they were read from
-
-    Raises
-    ------
-    ValueError   a value outside its range
-    """
-
-    weight_erased: float = 1.0
-    weight_drift: float = 0.5
-    weight_priority: float = 0.5
-    weight_channel: float = 0.5
-    theta_low: float = 0.35
-    theta_high: float = 0.7
-    quality_low: float = 0.4
-    quality_high: float = 0.7
-    low_mode: int = 0
-    med_mode: int = 1
-    high_mode: int = 2
-    first_mode: int = 1
-    fallback_mode: int = 2
-    hold_slots: int = 5
-    codes_sha256: str = ""
-    group_map_sha256: str = ""
-    source: str = field(default="", compare=False)
-
-    def __post_init__(self):
-        for entry in fields(self):
-            value = getattr(self, entry.name)
-            if entry.type is str:
-                continue
-            if not math.isfinite(value):
-                raise ValueError(f"{entry.name} is {value}, expected a finite number")
-            if entry.type is int and value != int(value):
-                raise ValueError(f"{entry.name} is {value}, expected a whole number")
-            if value < 0 and not entry.name.startswith("theta"):
-                raise ValueError(f"{entry.name} is {value}, expected >= 0")
-        for low, high in (("theta_low", "theta_high"), ("quality_low", "quality_high")):
-            if getattr(self, low) > getattr(self, high):
-                raise ValueError(f"{low} is {getattr(self, low)}, expected at most {high}, {getattr(self, high)}")
-
-    def mode_of(self, level):
-        """mode_id of a budget level, "low", "med" or "high"."""
-        return {LOW: self.low_mode, MED: self.med_mode, HIGH: self.high_mode}[level]
-
-
-@dataclass(frozen=True)
-class ControlState:
-    """What a policy keeps between slots: the mode in force, slots since the last report, last risk (or None)."""
-
-    mode_id: int
-    missed: int = 0
-    risk: float | None = None
-
-
-class _FeedbackPolicy:
-    """Hold the last mode for ``hold_slots`` slots without a report, then use the fallback mode."""
-
-    def __init__(self, config=None):
-        self.config = config or ControlConfig()
-
-    @property
-    def fallback_mode(self):
-        """mode_id for the transmitter to use when feedback stays lost."""
-        return self.config.fallback_mode
-
-    def initial_state(self):
-        """State before the first slot; its mode is the first slot's mode."""
-        return ControlState(self.config.first_mode)
-
-    def step(self, state, report):
-        """Mode of the next slot.
-
-        Parameters
-        ----------
-        state : ControlState      from ``initial_state`` or the step before
-        report : Report or None   on the slot before; None when feedback was lost
-
-        Returns
-        -------
-        (ControlState, int)   new state and mode_id
-        """
-        if report is None:
-            missed = state.missed + 1
-            mode_id = state.mode_id if missed <= self.config.hold_slots else self.config.fallback_mode
-            state = ControlState(mode_id, missed, None)
-        else:
-            level, risk = self._decide(report)
-            state = ControlState(self.config.mode_of(level), 0, risk)
-        return state, state.mode_id
-
-
-class RiskController(_FeedbackPolicy):
+class RiskController(FeedbackPolicy):
     """TWIST's controller: more budget when erasures, change, urgency or a bad channel put the twin at risk."""
 
     def risk(self, report):
@@ -126,7 +21,7 @@ class RiskController(_FeedbackPolicy):
             + config.weight_channel * (1.0 - report.channel_quality)
         )
 
-    def _decide(self, report):
+    def _decide(self, report, state):
         """Eq. (26): high from theta_high on, low below theta_low unless the frame is urgent, med otherwise."""
         risk = self.risk(report)
         if risk >= self.config.theta_high:
@@ -155,8 +50,8 @@ class WithoutSignal(RiskController):
         super().__init__(replace(config or ControlConfig(), **{SIGNALS[signal]: 0.0}))
         self.signal = signal
 
-    def _decide(self, report):
-        return super()._decide(replace(report, priority=0) if self.signal == "pi" else report)
+    def _decide(self, report, state):
+        return super()._decide(replace(report, priority=0) if self.signal == "pi" else report, state)
 
 
 class ChannelLed(RiskController):
@@ -175,10 +70,10 @@ class ChannelLed(RiskController):
         )  # fmt: skip
 
 
-class ChannelAdaptive(_FeedbackPolicy):
+class ChannelAdaptive(FeedbackPolicy):
     """Looks at the channel only: a bad channel gets the high budget, a good one the low budget."""
 
-    def _decide(self, report):
+    def _decide(self, report, state):
         if report.channel_quality < self.config.quality_low:
             return HIGH, None
         if report.channel_quality >= self.config.quality_high:
@@ -186,7 +81,7 @@ class ChannelAdaptive(_FeedbackPolicy):
         return MED, None
 
 
-class StaticPolicy(_FeedbackPolicy):
+class StaticPolicy(FeedbackPolicy):
     """The same mode in every slot, whatever the feedback.
 
     Parameters
@@ -227,6 +122,7 @@ POLICIES = {
     **{f"static-{level}": partial(StaticPolicy, level=level) for level in (LOW, MED, HIGH)},
     **{name: partial(WithoutSignal, signal=signal) for name, signal in zip(ABLATIONS, SIGNALS, strict=True)},
     CHANNEL_LED: ChannelLed,
+    "twin-aware": TwinAware,
 }
 
 

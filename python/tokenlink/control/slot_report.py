@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a controller hears about the slot before."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+
+from tokenlink.link.outlook import Outlook
+
+WORST_DB, BEST_DB = -5.0, 20.0
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,7 @@ class Report:
     drift : float            d, share of tokens that differ from the previous twin state, eq. (24), in [0, 1]
     channel_quality : float  gamma normalised to [0, 1], see ``channel_quality``
     priority : int           pi, 1 when the frame is urgent, else 0
+    outlook : Outlook or None   what the twin expects of the next frame; None: it has no predictor
 
     Raises
     ------
@@ -28,6 +33,7 @@ class Report:
     drift: float
     channel_quality: float
     priority: int = 0
+    outlook: Outlook | None = field(default=None, compare=False)
 
     def __post_init__(self):
         for name in ("erased_fraction", "drift", "channel_quality"):
@@ -38,7 +44,7 @@ class Report:
             raise ValueError(f"priority is {self.priority}, expected 0 or 1")
 
 
-def channel_quality(esn0_db, worst_db=-5.0, best_db=20.0):
+def channel_quality(esn0_db, worst_db=WORST_DB, best_db=BEST_DB):
     """Received Es/N0 mapped linearly in dB to [0, 1]: 0 at ``worst_db`` and below, 1 at ``best_db`` and above.
 
     Parameters
@@ -61,12 +67,17 @@ def channel_quality(esn0_db, worst_db=-5.0, best_db=20.0):
     return float(np.clip((esn0_db - worst_db) / (best_db - worst_db), 0.0, 1.0))
 
 
+def esn0_db_of(quality):
+    """Es/N0 in dB that `channel_quality` made of a quality in [0, 1]; at the ends of the scale, the end."""
+    return WORST_DB + quality * (BEST_DB - WORST_DB)
+
+
 def drift(state, previous):
     """d, eq. (24): share of tokens int [n_tokens] that differ from the previous state; 0 where there is none."""
     return 0.0 if previous is None else float((state != previous).mean())
 
 
-def observe(slot, state, previous, erased, esn0_db, priority=0):
+def observe(slot, state, previous, erased, esn0_db, priority=0, outlook=None):
     """The report on one slot as the twin sees it.
 
     Parameters
@@ -77,9 +88,10 @@ def observe(slot, state, previous, erased, esn0_db, priority=0):
     erased : bool [n_tokens]
     esn0_db : float                     received Es/N0, dB
     priority : int                      0 or 1
+    outlook : Outlook or None           what the twin expects of the next frame
 
     Returns
     -------
     Report   u of eq. (23), d of eq. (24), gamma as `channel_quality`
     """
-    return Report(slot, float(erased.mean()), drift(state, previous), channel_quality(esn0_db), priority)
+    return Report(slot, float(erased.mean()), drift(state, previous), channel_quality(esn0_db), priority, outlook)
