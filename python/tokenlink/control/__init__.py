@@ -11,6 +11,7 @@ from tokenlink.control.files import (
 from tokenlink.control.policies import (
     ABLATIONS,
     CHANNEL_LED,
+    FORESEEING,
     POLICIES,
     ChannelAdaptive,
     RiskController,
@@ -25,6 +26,7 @@ from tokenlink.control.twin_aware import ChannelMemory, TwinAware
 __all__ = [
     "ABLATIONS",
     "CHANNEL_LED",
+    "FORESEEING",
     "POLICIES",
     "ChannelAdaptive",
     "ChannelMemory",

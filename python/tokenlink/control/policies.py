@@ -126,6 +126,10 @@ POLICIES = {
 }
 
 
+#: policies that decide by what the twin expects of the next frame; they need a prior
+FORESEEING = tuple(name for name, policy in POLICIES.items() if getattr(policy, "needs_outlook", False))
+
+
 def make_policy(name, config=None):
     """Policy by name.
 

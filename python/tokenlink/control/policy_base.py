@@ -93,6 +93,8 @@ class ControlState:
 class FeedbackPolicy:
     """What policies share: hold the last mode for ``hold_slots`` slots without a report, then use the fallback mode."""
 
+    needs_outlook = False  # of the report: what the twin expects of the next frame
+
     def __init__(self, config=None):
         self.config = config or ControlConfig()
 

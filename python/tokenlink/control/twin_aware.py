@@ -59,6 +59,8 @@ class TwinAware(FeedbackPolicy):
     deep for all of them that is the cheapest. Without an outlook it decides as Channel-Adaptive does.
     """
 
+    needs_outlook = True
+
     def step(self, state, report):
         """Mode of the next slot; arguments and result as for the other policies."""
         if report is not None:

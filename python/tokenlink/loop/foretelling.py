@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from tokenlink.link.belief import Belief
+from tokenlink.link.outlook import outlook
 from tokenlink.link.prior_schedule import PRIOR_CODES, Expected, PriorSchedule, exchanges_of
 from tokenlink.link.token_prior import DensePrior
 from tokenlink.wire import TokenPrior
@@ -24,17 +25,28 @@ class Foretelling:
     def __init__(self, predict, table, codes=PRIOR_CODES):
         self._predict, self._table = predict, table
         self._codes = min(codes, table.vocab_size - 1)
-        self.belief = None
+        self.belief, self._foretold = None, None
 
     def take(self, token_ids, erased, confidence, state):
         """Take in a slot: what the receiver decided and doubts, and the twin's completed state."""
         self.belief = Belief.after(self.belief, token_ids, erased, confidence, state)
+        self._foretold = None
+
+    def _prediction(self):
+        """Of the belief, made once."""
+        if self._foretold is None:
+            self._foretold = self._predict(self.belief)
+        return self._foretold
+
+    def outlook(self):
+        """Outlook on the slot after those taken in; None while nothing has been received."""
+        return None if self.belief is None else outlook(self._prediction(), self._table)
 
     def prior(self, slot):
         """The TokenPrior of the slot after those taken in; empty while nothing has been received."""
         listed, probability = np.zeros(0, np.int32), np.zeros(0, np.float32)
         if self.belief is not None:
-            likeliest = DensePrior(self._predict(self.belief)).sparse(self._codes)
+            likeliest = DensePrior(self._prediction()).sparse(self._codes)
             listed, probability = likeliest.listed.ravel(), likeliest.probability.ravel()
         table = self._table
         return TokenPrior(slot, 0, table.vocab_size, table.n_tokens, table.codes_sha256, listed, probability)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from tokenlink.channel import ChannelConfig, SnrTrajectory
-from tokenlink.control import ControlConfig, FeedbackConfig, check_controller, load_controller
+from tokenlink.control import FORESEEING, ControlConfig, FeedbackConfig, check_controller, load_controller
 from tokenlink.files.json_file import read_json
 from tokenlink.files.writing import write_text
 from tokenlink.link.prior_schedule import OFF, exchanges_of
@@ -87,6 +87,9 @@ class RunConfig:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(legal)}")
         if exchanges_of(self.prior) is not None and not system_named(self.system).models.foretelling:
             raise ValueError(f"prior is {self.prior!r}, expected off: system {self.system} foretells no frames")
+        if self.policy in FORESEEING and self.prior == OFF:
+            raise ValueError(f"prior is {self.prior!r} with policy {self.policy}, expected once or 0 to 4: it "
+                             "decides by what the twin expects")
         if self.flowgraph is not None and self.radio != "gnuradio":
             raise ValueError(f"flowgraph is {self.flowgraph!r}, expected none with radio {self.radio}")
         if self.profile is not None and self.radio != "virtual":

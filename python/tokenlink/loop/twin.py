@@ -77,7 +77,8 @@ class Twin:
         predicted = self.models.read(self.state)
         read_s = time.monotonic()
         priority = int(slot in self.run.urgent_slots)
-        report = None if esn0_db is None else observe(slot, self.state, previous, erased, esn0_db, priority)
+        outlook = self.foretelling.outlook() if self.policy.needs_outlook else None
+        report = None if esn0_db is None else observe(slot, self.state, previous, erased, esn0_db, priority, outlook)
         self.control, mode_id = self.policy.step(self.control, report)
         self.feedback.decide(slot, mode_id)
         record = {
