@@ -15,8 +15,7 @@ SYSTEM = "How the meaning of a scene is sent: twist."
 SOURCES = "Folder of pictures, kitti-tracking:FOLDER/0004, kitti-raw:FOLDER, rendered:FOLDER/0004, invented:SEED."
 CHANNELS = "awgn, rayleigh or rician."
 POLICIES = (
-    "twist, channel-adaptive, static-low, -med, -high; twist-no-gamma, -u, -d, -pi; twist-channel-led; twin-aware, "
-    "which needs --prior."
+    "twist, channel-adaptive, static-low, -med, -high; twist-no-gamma, -u, -d, -pi; twist-channel-led; twin-aware."
 )
 FRAMES = "Frames to send; the source must have them. Default: 120, or all there are."
 PRIOR = "What the twin expects of a frame helps to decode it: off; once; 0 to 4 exchanges with the decoder."

@@ -104,7 +104,8 @@ class Setting:
 
     def as_dict(self):
         """Plain values: equal for two sweeps whose results belong together."""
-        values = {name: value for name, value in asdict(self.control).items() if name != "source"}
+        values = {name: value for name, value in asdict(self.control).items()
+                  if name != "source" and not (name.startswith("aware_") and value == getattr(ControlConfig, name))}
         return {
             "schema": SCHEMA_VERSION,
             "origin": self.origin,

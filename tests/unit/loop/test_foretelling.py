@@ -61,6 +61,28 @@ def test_a_prior_lists_what_the_predictor_finds_likeliest():
         np.testing.assert_array_equal(np.sort(values)[::-1], np.sort(row)[::-1][:3])
 
 
+def test_the_policy_hears_what_is_expected_and_it_is_foretold_once():
+    """0.9 on the token that was, 0.04 on two others, 0.02 on all: 0.8 bits of news a token, a tenth a surprise."""
+    asked = []
+    run = RunConfig("x", policy="twin-aware", prior="1")
+    models = SimpleNamespace(complete=lambda ids, *_: ids, read=lambda ids: {},
+                             predict=lambda belief: asked.append(belief) or staying(belief))  # fmt: skip
+    twin, heard = make_twin(models, run, TABLE), []
+    step = twin.policy.step
+    twin.policy.step = lambda state, report: heard.append(report) or step(state, report)
+    twin.step(TokenEstimate(0, 0, 1, TOKENS, SURE, KNOWN, 1j, 0.1, 10.0))
+    twin.foretelling.prior(1)
+    assert len(asked) == 1
+    bits = 0.9 * np.log2(1 / 0.9) + 2 * 0.04 * np.log2(1 / 0.04) + 0.02 * np.log2(K / 0.02)
+    assert heard[0].outlook.news_bits.sum() == pytest.approx(N * bits, rel=0.01)
+    assert heard[0].outlook.surprise.sum() == pytest.approx(0.1, rel=0.01)
+
+
+def test_a_policy_that_foresees_needs_a_prior():
+    with pytest.raises(ValueError, match="prior is 'off' with policy twin-aware"):
+        RunConfig("x", policy="twin-aware")
+
+
 def test_slots_of_which_nothing_came_make_the_belief_older():
     foretelling = Foretelling(staying, TABLE)
     foretelling.take(TOKENS, ~KNOWN, 0 * SURE, TOKENS)

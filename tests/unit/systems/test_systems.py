@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from tokenlink.channel import FADING_MODELS
 from tokenlink.cli.main import app
 from tokenlink.cli.run_options import CHANNELS, POLICIES
-from tokenlink.control import make_policy
+from tokenlink.control import FORESEEING, make_policy
 from tokenlink.link.twist import encode_frame
 from tokenlink.loop.run_config import RunConfig, run_config_from_dict
 from tokenlink.measure.counts import METRICS
@@ -41,7 +41,8 @@ def test_every_policy_can_be_made_and_asked_for(system):
     for policy in system.policies:
         first = make_policy(policy).initial_state()
         assert first.mode_id in range(len(system.payload.load_table().modes))
-        assert RunConfig("x", system=system.name, policy=policy).policy == policy
+        prior = "once" if policy in FORESEEING else "off"
+        assert RunConfig("x", system=system.name, policy=policy, prior=prior).policy == policy
 
 
 def test_every_figure_is_drawn_from_rows_that_are_collected(system):
