@@ -80,6 +80,7 @@ def free_addresses():
 @needs_flowgraph
 def test_a_running_flowgraph_serves_one_run_after_the_other(config, tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "RUNNING_RADIO", radio := free_addresses())
+    config = replace(config, prior="once")  # another run begins with priors of its own
     at = Addresses.in_folder(tmp_path, radio)
     command = flowgraph_command(compile_flowgraph(), NodeConfig(config, at), load_mode_table())
     expected = run_loop(config, tmp_path / "simulator").folder.path / "records.jsonl"

@@ -5,6 +5,7 @@ import numpy as np
 
 from tokenlink.link.prior_decoding import decode_with_prior
 from tokenlink.link.prior_schedule import PriorSchedule, exchanges_of
+from tokenlink.link.token_prior import SparsePrior
 from tokenlink.link.twist import decode_groups
 
 from . import keys
@@ -51,8 +52,17 @@ class group_ldpc_decoder(pdu_block):
         self._priors = PriorSchedule(self._table.vocab_size, self._table.n_tokens, self._table.codes_sha256)
         self._line = waiting_line(self, PRIOR, self._priors, prior_timeout_s)
         self._waits = bool(lock_step) and self._exchanges is not None
-        for mode in self._table.modes:  # builds every code and compiles the kernel now, not in the first slot
-            decode_groups([np.ones(n, np.float32) for n in coded_sizes(self._table, mode)], mode, self._table)
+        self._warm_up()
+
+    def _warm_up(self):
+        """Builds every code and compiles the kernels now, not in the first slots."""
+        shape = self._table.n_tokens, 1
+        zeros = SparsePrior(np.zeros(shape, np.int32), np.full(shape, 0.9, np.float32), self._table.vocab_size)
+        for mode in self._table.modes:
+            groups = [np.ones(n, np.float32) for n in coded_sizes(self._table, mode)]
+            decode_groups(groups, mode, self._table)
+            if self._exchanges is not None:
+                decode_with_prior(groups, zeros, mode, self._table, exchanges=1)
 
     def counts(self):
         """Counters of the block, and of priors with the prefix prior_."""

@@ -18,6 +18,7 @@ from tokenlink.files.writing import Reserve, WriteError
 from tokenlink.hosts.host_radio import FORWARD, FlowgraphReceiver, SimulatedReceiver
 from tokenlink.hosts.simulated_air import FrameReceiver, frame_burst
 from tokenlink.hosts.slot_log import SlotLog
+from tokenlink.loop.foretelling import Expectations
 from tokenlink.loop.run_config import check_artifacts
 from tokenlink.loop.twin import link_record, load_models, make_twin
 from tokenlink.measure.records import RESERVE_BYTES, RunFolder
@@ -62,14 +63,16 @@ class RxHost:
         frame = TokenFrame(0, 0, np.zeros(self.table.n_tokens, np.int32))
         payload, burst = system_named(self.config.run.system).payload, self.config.burst
         samples = frame_burst(frame, self.table.modes[-1], self.table, burst, payload)
-        FrameReceiver(self.table, burst, payload).receive(np.append(samples, np.zeros(100, np.complex64)), 0)
-        twin = make_twin(models, self.config.run, self.table)
-        twin.miss(0)
-        twin.miss(1)
+        twin, told = make_twin(models, self.config.run, self.table), {}
         if twin.foretelling is not None:
+            expectations = Expectations(self.table, self.config.run.prior)
             tokens, known = frame.token_ids, np.zeros(self.table.n_tokens, bool)
             twin.foretelling.take(tokens, known, np.ones(tokens.size, np.float32), tokens)
-            twin.foretelling.prior(2)
+            expectations.put(twin.foretelling.prior(0))
+            told = {"expected_of": expectations.of}
+        FrameReceiver(self.table, burst, payload, **told).receive(np.append(samples, np.zeros(100, np.complex64)), 0)
+        twin.miss(0)
+        twin.miss(1)
 
     def run(self, on_slot=None, on_wait=None):
         """Serve transmitters until one has sent all its slots; dict of counts.
