@@ -56,19 +56,26 @@ class Outcomes:
             self._compute(mode_id, slots[first : first + CHUNK_FRAMES])
 
     def _compute(self, mode_id, slots):
-        mode = self._table.mode(mode_id)
-        sent = encode_frames(self._sent[slots], mode, self._table)
+        decide = self._decide_hard if self._hard else self._decide
+        token_ids, confidence = decide(*self._received(mode_id, slots), self._table.mode(mode_id))
+        self._token_ids[mode_id, slots] = token_ids
+        self._confidence[mode_id, slots] = np.clip(confidence, 0, 1)
+        self._done[mode_id, slots] = True
+
+    def _received(self, mode_id, slots):
+        """Symbols [n, n_symbols] as they come out of the channel, channel gain [n] and n0 [n]."""
+        sent = encode_frames(self._sent[slots], self._table.mode(mode_id), self._table)
         states = [self.states[slot] for slot in slots]
         received = np.stack([
             apply(symbols, state, self._channel.noise_rng(state.slot))
             for symbols, state in zip(sent, states, strict=True)
         ])  # fmt: skip
-        gain, n0 = np.array([state.channel_gain for state in states]), np.array([state.n0 for state in states])
-        decide = self._decide_hard if self._hard else self._decide
-        token_ids, confidence = decide(received, gain, n0, mode)
-        self._token_ids[mode_id, slots] = token_ids
-        self._confidence[mode_id, slots] = np.clip(confidence, 0, 1)
-        self._done[mode_id, slots] = True
+        return received, np.array([state.channel_gain for state in states]), np.array([state.n0 for state in states])
+
+    def llr(self, slot, mode_id):
+        """LLRs of the channel, for receivers that decode on their own: list of float32 [n_g]."""
+        (symbols,), (gain,), (n0,) = self._received(mode_id, [slot])
+        return demap_groups(symbols, gain, n0, self._table.mode(mode_id), self._table)
 
     def _decide(self, received, gain, n0, mode):
         decision = decode_frames(received, gain, n0, mode, self._table)
@@ -91,12 +98,14 @@ class Outcomes:
         -------
         float64 [n_groups, N_BINS, 3]   tokens, sum of confidences, correct tokens; bins of equal width over [0, 1]
         """
-        token_ids, confidence = self.get(slot, mode_id)
-        n_groups = self._table.n_groups
-        cell = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1) + N_BINS * self._table.group_map
-        right = token_ids == self._sent[slot]
-        sums = [np.bincount(cell, weight, n_groups * N_BINS) for weight in (None, confidence, right)]
-        return np.stack(sums, axis=-1).reshape(n_groups, N_BINS, 3).astype(float)
+        return reliability_cells(*self.get(slot, mode_id), self._sent[slot], self._table)
+
+
+def reliability_cells(token_ids, confidence, sent, table):
+    """As `Outcomes.reliability`, of tokens [n_tokens] that a receiver has decided."""
+    cell = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1) + N_BINS * table.group_map
+    sums = [np.bincount(cell, weight, table.n_groups * N_BINS) for weight in (None, confidence, token_ids == sent)]
+    return np.stack(sums, axis=-1).reshape(table.n_groups, N_BINS, 3).astype(float)
 
 
 def harden(llr):

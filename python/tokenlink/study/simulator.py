@@ -3,7 +3,8 @@
 
 Radio outcomes come from `tokenlink.study.outcomes`. What follows is causal and goes slot by slot: gate, completion,
 head, policy, feedback. Runs that come from the same state and get the same frame go to the same state, so every such
-step is computed once, whatever the number of policies that take it.
+step is computed once, whatever the number of policies that take it. With a prior, what a run believes is part of that
+state: see `tokenlink.study.foretold`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import numpy as np
 from tokenlink.control import FeedbackConfig, FeedbackLink, observe
 from tokenlink.link.gating import gate
 from tokenlink.link.mode_schedule import ModeSchedule
+from tokenlink.link.prior_schedule import OFF
 from tokenlink.models.inference import NO_TOKEN, without_model
+from tokenlink.study.foretold import GENIE, UNKNOWN, Beliefs, Reception, StepKey, ToldOutcomes, check_prior
 from tokenlink.study.outcomes import Outcomes
 from tokenlink.study.receivers import RECEIVERS
 
@@ -33,6 +36,7 @@ class Run:
     receiver : str        one of RECEIVERS
     feedback : FeedbackConfig
     hold_slots : int      how long the transmitter keeps a mode without a command
+    prior : str           one of `tokenlink.study.foretold.PRIORS`; ValueError for another
     """
 
     channel_index: int
@@ -40,6 +44,10 @@ class Run:
     receiver: str = "full"
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
     hold_slots: int = 5
+    prior: str = OFF
+
+    def __post_init__(self):
+        check_prior(self.prior, self.receiver)
 
 
 @dataclass
@@ -54,6 +62,7 @@ class Trace:
     predicted : int64 [n_frames, 3]   car, VRU, density class
     risk : float64             of the decision after the slot; NaN for policies that know none
     drift, quality : float64   d and gamma of the report on the slot
+    receptions : list of Reception   of a run with a prior; else empty
     """
 
     mode_ids: np.ndarray
@@ -65,6 +74,7 @@ class Trace:
     risk: np.ndarray
     drift: np.ndarray
     quality: np.ndarray
+    receptions: list = field(default_factory=list)
 
     @classmethod
     def empty(cls, n_frames):
@@ -82,6 +92,8 @@ class _Step:
     report: object
     n_erased: int
     n_accepted_wrong: int
+    belief: int = UNKNOWN
+    reception: Reception | None = None
 
 
 class Simulator:
@@ -106,6 +118,7 @@ class Simulator:
         self.urgent = np.zeros((len(channels), len(self.token_ids)), bool) if urgent is None else np.asarray(urgent)
         self.states = []
         self._state_numbers, self._readings, self._steps, self._outcomes = {}, {}, {}, {}
+        self._beliefs = Beliefs(self.token_ids, lambda beliefs: models.predict(beliefs))
 
     def outcomes(self, protection, demapping, channel_index):
         """Outcomes of one of the channels; kept."""
@@ -116,9 +129,14 @@ class Simulator:
         return self._outcomes[key]
 
     def outcomes_of(self, run):
-        """Outcomes that a run sees."""
+        """Outcomes that a run sees, without a prior."""
         receiver = RECEIVERS[run.receiver]
         return self.outcomes(receiver.protection, receiver.demapping, run.channel_index)
+
+    def told_outcomes(self, run, trace):
+        """Outcomes by which a run is counted."""
+        outcomes = self.outcomes_of(run)
+        return ToldOutcomes(outcomes, trace.receptions) if trace.receptions else outcomes
 
     def run(self, runs, on_slot=lambda slot: None):
         """Let runs go from the first frame to the last.
@@ -162,46 +180,57 @@ class Simulator:
     def _wanted(self, one, slot):
         """Key of the step a run takes in a slot."""
         mode_id = one.trace.mode_ids[slot] = one.mode_of(slot)
-        return slot, int(one.state_id), one.run.receiver, one.run.channel_index, int(mode_id)
+        run = one.run
+        belief = self._beliefs.of_genie(slot) if run.prior == GENIE else one.belief
+        return StepKey(slot, int(one.state_id), run.receiver, run.channel_index, int(mode_id), run.prior, belief)
 
     def _take_steps(self, slot, wanted):
-        """Compute the steps that are not known yet; those that need the completion model together."""
+        """Compute the steps that are not known yet; those that need a model together."""
+        new = list(dict.fromkeys(key for key in wanted if key not in self._steps))
+        self._beliefs.foretell([key.belief for key in new if key.is_told])
         received, holes = {}, []
-        for key in dict.fromkeys(key for key in wanted if key not in self._steps):
-            _, state_id, receiver, channel_index, mode_id = key
-            source = key[2:]
-            if source not in received:
-                received[source] = self.received(Run(channel_index, None, receiver), slot, mode_id)
-            token_ids, erased, _ = received[source]
-            completion = RECEIVERS[receiver].completion
-            if not erased.any():
-                self._keep(key, token_ids, *received[source])
+        for key in new:
+            if key.source not in received:
+                received[key.source] = self._receive(key)
+            frame, completion = received[key.source], RECEIVERS[key.receiver].completion
+            if frame.is_state:
+                self._keep(key, frame.token_ids, frame)
             elif completion == "model":
                 holes.append(key)
             else:
-                previous = None if state_id == NOTHING else self.states[state_id]
-                self._keep(key, without_model(completion, token_ids, erased, previous), *received[source])
+                previous = None if key.state_id == NOTHING else self.states[key.state_id]
+                self._keep(key, without_model(completion, frame.token_ids, frame.erased, previous), frame)
         if holes:
-            frames = [received[key[2:]] for key in holes]
+            frames = [received[key.source] for key in holes]
             inputs = (np.stack(part) for part in zip(*map(_told, holes, frames), strict=True))
-            filled = self.models.complete(*inputs, np.stack([self._before(key[1]) for key in holes]))
+            filled = self.models.complete(*inputs, np.stack([self._before(key.state_id) for key in holes]))
             for key, state, frame in zip(holes, filled, frames, strict=True):
-                self._keep(key, state, *frame)
+                self._keep(key, np.where(frame.erased, state, frame.token_ids), frame)
+
+    def _receive(self, key):
+        """Reception of a frame."""
+        run = Run(key.channel_index, None, key.receiver)
+        if not key.is_told:
+            return Reception(*self.received(run, key.slot, key.mode_id))
+        table = self.tables[RECEIVERS[key.receiver].protection]
+        llr = self.outcomes_of(run).llr(key.slot, key.mode_id)
+        return self._beliefs.receive(key.belief, key.slot, llr, table.mode(key.mode_id), table, key.prior)
 
     def _before(self, state_id):
         return np.full(self.token_ids.shape[1], NO_TOKEN, np.int32) if state_id == NOTHING else self.states[state_id]
 
-    def _keep(self, key, state, token_ids, erased, confidence):
-        slot, before_id, receiver, channel_index, _ = key
-        state = np.where(erased, state, token_ids).astype(np.int32)
+    def _keep(self, key, state, frame):
+        state = np.asarray(state, np.int32)
         number = self._state_numbers.setdefault(state.tobytes(), len(self.states))
         if number == len(self.states):
             self.states.append(state)
-        previous = None if before_id == NOTHING else self.states[before_id]
-        esn0_db = self.outcomes_of(Run(channel_index, None, receiver)).states[slot].received_esn0_db
-        report = observe(slot, state, previous, erased, esn0_db, int(self.urgent[channel_index, slot]))
-        wrong = ~erased & (token_ids != self.token_ids[slot])
-        self._steps[key] = _Step(number, report, int(erased.sum()), int(wrong.sum()))
+        previous = None if key.state_id == NOTHING else self.states[key.state_id]
+        esn0_db = self.outcomes_of(Run(key.channel_index, None, key.receiver)).states[key.slot].received_esn0_db
+        urgent = int(self.urgent[key.channel_index, key.slot])
+        report = observe(key.slot, state, previous, frame.erased, esn0_db, urgent)
+        wrong = ~frame.erased & (frame.token_ids != self.token_ids[key.slot])
+        told = () if key.prior == OFF else (self._beliefs.after(key.belief, frame, state), frame)
+        self._steps[key] = _Step(number, report, int(frame.erased.sum()), int(wrong.sum()), *told)
 
     def _read(self, state_ids):
         new = sorted(state_ids - self._readings.keys())
@@ -211,8 +240,8 @@ class Simulator:
 
 def _told(key, frame):
     """What completion is told of a frame; a confidence of 0 says that nothing is known of an erased token."""
-    token_ids, erased, confidence = frame
-    blind = not RECEIVERS[key[2]].sees_doubted
+    token_ids, erased, confidence = frame.told
+    blind = not RECEIVERS[key.receiver].sees_doubted
     return token_ids, erased, np.where(erased, np.float32(0), confidence) if blind else confidence
 
 
@@ -221,7 +250,7 @@ class _Live:
 
     def __init__(self, run, seed, n_frames):
         self.run = run
-        self.state_id = NOTHING
+        self.state_id, self.belief = NOTHING, UNKNOWN
         self.trace = Trace.empty(n_frames)
         self._control = run.policy.initial_state()
         self._feedback = FeedbackLink(run.feedback, seed, self._control.mode_id)
@@ -240,6 +269,9 @@ class _Live:
         """Go to the next slot, as `loop.twin.Twin` does."""
         trace, report = self.trace, step.report
         self.state_id = trace.state_ids[slot] = step.state_id
+        self.belief = step.belief
+        if step.reception is not None:
+            trace.receptions.append(step.reception)
         self._control, mode_id = self.run.policy.step(self._control, report)
         self._feedback.decide(slot, mode_id)
         trace.n_erased[slot], trace.n_accepted_wrong[slot] = step.n_erased, step.n_accepted_wrong
