@@ -12,11 +12,13 @@ import numpy as np
 
 from tokenlink.channel import ChannelConfig, SnrTrajectory
 from tokenlink.control import ABLATIONS, CHANNEL_LED, POLICIES, ControlConfig
+from tokenlink.link.prior_schedule import OFF
+from tokenlink.study.foretold import GENIE, check_prior
 from tokenlink.study.receivers import JPEG, RECEIVERS
 
 SCHEMA_VERSION = 1
 ORACLE = "oracle"
-STUDIES = ("main", "designs", "feedback", "temporal", "pareto")
+STUDIES = ("main", "designs", "feedback", "temporal", "pareto", "prior")
 PRIORITIES = ("exogenous", "oracle", "none")
 MAIN_POLICIES = ("twist", "static-low", "static-med", "static-high", "channel-adaptive", *ABLATIONS, ORACLE)
 SNRS_DB = tuple(range(0, 21, 2))
@@ -40,12 +42,14 @@ PARETO_SNRS_DB = (4.0, 8.0, 12.0, 16.0)
 TRAJECTORY = SnrTrajectory("blockwise", (0.0, -6.0, 3.0, -3.0, 6.0), 20)
 TEMPORAL_SNR_DB = 10.0
 TEMPORAL_POLICIES = ("twist", "static-med", "static-high", "channel-adaptive")
-URGENT_SHARE, URGENT_SLOTS = 0.2, 10
+PRIOR_POLICIES = ("static-low", "static-med", "static-high", "twist", "channel-adaptive")
+GENIE_POLICIES, PRIOR_STUDY = ("static-low", "static-med"), (OFF, "once", "3")
+PRIOR_SNRS_DB = (2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 16.0)
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """What is compared: policy, receiver, feedback.
+    """What is compared: policy, receiver, feedback, prior.
 
     Parameters
     ----------
@@ -54,6 +58,7 @@ class RunSpec:
     delay_slots : int   of the feedback, >= 1
     loss : float        probability that feedback is lost
     control : tuple of (name, value)   fields of ControlConfig other than the controller's own
+    prior : str         one of `tokenlink.study.foretold.PRIORS`
 
     Raises
     ------
@@ -65,8 +70,12 @@ class RunSpec:
     delay_slots: int = 1
     loss: float = 0.0
     control: tuple = ()
+    prior: str = OFF
 
     def __post_init__(self):
+        check_prior(self.prior, self.receiver)
+        if self.prior != OFF and self.policy == ORACLE:
+            raise ValueError(f"prior is {self.prior!r} with policy {ORACLE}, expected {OFF}")
         for name, legal in (("policy", (*POLICIES, ORACLE)), ("receiver", RECEIVERS)):
             if (value := getattr(self, name)) not in legal:
                 raise ValueError(f"{name} is {value!r}, expected one of {', '.join(legal)}")
@@ -77,7 +86,9 @@ class RunSpec:
     def as_dict(self):
         """Plain values, as in a result's configuration."""
         feedback = {"delay_slots": self.delay_slots, "loss": self.loss}
-        return {"policy": self.policy, "receiver": self.receiver, "feedback": feedback, "control": dict(self.control)}
+        told = {} if self.prior == OFF else {"prior": self.prior}  # results from before there were priors stay valid
+        named = {"policy": self.policy, "receiver": self.receiver, "feedback": feedback}
+        return named | {"control": dict(self.control)} | told
 
 
 @dataclass(frozen=True)
@@ -189,42 +200,6 @@ def channel_seed(sequence, realisation):
     return zlib.crc32(f"channel/{sequence}/{realisation}".encode())
 
 
-def urgent_slots(priority, sequence, realisation):
-    """Slots of priority 1.
-
-    Parameters
-    ----------
-    priority : str    "exogenous": spells of URGENT_SLOTS slots on average, URGENT_SHARE of all, that have nothing to do
-                      with the scene; "oracle": frames whose label says a vulnerable road user is there; "none"
-    sequence : Sequence
-    realisation : int   of the exogenous spells
-
-    Returns
-    -------
-    bool [n_frames]
-
-    Raises
-    ------
-    ValueError   "oracle" without labels
-    """
-    n_frames = len(sequence)
-    if priority == "none":
-        return np.zeros(n_frames, bool)
-    if priority == "oracle":
-        if sequence.labels is None:
-            raise ValueError(f"priority oracle needs labels, sequence {sequence.name} has none")
-        return sequence.labels[:, 1] > 0
-    draws = np.random.default_rng(zlib.crc32(f"urgent/{sequence.name}/{realisation}".encode())).random(n_frames)
-    urgent = np.zeros(n_frames, bool)
-    begin = URGENT_SHARE / (1 - URGENT_SHARE) / URGENT_SLOTS
-    now = draws[0] < URGENT_SHARE
-    for slot in range(n_frames):
-        if slot:
-            now = draws[slot] >= 1 / URGENT_SLOTS if now else draws[slot] < begin
-        urgent[slot] = now
-    return urgent
-
-
 def pareto_specs(policy, control):
     """Runs of an adaptive policy with its thresholds moved, so that each costs another mean budget.
 
@@ -272,7 +247,7 @@ def study_tasks(study, sequences, control, policies=None, receivers=None, snrs_d
 
 
 #: studies that compare policies alone
-WITHOUT_RECEIVERS = ("feedback", "pareto", "temporal")
+WITHOUT_RECEIVERS = ("feedback", "pareto", "temporal", "prior")
 
 
 def _of_study(study, control, policies, receivers):
@@ -288,6 +263,10 @@ def _of_study(study, control, policies, receivers):
     if study == "pareto":
         specs = [spec for policy in policies or PARETO_FIELDS for spec in pareto_specs(policy, control)]
         return tuple(dict.fromkeys(specs)), PARETO_SNRS_DB, ALL_CHANNELS, SnrTrajectory()
+    if study == "prior":
+        specs = [RunSpec(policy, prior=prior) for policy in policies or PRIOR_POLICIES for prior in PRIOR_STUDY]
+        specs += [RunSpec(policy, prior=GENIE) for policy in GENIE_POLICIES if policy in (policies or PRIOR_POLICIES)]
+        return tuple(specs), PRIOR_SNRS_DB, ALL_CHANNELS, SnrTrajectory()
     if study == "temporal":
         specs = tuple(RunSpec(policy) for policy in policies or TEMPORAL_POLICIES)
         return specs, (TEMPORAL_SNR_DB,), ALL_CHANNELS, TRAJECTORY

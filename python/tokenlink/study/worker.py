@@ -9,13 +9,15 @@ import numpy as np
 
 from tokenlink.channel import Channel
 from tokenlink.control import FeedbackConfig, StaticPolicy, make_policy
+from tokenlink.link.prior_schedule import OFF
 from tokenlink.models.inference import BatchModels, load_networks, models_identity
 from tokenlink.study import oracle
 from tokenlink.study.jpeg_baseline import trace_of
-from tokenlink.study.plan import ORACLE, RunSpec, channel_seed, run_config, urgent_slots
+from tokenlink.study.plan import ORACLE, RunSpec, channel_seed, run_config
 from tokenlink.study.receivers import JPEG, RECEIVERS
 from tokenlink.study.rows import result_row, series
 from tokenlink.study.simulator import Run, Simulator
+from tokenlink.study.urgency import urgent_slots
 
 BUDGET_POLICY = "twist"
 ORACLE_NEEDS = ("static-low", "static-med", "static-high", BUDGET_POLICY, "channel-adaptive")
@@ -98,7 +100,8 @@ def make_run(spec, channel_index, control):
     """The run of a RunSpec over one of the simulator's channels."""
     control = replace(control, **dict(spec.control))
     feedback = FeedbackConfig(spec.loss, delay_slots=spec.delay_slots)
-    return Run(channel_index, make_policy(spec.policy, control), spec.receiver, feedback, control.hold_slots)
+    policy = make_policy(spec.policy, control)
+    return Run(channel_index, policy, spec.receiver, feedback, control.hold_slots, spec.prior)
 
 
 def _traces(task, simulator, numbers, setting, sequence):
@@ -109,7 +112,8 @@ def _traces(task, simulator, numbers, setting, sequence):
     pairs = list(dict.fromkeys(wanted + needed))
     runs = [make_run(spec, numbers.index(number), setting.control) for spec, number in pairs]
     for run in runs:
-        if isinstance(run.policy, StaticPolicy):  # asks for its mode in every slot: decoded in larger batches
+        # One mode in every slot is decoded in larger batches.
+        if isinstance(run.policy, StaticPolicy) and run.prior == OFF:
             simulator.outcomes_of(run).compute(run.policy.fallback_mode)
     known = {pair: (run, trace, "") for pair, run, trace in zip(pairs, runs, simulator.run(runs), strict=True)}
     if oracles:
@@ -149,12 +153,14 @@ def _oracles(pairs, known, simulator, numbers, sequence):
 
 
 def _result(task, sequence, setting, simulator, channel_index, spec, number, run, trace, source, states=None):
-    outcomes = None if run.receiver == JPEG else simulator.outcomes_of(run)
+    outcomes = None if run.receiver == JPEG else simulator.told_outcomes(run, trace)
     table = simulator.tables[RECEIVERS[run.receiver].protection]
     token_ids, urgent = simulator.token_ids, simulator.urgent[channel_index]
     states = simulator.states_of(trace) if states is None else states
     known = states, token_ids, sequence.labels, urgent, outcomes
     row = result_row(trace, *known, table)
+    if run.prior != OFF:
+        row["prior_figures"] = outcomes.prior_figures()
     if source:
         row["oracle_is"] = source
     kept = series(trace, *known) if task.series else None
