@@ -44,18 +44,23 @@ class qa_confidence_gate(block_test):
         listed = np.argsort(rng.random((TABLE.n_tokens, TABLE.vocab_size)))[:, :3].astype(np.int32)
         probability = (0.9 * rng.dirichlet([1, 1, 1], TABLE.n_tokens)).astype(np.float32)
 
-        def told(listed, probability):
-            return pdu(extrinsic, prior_listed=listed.ravel(), prior_probability=probability.ravel())
+        def told(listed, probability, doubt=0.3):
+            return pdu(extrinsic, prior_listed=listed.ravel(), prior_probability=probability.ravel(), prior_doubt=doubt)
 
         bad = [("wrong_length", told(listed[:-1], probability)), ("wrong_length", told(listed[:-1], probability[:-1])),
                ("wrong_length", told(listed[:0], probability[:0])), ("refused", told(listed, 2 * probability)),
                ("missing_metadata", pdu(extrinsic, prior_listed=listed.ravel())),
+               ("missing_metadata", pdu(extrinsic, prior_listed=listed.ravel(), prior_probability=probability.ravel())),
                ("wrong_dtype", told(probability, probability))]
         meta, payload = after_bad_ones(twist.confidence_gate(), bad, told(listed, probability))
         groups = np.split(extrinsic, np.cumsum([group.size for group in stages().app])[:-1])
         token_ids, confidence = decide_with_prior(groups, SparsePrior(listed, probability, TABLE.vocab_size), TABLE)
         self.assert_equal(payload, token_ids)
         np.testing.assert_array_equal(read_array(meta, keys.CONFIDENCE, np.float32), confidence)
+        thresholds = TABLE.token_thresholds(MODE)
+        erased = read_array(meta, keys.ERASED, np.uint8)
+        np.testing.assert_array_equal(erased, gate(confidence, 1 - (1 - thresholds) / 10))
+        self.assertTrue(erased.sum() > gate(confidence, thresholds).sum())
         self.assertTrue(0 < np.isin(token_ids, listed).mean() < 1)
 
     def test_each_mode_has_its_own_thresholds(self):

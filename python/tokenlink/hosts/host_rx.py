@@ -163,7 +163,7 @@ class RxHost:
             self.counts["late_slots"] += 1
             return
         self._miss_up_to(slot, link)
-        record, timing = self.twin.step(estimate)
+        record, timing = self.twin.step(estimate, report)
         self._journal.write(estimate)
         self._note(slot, record, timing, report, "received", link)
 

@@ -31,6 +31,13 @@ def prior_report(outcome: str, doubt: float | None = None, exchanges: int | None
     return {"outcome": outcome, "doubt": doubt, "exchanges": exchanges}
 
 
+def doubt_of(drops: dict) -> float | None:
+    """Doubt that a LinkReport's ``drops`` tell of; None where the frame was decoded without a prior."""
+    prior = drops.get("prior")
+    doubt = prior.get("doubt") if isinstance(prior, dict) else None
+    return float(doubt) if isinstance(doubt, int | float) else None
+
+
 def exchanges_of(choice: str) -> int | None:
     """Exchanges between prior and decoder that one of CHOICES stands for, None for "off"; ValueError for another text.
     With 0 the prior only joins the decision."""

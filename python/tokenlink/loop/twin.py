@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from tokenlink.control import FeedbackLink, check_controller, drift, make_policy, observe
-from tokenlink.link.prior_schedule import OFF
+from tokenlink.link.prior_schedule import OFF, doubt_of
 from tokenlink.loop.foretelling import Foretelling
 from tokenlink.loop.run_config import NodeConfig
 from tokenlink.process.node import Stopped, run_node
@@ -40,12 +40,13 @@ class Twin:
         self.feedback = FeedbackLink(run.feedback, run.seed, self.control.mode_id)
         self.state = None
 
-    def step(self, estimate):
+    def step(self, estimate, link=None):
         """Take in one frame.
 
         Parameters
         ----------
         estimate : TokenEstimate
+        link : LinkReport or None   of the same slot; None: it did not come
 
         Returns
         -------
@@ -54,9 +55,12 @@ class Twin:
         Notes
         -----
         TWIST paper: completion (11, 12), head (13, 14), u (23), d (24) with d_1 = 0, controller (25, 26).
+        Tokens that were decided with a prior are the state as they are, erased or not: what the twin expects is in them
+        already, and what the channel said too.
         """
         received = estimate.token_ids, np.asarray(estimate.erased), estimate.confidence
-        return self._take(estimate.slot, *received, estimate.esn0_db)
+        doubt = None if link is None else doubt_of(link.drops)
+        return self._take(estimate.slot, *received, estimate.esn0_db, told=doubt is not None and doubt < 1)
 
     def miss(self, slot):
         """A slot of which nothing came: every token is erased, and nothing is known of the channel.
@@ -66,10 +70,10 @@ class Twin:
         nothing = np.zeros(self.n_tokens, np.int32)
         return self._take(slot, nothing, np.ones(nothing.size, bool), nothing.astype(np.float32), None)
 
-    def _take(self, slot, token_ids, erased, confidence, esn0_db):
+    def _take(self, slot, token_ids, erased, confidence, esn0_db, told=False):
         begin_s = time.monotonic()
         previous = self.state
-        state = self.models.complete(token_ids, erased, confidence, previous)
+        state = token_ids if told else self.models.complete(token_ids, erased, confidence, previous)
         self.state = np.where(erased, state, token_ids).astype(np.int32)
         if self.foretelling is not None:
             self.foretelling.take(token_ids, erased, confidence, self.state)
@@ -136,7 +140,7 @@ def main(config):
                 camera.deliver(ModeCommand(slot, 0, twin.control.mode_id))
                 estimate, link = receive_slot(radio, slot, run.slot_timeout_s if slot else run.startup_timeout_s)
                 received_s = time.monotonic()
-                record, timing = twin.miss(slot) if estimate is None else twin.step(estimate)
+                record, timing = twin.miss(slot) if estimate is None else twin.step(estimate, link)
                 record["link"] = link_record(link)
                 record["timing"] = timing | foretell_s | {"received_at_s": received_s, "decided_at_s": time.monotonic()}
                 if estimate is not None:

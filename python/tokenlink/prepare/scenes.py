@@ -7,8 +7,8 @@ from itertools import product
 import numpy as np
 
 from tokenlink.channel import Channel, ChannelConfig
-from tokenlink.study.plan import urgent_slots
 from tokenlink.study.simulator import Run, Simulator
+from tokenlink.study.urgency import urgent_slots
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ TEMPORAL_SNR_DB = 10.0
 TEMPORAL_POLICIES = ("twist", "static-med", "static-high", "channel-adaptive")
 PRIOR_POLICIES = ("static-low", "static-med", "static-high", "twist", "channel-adaptive")
 GENIE_POLICIES, PRIOR_STUDY = ("static-low", "static-med"), (OFF, "once", "3")
-PRIOR_SNRS_DB = (2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 16.0)
+PRIOR_SNRS_DB = (4.0, 6.0, 8.0, 10.0, 12.0, 16.0)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 
 from tokenlink.control import POLICIES
-from tokenlink.link.gating import gate
+from tokenlink.link.gating import gate, thresholds_with_prior
 from tokenlink.link.modes import load_mode_table
 from tokenlink.link.prior_decoding import decide_with_prior, decode_with_prior
-from tokenlink.link.prior_schedule import prior_report
+from tokenlink.link.prior_schedule import doubt_of, prior_report
 from tokenlink.link.twist import TokenDecision, decode_frame, demap_groups, encode_frame
 from tokenlink.measure.metrics import summarize
 from tokenlink.phy.header import SYSTEMS as NUMBERS
@@ -39,7 +39,7 @@ def _encode(message, mode, table):
 
 def _decode(symbols, channel_gain, n0, mode, table, link, expected=None):
     decision, drops = _decide(symbols, channel_gain, n0, mode, table, expected)
-    erased = gate(decision.confidence, table.token_thresholds(mode))
+    erased = gate(decision.confidence, thresholds_with_prior(table.token_thresholds(mode), doubt_of(drops)))
     confidence = np.clip(decision.confidence, 0, 1).astype(np.float32)
     estimate = TokenEstimate(
         mode_id=mode.mode_id, token_ids=decision.token_ids, confidence=confidence, erased=erased, **link

@@ -116,6 +116,19 @@ def test_the_twin_believes_what_it_took_in_and_only_with_priors_on():
     assert records[0] == records[1]
 
 
+@pytest.mark.parametrize(("doubt", "filled"), [(0.3, False), (1.0, True), (None, True), ("0.3", True)])
+def test_what_a_prior_took_part_in_is_the_state_and_all_else_is_completed(doubt, filled):
+    erased = np.arange(N) < 9
+    estimate = TokenEstimate(0, 0, 1, TOKENS, SURE, erased, 1j, 0.1, 20.0)
+    drops = {"prior": {"outcome": "used", "doubt": doubt, "exchanges": 1}}
+    report = LinkReport(0, 0, 1j, 0.1, 20.0, np.ones(4, np.int32), np.ones(4, bool), drops)
+    twin = make_twin(filler(), RunConfig("x", prior="2"), TABLE)
+    record, _ = twin.step(estimate, report)
+    np.testing.assert_array_equal(twin.state, np.where(erased, 3, TOKENS) if filled else TOKENS)
+    assert record["u"] == erased.mean()
+    np.testing.assert_array_equal(twin.foretelling.belief.sureness, np.where(erased, np.float32(0), SURE))
+
+
 def prior_of(slot, tokens=TOKENS, **changes):
     foretelling = Foretelling(staying, TABLE)
     foretelling.take(tokens, KNOWN, SURE, tokens)

@@ -13,11 +13,12 @@ from tokenlink.channel import ChannelConfig
 from tokenlink.control import ControlConfig, ControllerError
 from tokenlink.control.files import shipped_controller
 from tokenlink.link.modes import ModeTableError, load_mode_table
-from tokenlink.study import plan
+from tokenlink.study import plan, urgency
 from tokenlink.study.dataset import Sequence
-from tokenlink.study.plan import RunSpec, Setting, Task, content_hash, run_config, study_tasks, urgent_slots
+from tokenlink.study.plan import RunSpec, Setting, Task, content_hash, run_config, study_tasks
 from tokenlink.study.result_store import ResultStore, StoreError, load_results
 from tokenlink.study.sweep import load_inputs, missing, table_sha256
+from tokenlink.study.urgency import urgent_slots
 
 SEQUENCE = Sequence("a", np.zeros((5, 4), np.int16), np.ones((5, 3), np.int64), "invented")
 SETTING = Setting("invented", "test", ControlConfig(), {"table": "t", "models": {"head": "h"}})
@@ -93,8 +94,8 @@ def test_urgent_spells_have_their_share_and_length_and_know_nothing_of_the_scene
     urgent = urgent_slots("exogenous", long, 0)
     spells = np.flatnonzero(np.diff(np.concatenate([[0], urgent, [0]]).astype(int)) == 1).size
     # About 800 spells whose length has a standard deviation of 9.5 slots: 4 sigma.
-    assert urgent.sum() / spells == pytest.approx(plan.URGENT_SLOTS, abs=4 * 9.5 / np.sqrt(800))
-    assert urgent.mean() == pytest.approx(plan.URGENT_SHARE, abs=0.03)
+    assert urgent.sum() / spells == pytest.approx(urgency.URGENT_SLOTS, abs=4 * 9.5 / np.sqrt(800))
+    assert urgent.mean() == pytest.approx(urgency.URGENT_SHARE, abs=0.03)
     assert np.array_equal(urgent, urgent_slots("exogenous", long, 0))
     assert not np.array_equal(urgent, urgent_slots("exogenous", long, 1))
     assert urgent_slots("oracle", SEQUENCE, 0).all() and not urgent_slots("none", SEQUENCE, 0).any()
