@@ -3,6 +3,7 @@
 
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -23,6 +24,12 @@ mount --bind {root}/dev/pts/ptmx {root}/dev/ptmx
 {more}
 exec chroot {user} {root} /usr/bin/env -i {variables} /bin/bash -c {command}
 """
+
+
+def _as_from_a_terminal():
+    """Signals as a user's shell leaves them: a job of a script ignores an interrupt, one under nohup a hangup."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class Root:
@@ -102,7 +109,7 @@ class Root:
         variables = {"HOME": f"/{HOME}" if as_user else "/root", "LANG": "C.UTF-8", "TERM": "dumb", "COLUMNS": "150",
                      "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"} | self.variables
         folder = f"/{PROJECT}" if as_user and (self.path / PROJECT).exists() else "/"
-        inside = f"cd {folder} && {command}"
+        inside = f"cd {folder} && {command}; exit $?"  # so that bash stays: as process 1 it takes leave of orphans
         text = ENTER.format(root=shlex.quote(str(self.path)), more=self._shared_folders(network),
                             user=f"--userspec={USER}:{USER}" if as_user else "",
                             variables=" ".join(shlex.quote(f"{k}={v}") for k, v in variables.items()),
@@ -114,7 +121,8 @@ class Root:
             log.flush()
             try:
                 done = subprocess.run(["nice", "-n", str(nice), *alone, "bash", "-c", text], stdin=subprocess.DEVNULL,
-                                      stdout=log, stderr=log, timeout=timeout_s, check=False)
+                                      stdout=log, stderr=log, timeout=timeout_s, check=False,
+                                      start_new_session=True, preexec_fn=_as_from_a_terminal)
                 code = done.returncode
             except subprocess.TimeoutExpired:
                 code = 124
