@@ -186,7 +186,7 @@ def account(
 
 def _config(role, run, links, channel, control, mode_table, artifacts):
     from tokenlink.channel import ChannelConfig
-    from tokenlink.control import ControlConfig
+    from tokenlink.control import FORESEEING, ControlConfig
     from tokenlink.hosts.host_config import LISTEN as DEFAULT
     from tokenlink.hosts.host_config import HostConfig
     from tokenlink.loop.run_config import RunConfig
@@ -195,6 +195,8 @@ def _config(role, run, links, channel, control, mode_table, artifacts):
     links = {name: str(value) if isinstance(value, Path) else value for name, value in links.items()}
     links["listen"] = links["listen"] or DEFAULT[role]
     links["peer"] = links["peer"] or DEFAULT["rx" if role == "tx" else "tx"]
+    if role == "tx" and run["policy"] in FORESEEING:
+        run["prior"] = "once"  # of the receiver, where the twin is; such a policy has none without
     run |= {
         "channel": ChannelConfig(*channel),
         "control": ControlConfig(**given_values(**control)),

@@ -199,3 +199,12 @@ def test_a_host_does_not_open_beyond_loopback_without_keys(tmp_path, capsys):
     assert run_app(["host", "tx", "--listen", "tcp://192.0.2.1:5571", "--out", str(tmp_path / "run")]) == 1
     sentence = "tcp://192.0.2.1:5571 can be reached from other machines: needs CURVE keys, which"
     assert sentence in capsys.readouterr().err
+
+
+def test_priors_are_chosen_where_the_twin_is(tmp_path, capsys):
+    remote = ["--listen", "tcp://192.0.2.1:5571", "--out", str(tmp_path / "run"), "--policy", "twin-aware"]
+    assert run_app(["host", "tx", *remote]) == 1 and "needs CURVE keys" in capsys.readouterr().err
+    assert run_app(["host", "rx", *remote]) == 1 and "prior is 'off' with policy twin-aware" in capsys.readouterr().err
+    for command in (["demo"], ["loopback", "--frames-from", "invented:1"], ["host", "rx"]):
+        assert run_app([*command, "--prior", "5"]) == 1
+        assert "prior is '5', expected one of off, once, 0, 1, 2, 3, 4" in capsys.readouterr().err
