@@ -14,7 +14,8 @@ BARE = "git,sudo,ca-certificates"  # what README asks for, a way to become root,
 KEYRING = Path("/usr/share/keyrings/ubuntu-archive-keyring.gpg")
 #: debootstrap's scripts that fit all suites of today, its own list ends with what was new when it was packaged
 SCRIPTS = {True: "gutsy", False: "sid"}
-#: mounts, then the command in the root; the namespaces end with it, and so does all that it started
+#: mounts, then the command in the root; the namespaces end with it, and so does all that it started. This shell stays,
+#: as process 1 for orphans, and as the one that dies with unshare: who becomes a user would no longer
 ENTER = """
 set -e
 mount -t proc proc {root}/proc
@@ -22,7 +23,8 @@ mount -t tmpfs tmpfs {root}/dev/shm
 mount -t devpts -o newinstance,ptmxmode=0666 devpts {root}/dev/pts
 mount --bind {root}/dev/pts/ptmx {root}/dev/ptmx
 {more}
-exec chroot {user} {root} /usr/bin/env -i {variables} /bin/bash -c {command}
+chroot {user} {root} /usr/bin/env -i {variables} /bin/bash -c {command}
+exit $?
 """
 
 
@@ -109,7 +111,7 @@ class Root:
         variables = {"HOME": f"/{HOME}" if as_user else "/root", "LANG": "C.UTF-8", "TERM": "dumb", "COLUMNS": "150",
                      "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"} | self.variables
         folder = f"/{PROJECT}" if as_user and (self.path / PROJECT).exists() else "/"
-        inside = f"cd {folder} && {command}; exit $?"  # so that bash stays: as process 1 it takes leave of orphans
+        inside = f"cd {folder} && {command}"
         text = ENTER.format(root=shlex.quote(str(self.path)), more=self._shared_folders(network),
                             user=f"--userspec={USER}:{USER}" if as_user else "",
                             variables=" ".join(shlex.quote(f"{k}={v}") for k, v in variables.items()),
