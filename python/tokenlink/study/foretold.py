@@ -10,6 +10,7 @@ import numpy as np
 
 from tokenlink.link.belief import Belief
 from tokenlink.link.gating import gate, thresholds_with_prior
+from tokenlink.link.outlook import outlook
 from tokenlink.link.prior_decoding import decide_with_prior, decode_with_prior
 from tokenlink.link.prior_schedule import CHOICES, OFF, PRIOR_CODES, exchanges_of
 from tokenlink.link.token_prior import DensePrior
@@ -110,6 +111,10 @@ class Beliefs:
         for number, values in zip(new, self._predict([self._beliefs[n] for n in new]), strict=True):
             self._foretold[number] = DensePrior(values)
 
+    def outlook(self, number, table):
+        """Outlook of a belief that has been foretold; None where nothing is known."""
+        return None if number == UNKNOWN else outlook(self._foretold[number].probability, table)
+
     def receive(self, number, slot, llr, mode, table, prior):
         """Decode a frame with what a belief foretells.
 
@@ -174,9 +179,12 @@ class ToldOutcomes:
         return figures | {"news_bits": float(np.mean([each.news_bits for each in told])) if told else None}
 
 
-def check_prior(prior, receiver):
-    """Refuse a prior that is none, and one for a receiver other than "full"; ValueError."""
+def check_prior(prior, receiver, foresees=False):
+    """Refuse a prior that is none, one for another receiver than "full", none for who foresees; ValueError."""
     if prior not in PRIORS:
         raise ValueError(f"prior is {prior!r}, expected one of {', '.join(PRIORS)}")
     if prior != OFF and receiver != "full":
         raise ValueError(f"prior is {prior!r} with receiver {receiver!r}, expected receiver full")
+    if prior == OFF and foresees:
+        raise ValueError(f"prior is {prior!r} with a policy that decides by what the twin expects, expected one of "
+                         f"{', '.join(each for each in PRIORS if each != OFF)}")

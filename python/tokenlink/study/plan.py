@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from tokenlink.channel import ChannelConfig, SnrTrajectory
-from tokenlink.control import ABLATIONS, CHANNEL_LED, POLICIES, ControlConfig
+from tokenlink.control import ABLATIONS, CHANNEL_LED, FORESEEING, POLICIES, ControlConfig
 from tokenlink.link.prior_schedule import OFF
 from tokenlink.study.foretold import GENIE, check_prior
 from tokenlink.study.receivers import JPEG, RECEIVERS
@@ -73,7 +73,7 @@ class RunSpec:
     prior: str = OFF
 
     def __post_init__(self):
-        check_prior(self.prior, self.receiver)
+        check_prior(self.prior, self.receiver, self.policy in FORESEEING)
         if self.prior != OFF and self.policy == ORACLE:
             raise ValueError(f"prior is {self.prior!r} with policy {ORACLE}, expected {OFF}")
         for name, legal in (("policy", (*POLICIES, ORACLE)), ("receiver", RECEIVERS)):

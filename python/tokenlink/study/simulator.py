@@ -9,7 +9,7 @@ state: see `tokenlink.study.foretold`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -47,7 +47,7 @@ class Run:
     prior: str = OFF
 
     def __post_init__(self):
-        check_prior(self.prior, self.receiver)
+        check_prior(self.prior, self.receiver, getattr(self.policy, "needs_outlook", False))
 
 
 @dataclass
@@ -156,8 +156,9 @@ class Simulator:
             self._take_steps(slot, wanted)
             steps = [self._steps[key] for key in wanted]
             self._read({step.state_id for step in steps})
-            for one, step in zip(live, steps, strict=True):
-                one.take(slot, step, self._readings[step.state_id])
+            outlooks = self._outlooks(slot, live, steps)
+            for one, step, outlook in zip(live, steps, outlooks, strict=True):
+                one.take(slot, step, self._readings[step.state_id], outlook)
             on_slot(slot)
         for one in live:
             states = np.stack([self.states[i] for i in one.trace.state_ids])
@@ -183,6 +184,17 @@ class Simulator:
         run = one.run
         belief = self._beliefs.of_genie(slot) if run.prior == GENIE else one.belief
         return StepKey(slot, int(one.state_id), run.receiver, run.channel_index, int(mode_id), run.prior, belief)
+
+    def _outlooks(self, slot, live, steps):
+        """Of each run whose policy asks for it, what its twin expects of the next slot; None of the others."""
+        beliefs = [
+            None if not one.foresees else self._beliefs.of_genie(slot + 1) if one.run.prior == GENIE else step.belief
+            for one, step in zip(live, steps, strict=True)
+        ]
+        self._beliefs.foretell([each for each in beliefs if each not in (None, UNKNOWN)])
+        tables = [self.tables[RECEIVERS[one.run.receiver].protection] for one in live]
+        return [None if each is None else self._beliefs.outlook(each, table)
+                for each, table in zip(beliefs, tables, strict=True)]
 
     def _take_steps(self, slot, wanted):
         """Compute the steps that are not known yet; those that need a model together."""
@@ -252,6 +264,7 @@ class _Live:
         self.run = run
         self.state_id, self.belief = NOTHING, UNKNOWN
         self.trace = Trace.empty(n_frames)
+        self.foresees = getattr(run.policy, "needs_outlook", False)
         self._control = run.policy.initial_state()
         self._feedback = FeedbackLink(run.feedback, seed, self._control.mode_id)
         self._schedule = ModeSchedule(run.policy.fallback_mode, run.hold_slots)
@@ -265,9 +278,9 @@ class _Live:
             self._schedule.command(slot, command)
         return self._schedule.mode_of(slot)[0]
 
-    def take(self, slot, step, predicted):
+    def take(self, slot, step, predicted, outlook=None):
         """Go to the next slot, as `loop.twin.Twin` does."""
-        trace, report = self.trace, step.report
+        trace, report = self.trace, step.report if outlook is None else replace(step.report, outlook=outlook)
         self.state_id = trace.state_ids[slot] = step.state_id
         self.belief = step.belief
         if step.reception is not None:
