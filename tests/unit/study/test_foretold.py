@@ -59,16 +59,17 @@ def slot_by_slot(token_ids, config, networks):
     return map(np.stack, (states, erased, confidence, modes)), doubts
 
 
-CASES = [("once", "rayleigh", 11.0), ("3", "awgn", 7.0), ("0", "awgn", 9.0)]
+CASES = [("once", "rayleigh", 11.0, "twist"), ("3", "awgn", 7.0, "twist"), ("0", "awgn", 9.0, "twist"),
+         ("once", "rayleigh", 11.0, "twin-aware")]  # fmt: skip
 
 
-@pytest.mark.parametrize(("prior", "model", "esn0_db"), CASES)
-def test_the_simulator_is_twin_and_link(networks, prior, model, esn0_db):
+@pytest.mark.parametrize(("prior", "model", "esn0_db", "policy"), CASES)
+def test_the_simulator_is_twin_and_link(networks, prior, model, esn0_db, policy):
     token_ids, control = moving(), load_controller()
-    config = RunConfig("x", N_FRAMES, 5, ChannelConfig(model, esn0_db), policy="twist", control=control, prior=prior)
+    config = RunConfig("x", N_FRAMES, 5, ChannelConfig(model, esn0_db), policy=policy, control=control, prior=prior)
     (states, erased, confidence, modes), doubts = slot_by_slot(token_ids, config, networks)
     simulator = Simulator(token_ids, [Channel(config.channel, 5)], {"table": TABLE}, BatchModels(networks))
-    run = Run(0, make_policy("twist", control), prior=prior, hold_slots=control.hold_slots)
+    run = Run(0, make_policy(policy, control), prior=prior, hold_slots=control.hold_slots)
     beside = Run(0, make_policy("static-low", control), prior="2")
     trace, _ = simulator.run([run, beside])
     np.testing.assert_array_equal(simulator.states_of(trace), states)
@@ -77,7 +78,7 @@ def test_the_simulator_is_twin_and_link(networks, prior, model, esn0_db):
     np.testing.assert_array_equal([each.confidence for each in trace.receptions], confidence)
     assert [None if each.cells is None else each.doubt for each in trace.receptions] == doubts
     assert {None, 1.0} <= {*doubts} and min(d for d in doubts if d) < 0.5  # first frame, scene cut, and the others
-    assert 0 < erased.mean() < 1
+    assert 0 < erased.mean() < 1 and len(set(modes)) > 1
 
 
 def test_runs_without_a_prior_are_what_they_are_beside_runs_with_one(networks):
@@ -120,6 +121,10 @@ def test_priors_that_cannot_be_run():
         RunSpec("oracle", prior="genie")
     with pytest.raises(ValueError, match="prior is 'no'"):
         Run(0, None, prior="no")
+    with pytest.raises(ValueError, match="prior is 'off' with a policy that decides by what the twin expects"):
+        RunSpec("twin-aware")
+    with pytest.raises(ValueError, match="prior is 'off' with a policy"):
+        Run(0, make_policy("twin-aware", load_controller()))
 
 
 def test_results_without_a_prior_keep_their_names():
