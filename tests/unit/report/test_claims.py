@@ -106,6 +106,13 @@ def test_at_the_same_cost_the_moved_side_is_what_it_has_there():
     assert unmoved["figures"][0]["reason"].startswith("no rows with thresholds moved")
 
 
+def test_the_page_says_which_esn0_count():
+    shares = {"awgn": {0.0: 0.1, 4.0: 0.9, 8.0: 1.0}, "rayleigh": {0.0: 0.9, 4.0: 1.0}}
+    text = markdown([], "Claims", "./twist claims", "origin: invented", shares)
+    assert "awgn: from 4 dB on; rayleigh: from 0 dB on" in text and "Origin: invented." in text
+    assert "dB on" not in markdown([], "Claims", "./twist claims")
+
+
 def test_only_esn0_that_count_are_compared():
     rows = rows_of("twist", 0.1, 0.1) + rows_of("static-high", 0.1, 0.1, 1.5)
     for row in rows:
