@@ -10,6 +10,7 @@ from scipy import stats
 from tokenlink.report import claims
 from tokenlink.report.claim_page import markdown
 from tokenlink.report.claim_table import CLAIMS
+from tokenlink.report.examination import examine
 
 
 def rows_of(policy, f1_wrong, tsmr, cost=1.0, receiver="full", channel="awgn", seed=0):
@@ -182,6 +183,14 @@ def test_what_does_not_hold_is_examined_by_mismatch_and_cost(wrong, tsmr, cost, 
     f1 = [claims.estimate([r for r in rows if r["policy"] == p], "f1_avg").mean for p in ("static-high", "static-low")]
     assert found["reach"] == pytest.approx(f1[0] - f1[1])
     assert found["reading"] in markdown(claims.check_all(rows), "Claims", "./twist claims")
+
+
+def test_where_the_rows_of_a_comparison_do_not_pair_it_is_put_down_to_the_data():
+    left, right = rows_of("twist", 0.1, 0.1), rows_of("static-med", 0.1, 0.2)[:-1]
+    figure = {"metric": "f1_avg", "left": "twist", "right": "static-med", "interval": (-0.1, 0.3), "verdict": "x"}
+    found = examine(figure, left, right, left + right)
+    assert (found["tsmr"], found["cost"], found["reach"]) == (None, None, None)
+    assert found["reading"] == "The data: the interval of F1 is +-0.2000 wide"
 
 
 def test_what_holds_is_not_examined():
