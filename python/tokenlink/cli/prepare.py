@@ -132,7 +132,7 @@ def show(console, result):
         console.print(_table(title, columns, rows))
     rows = [
         (name, *(f"{values[key]:.3f}" for key in ("f1", "tsmr", "cost")))
-        for name, values in figures["controllers"].items()
+        for name, values in (figures["controllers"] | figures.get("foresight", {})).items()
         if name != "control"
     ]
     console.print(_table("policies on the validation scenes", ("policy", "F1", "TSMR", "cost"), rows))

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 from tokenlink.link.modes import parse_mode_table
 from tokenlink.prepare.controllers import calibrate
+from tokenlink.prepare.foresight import calibrate_foresight
 from tokenlink.prepare.scenes import make_scenes
 from tokenlink.prepare.search import coordinate_search
 from tokenlink.prepare.stages import digest_of
@@ -81,6 +82,29 @@ def controller_stage(cache, settings, raw_table, models, sequences, base):
         return {"control": asdict(config), **figures}
 
     return cache.run("controllers", inputs, make)
+
+
+def foresight_stage(cache, settings, raw_table, models, sequences, base):
+    """Values of twin-aware. Result: "control", by name, and the figures of `foresight.calibrate_foresight`.
+
+    Parameters
+    ----------
+    cache, raw_table, models, sequences   as for `controller_stage`
+    settings : ForesightSettings
+    base : ControlConfig   all values that are not searched
+    """
+    inputs = {
+        "revision": 1, "settings": asdict(settings), "data": [s.sha256() for s in sequences],
+        "models": models.weights, "link": _link_of(raw_table), "modes": raw_table["modes"], "base": asdict(base),
+    }  # fmt: skip
+
+    def make(progress):
+        table = parse_mode_table(raw_table)
+        scenes = make_scenes(sequences, table, models.batched(), settings.scenes)
+        values, figures = calibrate_foresight(scenes, table, base, settings, progress)
+        return {"control": values, "twin-aware": figures}
+
+    return cache.run("foresight", inputs, make)
 
 
 def _link_of(raw_table):

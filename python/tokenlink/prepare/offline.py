@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The whole offline stage: models and sequences in, a mode table and a controller file out."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from tokenlink.models import artifact
 from tokenlink.models.inference import BatchModels, Networks, check_origin, code_embeddings, make_networks
 from tokenlink.prepare import link_stages
 from tokenlink.prepare.groups import GROUPINGS
-from tokenlink.prepare.loop_stages import controller_stage, threshold_stage
+from tokenlink.prepare.loop_stages import controller_stage, foresight_stage, threshold_stage
 from tokenlink.prepare.offline_settings import PrepareSettings
 from tokenlink.prepare.stages import StageCache
 from tokenlink.prepare.table_file import write_mode_table
@@ -108,11 +108,17 @@ def prepare(sequences, models, out, settings=None, cache=None, origin=None):
     )
     controllers = controller_stage(cache, settings.controllers, raw, models, sequences, base)
     figures["controllers"] = controllers.result
+    control = ControlConfig(**controllers.result["control"])
+    if models.networks.predictor is not None:
+        scenes = replace(settings.foresight.scenes, target_cost=settings.controllers.target_cost)
+        foresight = foresight_stage(cache, replace(settings.foresight, scenes=scenes), raw, models, sequences, control)
+        control = replace(control, **foresight.result["control"])
+        figures["foresight"] = foresight.result
     out.mkdir(parents=True, exist_ok=True)
     provenance = _provenance(origin, sequences, settings, cache)
     write_mode_table(out / TABLE_FILE, raw, provenance)
     load_mode_table(out / TABLE_FILE)
-    write_controller(out / CONTROLLER_FILE, ControlConfig(**controllers.result["control"]), provenance)
+    write_controller(out / CONTROLLER_FILE, control, provenance)
     return Prepared(out / TABLE_FILE, out / CONTROLLER_FILE, cache.stages, figures)
 
 

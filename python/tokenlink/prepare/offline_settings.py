@@ -4,6 +4,7 @@
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from tokenlink.link.prior_schedule import exchanges_of
 from tokenlink.phy.qam import BITS_PER_SYMBOL
 from tokenlink.prepare.error_rates import CHANNELS
 from tokenlink.prepare.groups import GROUPINGS
@@ -171,12 +172,43 @@ class ControllerSettings:
 
 
 @dataclass(frozen=True)
+class ForesightSettings:
+    """Search of the values of twin-aware, where there is a predictor.
+
+    Parameters
+    ----------
+    gaps_db : tuple of float    Es/N0 beyond capacity, dB
+    targets : tuple of float    share of wrong tokens to aim for
+    prior : str                 what receivers are told, see `tokenlink.link.prior_schedule`
+    scenes : ControllerSettings   pieces of sequences, channels, limit of cost, weight of urgent frames
+
+    Raises
+    ------
+    ValueError   an empty grid, or no prior
+    """
+
+    gaps_db: tuple = (1.5, 3.0, 4.0, 6.0)
+    targets: tuple = (0.003, 0.01, 0.03, 0.1)
+    prior: str = "3"
+    scenes: ControllerSettings = field(
+        default_factory=lambda: ControllerSettings(mix=Mix(esn0_db=(4, 8, 12, 16)), scenes=6)
+    )
+
+    def __post_init__(self):
+        if not self.gaps_db or not self.targets:
+            raise ValueError("gaps_db or targets is empty, expected at least one value of each")
+        if exchanges_of(self.prior) is None:
+            raise ValueError(f"prior is {self.prior!r}, expected once or 0 to 4")
+
+
+@dataclass(frozen=True)
 class PrepareSettings:
-    """Everything: the link, its thresholds, the controllers."""
+    """Everything: the link, its thresholds, the controllers, and the one that foresees."""
 
     link: LinkSettings = field(default_factory=LinkSettings)
     thresholds: ThresholdSettings = field(default_factory=ThresholdSettings)
     controllers: ControllerSettings = field(default_factory=ControllerSettings)
+    foresight: ForesightSettings = field(default_factory=ForesightSettings)
 
 
 def trial(settings):
@@ -186,6 +218,8 @@ def trial(settings):
         replace(settings.link, curve_db=(0.0, 15.0, 3.0), curve_blocks=10, scale_iterations=(), scale_blocks=10),
         replace(settings.thresholds, mix=few, grid=(0.5, 0.9), per_condition=1, slots=3, warm_up=1, rounds=1),
         replace(settings.controllers, mix=few, scenes=1, slots=4, candidates=3, rounds=1),
+        replace(settings.foresight, gaps_db=(3.0,), targets=(0.01,),
+                scenes=replace(settings.foresight.scenes, mix=few, scenes=1, slots=4)),
     )
 
 

@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 
 from tokenlink.channel import Channel, ChannelConfig
+from tokenlink.link.prior_schedule import OFF
 from tokenlink.study.simulator import Run, Simulator
 from tokenlink.study.urgency import urgent_slots
 
@@ -77,12 +78,20 @@ def make_scenes(sequences, table, models, settings):
     return scenes
 
 
-def play(scenes, policies, progress=lambda: None):
-    """Traces of policies over all scenes and conditions: list (by scene) of list (by policy) of list of Trace."""
+def play(scenes, policies, progress=lambda: None, prior=OFF):
+    """Traces of policies over all scenes and conditions: list (by scene) of list (by policy) of list of Trace.
+
+    Parameters
+    ----------
+    scenes : list of Scene
+    policies : list
+    progress : callable   told each slot that is through
+    prior : str           what receivers are told, see `tokenlink.link.prior_schedule`
+    """
     played = []
     for scene in scenes:
         channels = range(len(scene.simulator.channels))
-        runs = [Run(channel, policy) for policy in policies for channel in channels]
+        runs = [Run(channel, policy, prior=prior) for policy in policies for channel in channels]
         traces = scene.simulator.run(runs, lambda slot: progress())
         n = len(scene.simulator.channels)
         played.append([traces[i * n : (i + 1) * n] for i in range(len(policies))])

@@ -10,6 +10,7 @@ import pytest
 from tokenlink.control import ControlConfig, Report, make_policy
 from tokenlink.measure.metrics import traffic_f1
 from tokenlink.prepare.controllers import Calibration
+from tokenlink.prepare.foresight import choose
 from tokenlink.prepare.offline_settings import ControllerSettings
 from tokenlink.prepare.scenes import Score, confusion, f1_average, score
 
@@ -43,6 +44,13 @@ def test_score_by_hand():
     assert found.cost == pytest.approx((0.75 + 1.5) / 2)
     # car: one hit, a false alarm that counts three times; VRU and density all right
     assert found.f1 == pytest.approx((2 * 1 / (2 * 1 + 3) + 1 + 1) / 3)
+
+
+@pytest.mark.parametrize("target, best", [(1.0, 1), (1.3, 2), (0.5, 0)])
+def test_the_best_values_of_a_grid_keep_to_the_cost(target, best):
+    """The best within the limit and its tolerance; the cheapest where nothing is."""
+    scores = [Score(0.9, 0.3, 0.8), Score(0.8, 0.1, 1.004), Score(0.9, 0.05, 1.2)]
+    assert choose(scores, target, 0.005) == best
 
 
 @pytest.fixture

@@ -2,21 +2,24 @@
 """The offline stage as a whole on a small case: what it keeps, what it writes, and what it refuses."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
 
-from tokenlink.control import ControllerError, check_controller, load_controller
+from tokenlink.control import ControlConfig, ControllerError, check_controller, load_controller
 from tokenlink.link.modes import ModeTableError, load_mode_table
 from tokenlink.models.inference import make_networks
 from tokenlink.models.twist.completion import Completion, CompletionConfig
 from tokenlink.models.twist.head import HeadConfig, TrafficHead
+from tokenlink.models.twist.predictor import Predictor, PredictorConfig
 from tokenlink.models.twist.tokenizer import Tokenizer, TokenizerConfig
 from tokenlink.prepare.offline import Models, prepare
 from tokenlink.prepare.offline_settings import (
     ControllerSettings,
+    ForesightSettings,
     LinkSettings,
     Mix,
     PrepareSettings,
@@ -106,6 +109,23 @@ def test_both_files_are_loaded_fit_each_other_and_say_where_they_come_from(tmp_p
     again = prepare(sequences, models, tmp_path, settings, origin={"command": "./twist prepare"})
     assert all(stage.cached for stage in again.stages)
     assert again.table_path.read_bytes() == made.table_path.read_bytes()
+
+
+def test_with_a_predictor_the_policy_that_foresees_gets_its_values_too(tmp_path):
+    sequences, models, settings = small_case()
+    torch.manual_seed(2)
+    predictor = Predictor(PredictorConfig(16, 2, 4, dim=16, layers=1, heads=2, local_layers=1)).eval()
+    completion = Completion(CompletionConfig(16, 2, 4, dim=16, layers=1, heads=2, local_layers=1)).eval()
+    networks = make_networks(models.tokenizer, completion, models.head, predictor=predictor)
+    scenes = replace(settings.controllers, scenes=1, target_cost=3.0)
+    settings = replace(settings, foresight=ForesightSettings((2.0, 5.0), (0.02, 0.2), "once", scenes))
+    made = prepare(sequences, replace(models, networks=networks), tmp_path, settings)
+    assert made.stages[-1].name == "foresight"
+    found, control = made.figures["foresight"]["twin-aware"], load_controller(made.controller_path)
+    assert len(found["tried"]) == 4 and found["cost"] <= settings.controllers.target_cost + 0.005
+    assert [control.aware_gap_db, control.aware_target] in [row[:2] for row in found["tried"]]
+    rest = replace(control, aware_gap_db=0.0, aware_target=0.0)
+    assert rest == replace(ControlConfig(**made.figures["controllers"]["control"]), aware_gap_db=0.0, aware_target=0.0)
 
 
 def test_sequences_without_labels_are_refused(tmp_path):
