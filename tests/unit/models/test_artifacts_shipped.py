@@ -8,13 +8,15 @@ torch = pytest.importorskip("torch")
 
 from tokenlink.models import artifact  # noqa: E402
 from tokenlink.models.twist import completion, head, tokenizer  # noqa: E402
+from tokenlink.models.twist.predictor import from_completion  # noqa: E402
 
-NAMES = ("tokenizer", "completion", "head")
+NAMES = tuple(artifact.MODELS)
 LARGEST_BYTES = 40e6
 REQUIRED_METRICS = {
     "tokenizer": {"psnr_db", "codebook_use", "dead_codes", "flicker", "token_change"},
     "head": {"f1_car", "f1_vru", "macro_f1_density", "f1_avg", "by_sequence"},
     "completion": {"restored_at_0.3", "margin_over_copy_at_0.3", "restored_groups_at_0.5", "traffic_at_0.3"},
+    "predictor": {"perfect_state", "own_state_age_1", "own_state_age_5", "own_state_age_10"},
 }
 
 
@@ -41,6 +43,10 @@ def test_stated_figures_reach_what_the_project_promises():
     assert measured["tokenizer"]["codebook_use"] >= 0.5
     assert measured["completion"]["restored_at_0.3"]["model"] >= 0.5
     assert measured["completion"]["margin_over_copy_at_0.3"] > 0
+    for kind in REQUIRED_METRICS["predictor"]:
+        foretold = measured["predictor"][kind]
+        assert foretold["bits_predictor"] < foretold["bits_completion"] < foretold["bits_copying"]
+        assert foretold["ece"] < 0.035
 
 
 def test_models_belong_together():
@@ -159,3 +165,17 @@ def test_completion_beats_an_empty_previous_state(models):
     with_state, _ = completion.complete(model, torch.zeros_like(truth), erased, nothing, previous)
     without, _ = completion.complete(model, torch.zeros_like(truth), erased, nothing)
     assert (with_state == truth).sum() > (without == truth).sum()
+
+
+def test_the_predictor_gives_the_next_frame_more_than_the_completion_model_does(models, streets):
+    """Bits a token over 90 frames of invented scenes, given the frames before as they were, and at uniform odds 10."""
+    _, _, tokens = streets
+    after = np.array([i for i in range(len(tokens)) if i % 20 > 1])
+    state, before, truth = (torch.from_numpy(tokens[after - back]) for back in (1, 2, 0))
+    said = []
+    for model in (models["predictor"], from_completion(models["completion"])):
+        age = torch.ones(len(after), dtype=torch.long)
+        with torch.no_grad():
+            p = model.calibrated(model(state, torch.full(state.shape, 0.9999), before, age), age)
+        said.append(-p.gather(-1, truth[..., None]).log2().mean())
+    assert said[0] < said[1] < 6, said

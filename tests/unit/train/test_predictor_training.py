@@ -151,12 +151,12 @@ def test_calibration_finds_the_temperature_of_a_known_source():
     stays = 0.8
     lessons, right = bigram(stays, 60), np.log(stays * (VOCAB_SIZE - 1) / (1 - stays))
     model = copier(2 * right)
-    before = scores.expected_calibration_error(*scores.reliability(model, lessons))
+    before = scores.expected_calibration_error(*scores.reliability(*scores.judged(model, lessons)[1:]))
     scores.calibrate(model, lessons)
     assert float(model.temperature[0]) == pytest.approx(2, rel=0.06)
     assert torch.equal(model.temperature, model.temperature[:1].expand(16)) and float(model.floor) <= 1e-3
-    assert scores.expected_calibration_error(*scores.reliability(model, lessons)) < 0.02 < before
-    bits = -scores.log_probabilities(model, lessons).mean() / np.log(2)
+    assert scores.expected_calibration_error(*scores.reliability(*scores.judged(model, lessons)[1:])) < 0.02 < before
+    bits = -scores.judged(model, lessons)[0].mean() / np.log(2)
     entropy = -(stays * np.log2(stays) + (1 - stays) * np.log2((1 - stays) / (VOCAB_SIZE - 1)))
     assert float(bits) == pytest.approx(entropy, abs=0.05)
     assert scores.Copying(lessons, VOCAB_SIZE).bits(lessons).mean() == pytest.approx(entropy, abs=0.05)
@@ -177,7 +177,7 @@ def test_every_age_has_its_own_temperature():
 
 def test_reliability_counts_what_was_said_and_what_held():
     model, lessons = copier(np.log(0.52 * (VOCAB_SIZE - 1) / 0.48)), bigram(0.7, 20)
-    counts, said, held = scores.reliability(model, lessons)
+    counts, said, held = scores.reliability(*scores.judged(model, lessons)[1:])
     (only,) = np.flatnonzero(counts)
     assert counts[only] == 20 * 256 and said[only] == pytest.approx(0.52, abs=1e-4)
     assert held[only] == pytest.approx(float((lessons.state == lessons.truth).double().mean()))

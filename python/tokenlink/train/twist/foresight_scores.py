@@ -12,10 +12,11 @@ from tokenlink.train.twist.predictor import Lessons, lessons_at
 from tokenlink.train.twist.token_sets import TokenSet
 from tokenlink.train.twist.twin_states import TwinStates
 
-BATCH = 16
-TEMPERATURES = np.exp(np.linspace(np.log(0.6), np.log(2.5), 41))
+BATCH = 4  # more cost time: memory for their probabilities would be taken and given back each time
+TEMPERATURES = np.exp(np.linspace(np.log(0.7), np.log(2.8), 22))
 FLOORS = (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 N_BINS = 20
+EVERY = 3  # positions that temperatures are judged by; no divisor of the columns, so that all columns count
 CALIBRATED_AGES = (1, 2, 3, 4, 6, 8, 10)
 #: metres a second of the camera from which a frame counts as such
 SPEEDS = {"stands": 0.0, "slow": 0.25, "drives": 5.0}
@@ -28,13 +29,20 @@ def foretold_frames(tokens: TokenSet, stride: int = 1, oldest: int = 1) -> np.nd
 
 
 @torch.no_grad()
-def log_probabilities(model: Predictor, lessons: Lessons) -> torch.Tensor:
-    """Natural logarithm of what the truth of each position was given, float32 [n, n_tokens], calibrated."""
+def judged(model: Predictor, lessons: Lessons) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What a model, as calibrated, says of lessons.
+
+    Returns
+    -------
+    (float32 [n, n_tokens], float32 [n, n_tokens], bool [n, n_tokens])
+        Natural logarithm of what the truth was given; the probability of the likeliest token, and whether it is right.
+    """
     parts = []
     for one in _batches(lessons):
         said = model.calibrated(one.logits(model), one.age)
-        parts.append(said.gather(-1, one.truth[..., None])[..., 0].clamp(min=1e-30).log())
-    return torch.cat(parts)
+        given, (highest, ids) = said.gather(-1, one.truth[..., None])[..., 0], said.max(-1)
+        parts.append((given.clamp(min=1e-30).log(), highest, ids == one.truth))
+    return tuple(map(torch.cat, zip(*parts, strict=True)))
 
 
 def _batches(lessons):
@@ -52,16 +60,16 @@ def calibrate(model: Predictor, lessons: Lessons) -> None:
     model.eval()
     at_temperature = {age: np.zeros(len(TEMPERATURES)) for age in np.unique(lessons.age.numpy()).tolist()}
     for one in _batches(lessons):
-        logits = one.logits(model)
+        logits, truth = one.logits(model)[:, ::EVERY], one.truth[:, ::EVERY]
         for i, temperature in enumerate(TEMPERATURES):
-            loss = F.cross_entropy((logits / temperature).flatten(0, 1), one.truth.flatten(), reduction="none")
+            loss = F.cross_entropy((logits / temperature).flatten(0, 1), truth.flatten(), reduction="none")
             for age, each in zip(one.age.tolist(), loss.view(len(one.age), -1).sum(1).tolist(), strict=True):
                 at_temperature[age][i] += each
     for age in range(1, OLDEST + 1):
         known = max((each for each in at_temperature if each <= age), default=min(at_temperature))
         model.temperature[age - 1] = float(TEMPERATURES[at_temperature[known].argmin()])
     model.floor.zero_()
-    given = log_probabilities(model, lessons).exp().double()
+    given = judged(model, lessons)[0].exp().double()
     losses = [-mixed_log(given, floor, model.config.vocab_size).mean().item() for floor in FLOORS]
     model.floor.fill_(FLOORS[int(np.argmin(losses))])
 
@@ -94,18 +102,12 @@ class Copying:
         return -torch.log2(torch.where(same, stays, (1 - stays) / self._others)).numpy()
 
 
-@torch.no_grad()
-def reliability(model: Predictor, lessons: Lessons) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of the likeliest tokens: how many fall in each bin of probability, what is said, what holds; float [20] each."""
-    counts, said, held = np.zeros((3, N_BINS))
-    for one in _batches(lessons):
-        probability, ids = model.calibrated(one.logits(model), one.age).max(-1)
-        bins = (probability.numpy().ravel() * N_BINS).astype(int).clip(max=N_BINS - 1)
-        counts += np.bincount(bins, minlength=N_BINS)
-        said += np.bincount(bins, probability.numpy().ravel(), minlength=N_BINS)
-        held += np.bincount(bins, (ids == one.truth).numpy().ravel(), minlength=N_BINS)
-    some = np.maximum(counts, 1)
-    return counts, said / some, held / some
+def reliability(highest: torch.Tensor, right: torch.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of likeliest tokens, as `judged`: how many in each bin of probability, what is said, what holds; [20] each."""
+    highest, right = highest.numpy().ravel(), right.numpy().ravel()
+    bins = (highest * N_BINS).astype(int).clip(max=N_BINS - 1)
+    counts, said, held = (np.bincount(bins, weights, N_BINS) for weights in (None, highest, right))
+    return counts, said / np.maximum(counts, 1), held / np.maximum(counts, 1)
 
 
 def expected_calibration_error(counts: np.ndarray, said: np.ndarray, held: np.ndarray) -> float:
@@ -113,7 +115,7 @@ def expected_calibration_error(counts: np.ndarray, said: np.ndarray, held: np.nd
     return float((counts * np.abs(said - held)).sum() / counts.sum())
 
 
-def calibration_lessons(tokens: TokenSet, twins: TwinStates, stride: int = 4) -> Lessons:
+def calibration_lessons(tokens: TokenSet, twins: TwinStates, stride: int = 12) -> Lessons:
     """Lessons of every age, each from perfect states and from the twin's own."""
     frames = foretold_frames(tokens, stride, max(CALIBRATED_AGES))
     parts = [lessons_at(tokens, own, frames, age) for age in CALIBRATED_AGES for own in (None, twins)]
@@ -126,7 +128,7 @@ def watch_on(tokens: TokenSet, twins: TwinStates, stride: int = 4):
     kinds = {"perfect": lessons_at(tokens, None, frames, 1), "own": lessons_at(tokens, twins, frames, 1)}
 
     def watch(model):
-        seen = {name: -float(log_probabilities(model, each).mean()) / np.log(2) for name, each in kinds.items()}
+        seen = {name: -float(judged(model, each)[0].mean()) / np.log(2) for name, each in kinds.items()}
         return {"bits": (seen["perfect"] + seen["own"]) / 2, **seen}
 
     return watch
@@ -159,11 +161,13 @@ def foresight(models: dict, copying: Copying, lessons: Lessons, speeds: np.ndarr
     speeds : float [n], optional
         Metres a second in each frame of the lessons.
     """
-    bits = {name: (-log_probabilities(model, lessons) / np.log(2)).numpy() for name, model in models.items()}
+    said = {name: judged(model, lessons) for name, model in models.items()}
+    bits = {name: (-given / np.log(2)).numpy() for name, (given, _, _) in said.items()}
     bits["copying"] = copying.bits(lessons)
-    bins = reliability(next(iter(models.values())), lessons)
+    _, highest, right = next(iter(said.values()))
+    ece = expected_calibration_error(*reliability(highest, right))
     stays = (lessons.state == lessons.truth).numpy()
-    scores = {**_mean_bits(bits, stays), "ece": expected_calibration_error(*bins), "right": _share_right(bins)}
+    scores = {**_mean_bits(bits, stays), "ece": ece, "right": float(right.double().mean())}
     if speeds is not None:
         kinds = np.digitize(speeds, list(SPEEDS.values())[1:])
         scores["by_speed"] = {
@@ -176,8 +180,3 @@ def foresight(models: dict, copying: Copying, lessons: Lessons, speeds: np.ndarr
 
 def _mean_bits(bits, stays):
     return {f"bits_{name}": float(each.mean()) for name, each in bits.items()} | {"stays": float(stays.mean())}
-
-
-def _share_right(bins):
-    counts, _, held = bins
-    return float((counts * held).sum() / counts.sum())

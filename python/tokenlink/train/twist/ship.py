@@ -164,12 +164,14 @@ class ForesightMeter:
         Of the same twin.
     validation : TokenSet
         Data to calibrate on.
+    limit : int
+        Every sequence is run from its start for at most so many frames.
     """
 
-    def __init__(self, model: Predictor, completion: Completion, validation: TokenSet):
-        self._completion = completion
+    def __init__(self, model: Predictor, completion: Completion, validation: TokenSet, limit: int = 150):
+        self._completion, self._limit = completion, limit
         self.models = {"predictor": model, "completion": from_completion(completion)}
-        validation = validation.only(measured_part(validation.names))
+        validation = self._measured(validation)
         own = run_twins(model, completion, validation, EVALUATION_SEED)
         for each in self.models.values():
             foresight_scores.calibrate(each, foresight_scores.calibration_lessons(validation, own))
@@ -180,7 +182,7 @@ class ForesightMeter:
 
     def metrics(self, tokens: TokenSet, folder: Path) -> dict:
         """Bits a token given perfect states and the twin's own, fresh and stale; frames of `folder` tell the speed."""
-        tokens = tokens.only(measured_part(tokens.names))
+        tokens = self._measured(tokens)
         own = run_twins(self.models["predictor"], self._completion, tokens, EVALUATION_SEED)
         speeds, results = foresight_scores.ego_speeds(folder, tokens), measured_on(tokens.names, len(tokens))
         for name, (lessons, frames) in _foretold(tokens, own).items():
@@ -188,10 +190,13 @@ class ForesightMeter:
             results[name] = foresight_scores.foresight(self.models, self._copying[name], lessons, of_frames)
         return results
 
+    def _measured(self, tokens):
+        return tokens.only(measured_part(tokens.names)).beginnings(self._limit)
+
 
 def _foretold(tokens, own):
-    """Lessons by name, and the frames they are about."""
-    frames = {age: foresight_scores.foretold_frames(tokens, oldest=age) for age in (1, 5, 10)}
+    """Lessons by name, and the frames they are about: every second one."""
+    frames = {age: foresight_scores.foretold_frames(tokens, 2, age) for age in (1, 5, 10)}
     kinds = [("perfect_state", None, 1), *((f"own_state_age_{age}", own, age) for age in frames)]
     return {name: (lessons_at(tokens, twins, frames[age], age), frames[age]) for name, twins, age in kinds}
 
