@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tokenlink.cli.study_results import DEFAULT, Out, Results, System, write_claims
+from tokenlink.cli.study_results import DEFAULT, Out, Results, System, write_claims, write_prior
 
 KeepRows = Annotated[bool, typer.Option("--keep-rows", help="Write the rows too, from which all can be redone.")]
 
@@ -30,7 +30,8 @@ def claims(
     metrics = system_named(system).metrics
     folder = out or results / "figures"
     found = collect(results)
-    checked = write_claims(found, folder, f"./twist claims --results {results.name}", metrics)
+    command = f"./twist claims --results {results.name}"
+    checked = write_claims(found, folder, command, metrics) + write_prior(found, folder, command)
     for verdict in sorted({each["verdict"] for each in checked}):
         typer.echo(f"{sum(each['verdict'] == verdict for each in checked):3d} {verdict}")
     typer.echo(f"{folder / 'claims.md'}")

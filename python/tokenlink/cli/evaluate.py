@@ -23,7 +23,7 @@ TABLE_WIDTH = 150  # no figure is cut off for a narrow terminal or a file
 TEST = "Sequences of your own as the test split, such as 0010,0012, for origin rendered."
 STUDY = (
     "main; designs: ways to complete; feedback: delayed and lost; temporal: Es/N0 changes in blocks; "
-    "pareto: thresholds moved."
+    "pareto: thresholds moved; prior: decoding with what the twin expects."
 )
 OUT = "Results folder; what is there already is not computed again."
 REALISATIONS = "Of the channel; default: 5."

@@ -21,9 +21,12 @@ from tokenlink.cli.study_results import (
     refuse_wrong_inputs,
 )
 
+#: figures that have a name beside their number
+NAMED = {"prior": 15}
+
 
 def figure(
-    number: Annotated[str, typer.Argument(help="Its number, or all; 4 to 9 are those of the TWIST paper.")],
+    number: Annotated[str, typer.Argument(help="Its number, prior (15), or all; 4 to 9 are those of the TWIST paper.")],
     results: Results = DEFAULT,
     out: Out = None,
     tracks: Tracks = None,
@@ -63,8 +66,8 @@ def figure(
 
 def _number(text):
     try:
-        return int(text)
+        return NAMED.get(text) or int(text)
     except ValueError:
-        raise ValueError(f"figure is {text!r}, expected a number or all") from None
+        raise ValueError(f"figure is {text!r}, expected a number, {', '.join(NAMED)} or all") from None
 
 

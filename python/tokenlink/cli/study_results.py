@@ -48,6 +48,27 @@ def write_claims(found, folder, command, metrics):
     return checked
 
 
+def write_prior(found, folder, command):
+    """Judge what is claimed of priors, where results have some, and write prior.md with decibels into a folder; the
+    claims."""
+    from tokenlink.files.writing import write_text
+    from tokenlink.link.modes import load_mode_table
+    from tokenlink.report.claim_page import markdown
+    from tokenlink.report.claims import check_all
+    from tokenlink.report.prior_gain import PRIOR_CLAIMS, gains
+    from tokenlink.report.prior_gain import markdown as gains_markdown
+
+    if not found.prior:
+        return []
+    checked = check_all(found.prior, PRIOR_CLAIMS)
+    for figure in (figure for each in checked for figure in each["figures"]):
+        figure.pop("examination", None)  # its rules are about policies and receivers
+    note, title = found.note_on(found.prior), f"What a prior is worth, origin: {found.setting['origin']}"
+    text = markdown(checked, title, command, note, {})
+    write_text(folder / "prior.md", text + "\n## Decibels\n\n" + gains_markdown(gains(found.prior, load_mode_table())))
+    return checked
+
+
 def _of_setting(setting):
     """What results were evaluated on, as `load_sequences` takes it; tracks of one's own are part of the split."""
     split, _, own = setting["split"].partition(" ")

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from tokenlink.link.prior_schedule import OFF
 from tokenlink.measure.counts import StatisticsError, measurable
 from tokenlink.measure.intervals import LEVEL, Interval, holm
 from tokenlink.measure.statistics import difference, difference_at_cost, estimate
@@ -137,7 +138,8 @@ def _compare(part, rows, moved):
             means = _means_at_cost(part, means, between)
     except StatisticsError as error:
         return missing(figure, str(error))
-    return finding(figure, means, between, lambda known: examine(known, *sides[:2], rows))
+    plain = [row for row in rows if row.get("prior", OFF) == OFF]
+    return finding(figure, means, between, lambda known: examine(known, *sides[:2], plain))
 
 
 def _means_at_cost(part, means, between):
@@ -193,7 +195,8 @@ def _place(row):
 
 
 def _label(wanted):
-    return wanted["policy"] if wanted["receiver"] == "full" else f"{wanted['policy']}, {wanted['receiver']}"
+    told = f", prior {wanted['prior']}" if "prior" in wanted else ""
+    return (wanted["policy"] if wanted["receiver"] == "full" else f"{wanted['policy']}, {wanted['receiver']}") + told
 
 
 def check(claim: Claim, rows: list[dict], channel: str, moved: list[dict] = ()) -> dict:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tokenlink.link.prior_schedule import OFF
 from tokenlink.report import kept_rows
 from tokenlink.study import snr_range
 from tokenlink.study.result_store import StoreError, load_results
@@ -26,6 +27,7 @@ class Results:
     main : list of dict     policies and receivers over SNR, as they are
     feedback : list of dict twist and channel-adaptive at the SNRs where feedback was delayed and lost too
     pareto : list of dict   thresholds moved, and what they are compared with, at the same SNRs
+    prior : list of dict    receivers with a prior, and those without at the same SNRs, each with "prior"
     temporal : list of dict SNR that changes over time, with "series": path of the arrays; from kept rows, with what
                             `tokenlink.report.over_time.run_figures` gives
     shares : dict           what the link delivers, see `tokenlink.study.snr_range`
@@ -37,6 +39,7 @@ class Results:
     pareto: list
     temporal: list
     shares: dict = field(default_factory=dict)
+    prior: list = field(default_factory=list)
 
     @property
     def has_series(self):
@@ -46,7 +49,8 @@ class Results:
     @property
     def still(self):
         """All rows at one Es/N0, each once."""
-        return list({id(row): row for row in (*self.main, *self.feedback, *self.pareto)}.values())
+        told = [row for row in self.prior if row["prior"] != OFF]  # the others are main rows
+        return list({id(row): row for row in (*self.main, *self.feedback, *self.pareto, *told)}.values())
 
     @property
     def note(self):
@@ -83,8 +87,9 @@ def collect(folder: Path) -> Results:
         raise StoreError(f"{folder} holds no sweep.json: is it a results folder?")
     still = [row for row in rows if row["trajectory"] is None]
     usual = [row for row in still if row["feedback"] == USUAL_FEEDBACK]
-    main = [row for row in usual if not row["control"]]
-    moved = [row for row in usual if row["control"]]
+    main = [row for row in usual if not row["control"] and "prior" not in row]
+    told = [row for row in usual if "prior" in row]
+    moved = [row for row in usual if row["control"] and "prior" not in row]
     unusual = [row for row in still if row["feedback"] != USUAL_FEEDBACK]
     return Results(
         json.loads(head.read_text()),
@@ -93,6 +98,7 @@ def collect(folder: Path) -> Results:
         moved + _beside(moved, main),
         temporal,
         snr_range.read(folder),
+        [{"prior": OFF} | row for row in told + _beside(told, main)],
     )
 
 

@@ -30,6 +30,8 @@ _CELLS = tuple(f"{question}_{cell}" for question in ("car", "vru") for cell in (
 _OVER_TIME = ("channel", "policy", "sequence", "realisation", "follows", "spread")
 COLUMNS = (*_RUN, "delay_slots", "loss", "control", *_RATES, *_CELLS, *(f"wrong_{name}" for name in _AGES),
            *(f"urgent_{name}" for name in (*_URGENT, *_CELLS)))  # fmt: skip
+#: of runs with a prior, written where there are some
+TOLD = ("prior", "prior_doubt", "prior_exchanges", "prior_news_bits")
 DIGITS = 12
 
 
@@ -45,8 +47,10 @@ def write(rows: list[dict], temporal: list[dict], source: Path, folder: Path) ->
     """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    table.writerows(sorted((_line(row) for row in rows), key=lambda line: list(map(str, line[:9]))))
+    told = TOLD if any("prior" in row for row in rows) else ()
+    table.writerow((*COLUMNS, *told))
+    lines = (_line(row) + (_told(row) if told else []) for row in rows)
+    table.writerows(sorted(lines, key=lambda line: list(map(str, (*line[:9], *line[len(COLUMNS):])))))
     # Without a time in the head, so that the same rows give the same bytes.
     (folder / ROWS).write_bytes(gzip.compress(text.getvalue().encode(), 9, mtime=0))
     with (folder / TEMPORAL).open("w", newline="") as file:
@@ -92,6 +96,11 @@ def _line(row):
     )]  # fmt: skip
 
 
+def _told(row):
+    figures = row.get("prior_figures", {})
+    return [row.get("prior", ""), *(_text(figures.get(name.removeprefix("prior_"))) for name in TOLD[1:])]
+
+
 def _cells(confusion):
     if confusion is None:
         return [None] * len(_CELLS)
@@ -113,6 +122,9 @@ def _row(line):
     for place, prefix in ((row, ""), (row["urgent"], "urgent_")):
         if (found := _confusion(line, prefix)) is not None:
             place["confusion"] = found
+    if line.get("prior"):
+        row["prior"] = line["prior"]
+        row["prior_figures"] = {name.removeprefix("prior_"): _number(line[name]) for name in TOLD[1:]}
     if line["wrong_spells"]:
         row["wrong_state_ages"] = {name: int(line[f"wrong_{name}"]) for name in _AGES}
     return row

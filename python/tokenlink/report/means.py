@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 
+from tokenlink.link.prior_schedule import OFF
 from tokenlink.measure.counts import METRICS, measurable
 from tokenlink.measure.statistics import estimate
 from tokenlink.report.claim_table import CONSTANT
@@ -13,7 +14,7 @@ from tokenlink.study.plan import channel_name, run_config
 from tokenlink.study.snr_range import counted
 
 F1 = ("f1_avg", "f1_car", "f1_vru", "f1_density")
-NAMES = ("channel", "policy", "receiver", "delay_slots", "loss", "control")
+NAMES = ("channel", "policy", "receiver", "delay_slots", "loss", "prior", "control")
 
 
 def task_rows(tasks, sequences, setting, read) -> list[dict]:
@@ -35,7 +36,7 @@ def task_rows(tasks, sequences, setting, read) -> list[dict]:
 
 
 def mean_figures(rows: list[dict], shares: dict, metrics: tuple) -> list[dict]:
-    """Means over the Es/N0 that count of each policy, receiver, feedback and control on each channel.
+    """Means over the Es/N0 that count of each policy, receiver, feedback, prior and control on each channel.
 
     Parameters
     ----------
@@ -45,14 +46,15 @@ def mean_figures(rows: list[dict], shares: dict, metrics: tuple) -> list[dict]:
 
     Returns
     -------
-    list of dict   channel, policy, receiver, delay_slots, loss, control, esn0_db (those of the mean), the figures, and
-                   f1_sequence_std and f1_realisation_std, what f1_avg, or f1_car in its place, spreads by; None where
-                   something is not defined
+    list of dict   channel, policy, receiver, delay_slots, loss, prior, control, esn0_db (those of the mean), the
+                   figures, and f1_sequence_std and f1_realisation_std, what f1_avg, or f1_car in its place, spreads by;
+                   None where something is not defined
     """
     groups = {}
     for row in counted(rows, shares):
         feedback = row["feedback"]["delay_slots"], row["feedback"]["loss"]
-        key = (row["channel"], row["policy"], row["receiver"], *feedback, tuple(sorted(row["control"].items())))
+        moved = tuple(sorted(row["control"].items()))
+        key = (row["channel"], row["policy"], row["receiver"], *feedback, row.get("prior", OFF), moved)
         groups.setdefault(key, []).append(row)
     rates = [each.key for each in _rates(metrics)]
     means = [dict(zip(NAMES, key, strict=True)) | {"control": dict(key[-1])} | _figures(group, rates)

@@ -97,6 +97,7 @@ FIGURES = (
     Figure(12, "Duration and age of wrong twin states", "main", "main"),
     Figure(13, "Delayed and lost feedback", "feedback", "feedback"),
     Figure(14, "Tokens against JPEG over the same PHY", "main", "main"),
+    Figure(15, "Decoding with what the twin expects", "prior", "prior"),
 )
 
 TWIST = System(

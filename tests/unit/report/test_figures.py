@@ -38,6 +38,8 @@ def result(folder, number, series=None, **config):
         "cost": 1.0 + 0.01 * number % 0.3, "reliability": {"1/2": BINS}, "wrong_state_ages": NO_AGES,
         "confusion": part, "urgent": {"n_frames": 30, "confusion": part, "tsmr": 0.3},
     }  # fmt: skip
+    if "prior" in base:
+        row["prior_figures"] = {"n_slots": 149, "doubt": 0.1, "exchanges": 1.0, "news_bits": 2.0}
     (folder / "results").mkdir(parents=True, exist_ok=True)
     (folder / "results" / f"{number:064x}.json").write_text(json.dumps({"config": base, "rows": [row]}))
     if series is not None:
@@ -66,6 +68,7 @@ def folder(tmp_path_factory):
     cases += [{"feedback": {"delay_slots": 5, "loss": 0.3}}, {"feedback": {"delay_slots": 1, "loss": 0.3}},
               {"feedback": {"delay_slots": 5, "loss": 0.0}}]  # fmt: skip
     cases += [{"policy": p, "control": {"x": v}} for p in ("twist", "channel-adaptive") for v in (0.1, 0.2)]
+    cases += [{"policy": p, "prior": prior} for p in ("static-low", "twist") for prior in ("once", "3", "genie")]
     number = 0
     for case in cases:
         for place in [{"sequence": s, "channel": c, "esn0_db": snr}

@@ -33,6 +33,8 @@ LOOKS = {
     "blind-completion": ("#0072B2", "d"), "nominal": ("#000000", ""), "received": ("#BBBBBB", ""),
     **{f"jpeg, {level} budget": (colour, mark) for level, colour, mark in (
         ("low", "#E69F00", "v"), ("med", "#CC79A7", "s"), ("high", "#882255", "^"))},
+    "no prior": ("#999999", "v"), "told once": ("#56B4E9", "s"), "three exchanges": ("#D55E00", "o"),
+    "genie": ("#000000", "*"),
     "1/3": ("#0072B2", "o"), "1/2": ("#009E73", "s"), "2/3": ("#E69F00", "^"), "3/4": ("#CC79A7", "D"),
     "5/6": ("#D55E00", "v"),
 }  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 from tokenlink.report.collect import Results
 from tokenlink.report.figures import policy_curves
 from tokenlink.report.figures.example import qualitative
+from tokenlink.report.figures.prior import prior
 from tokenlink.report.figures.reliability import reliability
 from tokenlink.report.figures.temporal import temporal
 from tokenlink.study.snr_range import counted
@@ -51,6 +52,7 @@ DRAWN = {
         12: _labelled(policy_curves.ages),
         13: _labelled(policy_curves.feedback),
         14: _labelled(policy_curves.jpeg),
+        15: prior,
     },
 }
 
@@ -96,5 +98,5 @@ def draw(number: int, results: Results, folder: Path, system: System, examples: 
 
 def _fits(drawn, row):
     """Whether a row has what a figure is drawn from; rows that were kept lack series and reliability."""
-    special = {temporal: "series", _reliability: "reliability", policy_curves.diagnostics: "tsmr"}
+    special = {temporal: "series", _reliability: "reliability", policy_curves.diagnostics: "tsmr", prior: "prior"}
     return special.get(drawn, "confusion") in row
