@@ -115,7 +115,10 @@ class Setting:
             raise ValueError(f"priority is {self.priority!r}, expected one of {', '.join(PRIORITIES)}")
 
     def as_dict(self):
-        """Plain values: equal for two sweeps whose results belong together."""
+        """Plain values: equal for two sweeps whose results belong together.
+
+        The predictor is not among them: only runs with a prior depend on it, and name it themselves.
+        """
         values = {name: value for name, value in asdict(self.control).items()
                   if name != "source" and not (name.startswith("aware_") and value == getattr(ControlConfig, name))}
         return {
@@ -123,8 +126,17 @@ class Setting:
             "origin": self.origin,
             "split": self.split,
             "priority": self.priority,
-            "hashes": dict(self.hashes) | {"controller": content_hash(values)},
+            "hashes": dict(self.hashes) | {"controller": content_hash(values)} | self._models(),
         }
+
+    @property
+    def predictor(self):
+        """SHA-256 of the predictor's weights, or None."""
+        return self.hashes.get("models", {}).get("predictor")
+
+    def _models(self):
+        models = {name: value for name, value in self.hashes.get("models", {}).items() if name != "predictor"}
+        return {"models": models} if models else {}
 
 
 @dataclass(frozen=True)
@@ -168,7 +180,8 @@ def run_config(setting, sequence, task, spec, realisation):
     spec : RunSpec
     realisation : int
     """
-    return setting.as_dict() | spec.as_dict() | {
+    told = {} if spec.prior == OFF else {"predictor": setting.predictor}
+    return setting.as_dict() | spec.as_dict() | told | {
         "sequence": sequence.name,
         "sequence_sha256": sequence.sha256(),
         "channel": channel_name(task.channel),

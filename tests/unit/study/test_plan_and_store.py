@@ -49,6 +49,15 @@ def test_whatever_changes_a_result_changes_its_hash():
     assert config(spec=RunSpec("oracle"))["seed"] == config()["seed"] != config(realisation=1)["seed"]
 
 
+def test_another_predictor_changes_only_runs_with_a_prior():
+    """Folders from before there was one, and from before it was trained again, go on."""
+    others = [replace(SETTING, hashes={"table": "t", "models": {"head": "h", "predictor": name}}) for name in "pq"]
+    assert [each.as_dict() for each in others] == [SETTING.as_dict()] * 2
+    assert [config(each) for each in others] == [config()] * 2
+    told = RunSpec("twist", prior="once")
+    assert config(others[0], spec=told) != config(others[1], spec=told)
+
+
 def test_the_main_study_covers_what_it_should():
     long = replace(SEQUENCE, name="b", token_ids=np.zeros((9, 4), np.int16))
     tasks = study_tasks("main", [SEQUENCE, long], ControlConfig())
