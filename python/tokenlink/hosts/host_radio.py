@@ -144,6 +144,45 @@ class SimulatedReceiver:
         """Nothing to close."""
 
 
+class Pairs:
+    """Estimates with the reports of their slots: a flowgraph sends them over two sockets, so either may come first."""
+
+    MAX_REPORTS = 16
+
+    def __init__(self):
+        self._waiting, self._since_s, self._reports = None, 0.0, {}
+
+    def put(self, message):
+        """Take in a message; (TokenEstimate, LinkReport or None) that it completes, in order: list."""
+        if isinstance(message, LinkReport):
+            return self._put_report(message)
+        if not isinstance(message, TokenEstimate) or message.mode_id == NO_MODE:
+            return []
+        ready = self.overdue(0.0)  # a later estimate is there: its report will not come
+        report = self._reports.pop(message.slot, None)
+        self._reports = {slot: each for slot, each in self._reports.items() if slot > message.slot}
+        if report is not None:
+            return [*ready, (message, report)]
+        self._waiting, self._since_s = message, time.monotonic()
+        return ready
+
+    def _put_report(self, report):
+        if self._waiting is not None and self._waiting.slot == report.slot:
+            waiting, self._waiting = self._waiting, None
+            return [(waiting, report)]
+        self._reports[report.slot] = report
+        if len(self._reports) > self.MAX_REPORTS:
+            del self._reports[min(self._reports)]
+        return []
+
+    def overdue(self, patience_s=_PAIR_S):
+        """An estimate that has waited for its report for that long: list of (TokenEstimate, None)."""
+        if self._waiting is None or time.monotonic() - self._since_s < patience_s:
+            return []
+        waiting, self._waiting = self._waiting, None
+        return [(waiting, None)]
+
+
 class FlowgraphReceiver:
     """The flowgraph of a radio profile; estimates come from it when they come.
 
@@ -158,7 +197,8 @@ class FlowgraphReceiver:
 
     def __init__(self, config, table, folder, logs, children):
         at = Addresses.in_folder(folder)
-        self._estimates, self._waiting, self._commands = PullSocket(at.estimates), None, None
+        self._estimates, self._commands = PullSocket(at.estimates), None
+        self._pairs = Pairs()
         self._priors = None if config.run.prior == OFF else PushSocket(at.prior, timeout_s=0.0)
         self._slot_timeout_s, self._heard = config.run.slot_timeout_s, False
         feedback = f"{at.mode}-air" if config.feedback_over == "air" else None
@@ -181,21 +221,13 @@ class FlowgraphReceiver:
         return []
 
     def poll(self):
-        """(TokenEstimate, LinkReport or None) that have come: list. A report follows its estimate."""
+        """(TokenEstimate, LinkReport or None) that have come: list."""
         check_alive(self._child)
         ready = []
         while (message := self._estimates.recv(0.0)) is not None:
             self._heard = True
-            if isinstance(message, TokenEstimate) and message.mode_id != NO_MODE:
-                ready += self._release()
-                self._waiting = message, time.monotonic()
-            elif isinstance(message, LinkReport):
-                if self._waiting is not None and self._waiting[0].slot == message.slot:
-                    ready.append((self._waiting[0], message))
-                    self._waiting = None
-        if self._waiting is not None and time.monotonic() - self._waiting[1] > _PAIR_S:
-            ready += self._release()
-        return ready
+            ready += self._pairs.put(message)
+        return ready + self._pairs.overdue()
 
     def command(self, slot, mode_id, link):
         """Have the flowgraph send the mode of a slot as a reverse burst; whether it took it."""
@@ -204,11 +236,6 @@ class FlowgraphReceiver:
     def expect(self, prior):
         """Tell the flowgraph what the twin expects of a slot to come; it counts what it misses."""
         self._priors.send(prior)
-
-    def _release(self):
-        """An estimate whose report has not come."""
-        waiting, self._waiting = self._waiting, None
-        return [] if waiting is None else [(waiting[0], None)]
 
     def close(self):
         """Close the sockets."""
