@@ -56,8 +56,8 @@ def check(root, steps):
 def last_words(step, text):
     """What a step says of itself: the count of tests, or its last line."""
     counts = re.findall(r"(?:\d+ (?:passed|failed|skipped|errors?|xfailed|warnings?)(?:, )?)+", text)
-    if counts and step in ("radio", "test"):
-        return counts[-1]
+    if step in ("radio", "test"):
+        return counts[-1].rstrip(", ") if counts else "not finished"
     lines = [line.strip() for line in text.splitlines() if re.search(r"\w", line) and line[0] not in "│┃"]
     return lines[-1]
 
