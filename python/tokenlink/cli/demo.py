@@ -27,9 +27,11 @@ def demo(
     out: Annotated[OptionalPath, typer.Option(help=RUN_FOLDER, callback=writable_folder)] = None,
     json: Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.", callback=writable_file)] = None,
     system: Annotated[str, typer.Option(help=SYSTEM)] = "twist",
-    prior: Annotated[str, typer.Option(help=PRIOR)] = "off",
+    prior: Annotated[OptionalStr, typer.Option(help=f"{PRIOR} Default: 3, or off without a predictor.")] = None,
 ) -> None:
     """Run 120 frames of a street through the loop: Rayleigh fading, changing SNR, risk controller, report.
+
+    What the twin expects of each frame helps to decode it; --prior off is the paper's system.
 
     With --radio virtual the same frames cross an air interface in bursts: each meets the fading and SNR of its slot,
     and timing, carrier and clock offsets, phase noise and a converter. With --profile that profile's air instead.
@@ -39,7 +41,7 @@ def demo(
     from tokenlink.channel import ChannelConfig, SnrTrajectory
     from tokenlink.cli.show_run import new_run_folder, run_and_show
     from tokenlink.control import load_controller
-    from tokenlink.loop.run_config import RunConfig
+    from tokenlink.loop.run_config import RunConfig, best_prior
     from tokenlink.systems import system_named
 
     config = RunConfig(
@@ -58,6 +60,6 @@ def demo(
         radio=radio,
         profile=profile,
         system=system,
-        prior=prior,
+        prior=best_prior(system, artifacts) if prior is None else prior,
     )
     run_and_show(config, out or new_run_folder("demo"), json)

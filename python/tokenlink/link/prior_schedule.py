@@ -11,6 +11,8 @@ from tokenlink.link.token_prior import SparsePrior, TokenPriorError
 OFF = "off"
 #: what ``--prior`` takes: no prior, or how often it is exchanged with the LDPC decoder
 CHOICES = (OFF, "once", "0", "1", "2", "3", "4")
+#: what pays most, see docs/prior.md; more exchanges gain next to nothing
+BEST = "3"
 #: codes a prior lists at each position; with 16 the mismatch of the state was up to twice that of all codes, with 64
 #: the same within its noise
 PRIOR_CODES = 64

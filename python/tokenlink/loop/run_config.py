@@ -12,7 +12,7 @@ from tokenlink.channel import ChannelConfig, SnrTrajectory
 from tokenlink.control import FORESEEING, ControlConfig, FeedbackConfig, check_controller, load_controller
 from tokenlink.files.json_file import read_json
 from tokenlink.files.writing import write_text
-from tokenlink.link.prior_schedule import OFF, exchanges_of
+from tokenlink.link.prior_schedule import BEST, OFF, exchanges_of
 from tokenlink.models.artifact_files import DEFAULT_DIR, ArtifactMissingError, verify
 from tokenlink.systems import system_named
 
@@ -175,6 +175,18 @@ def check_source(source, n_needed=1):
 
     if (n_frames := len(open_source(source))) < n_needed:
         raise ValueError(f"{source} has {n_frames} frames, {n_needed} are asked for: ask for fewer with --frames")
+
+
+def best_prior(system, artifacts=None):
+    """What ``--prior`` does most with in a system: BEST where its artifacts foretell frames, else OFF.
+
+    Parameters
+    ----------
+    system : str
+    artifacts : str, Path or None   folder of the weights; None: those that ship
+    """
+    models, root = system_named(system).models, Path(artifacts or DEFAULT_DIR)
+    return BEST if models.foretelling and all((root / name).is_dir() for name in models.foretelling) else OFF
 
 
 def check_artifacts(run):

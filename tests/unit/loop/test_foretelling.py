@@ -13,7 +13,7 @@ from tokenlink.link.modes import load_mode_table
 from tokenlink.link.prior_schedule import Expected
 from tokenlink.link.token_prior import SparsePrior
 from tokenlink.loop.foretelling import Expectations, Foretelling
-from tokenlink.loop.run_config import RunConfig, check_artifacts
+from tokenlink.loop.run_config import RunConfig, best_prior, check_artifacts
 from tokenlink.loop.simulated_radio import NoPriors, PriorLockStep, SimulatedLink
 from tokenlink.loop.twin import Twin, make_twin
 from tokenlink.models.artifact_files import ArtifactMissingError
@@ -76,6 +76,12 @@ def test_the_policy_hears_what_is_expected_and_it_is_foretold_once():
     bits = 0.9 * np.log2(1 / 0.9) + 2 * 0.04 * np.log2(1 / 0.04) + 0.02 * np.log2(K / 0.02)
     assert heard[0].outlook.news_bits.sum() == pytest.approx(N * bits, rel=0.01)
     assert heard[0].outlook.surprise.sum() == pytest.approx(0.1, rel=0.01)
+
+
+def test_what_is_best_depends_on_the_weights(tmp_path):
+    assert best_prior("twist") == "3"
+    (tmp_path / "tokenizer").mkdir()
+    assert best_prior("twist", tmp_path) == "off"
 
 
 def test_a_policy_that_foresees_needs_a_prior():
