@@ -47,9 +47,9 @@ class ControlConfig:
     first_mode: int = 1
     fallback_mode: int = 2
     hold_slots: int = 5
-    aware_target: float = 0.02
+    aware_target: float = 0.03
     aware_urgency: float = 2.0
-    aware_gap_db: float = 1.5
+    aware_gap_db: float = 4.0
     aware_price: float = 0.02
     codes_sha256: str = ""
     group_map_sha256: str = ""

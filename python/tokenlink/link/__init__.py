@@ -7,15 +7,12 @@ __getattr__, __dir__, __all__ = face(
     __name__,
     {
         "belief": ("Belief",),
-        "blob": ("BlobLink",),
-        "calibration": ("fit_llr_scale",),
-        "feedback_bursts": ("FeedbackReceiver", "feedback_burst"),
-        "gating": ("bayes_threshold", "gate", "thresholds_with_prior"),
+        "gating": ("gate",),
         "mode_schedule": ("ModeSchedule",),
-        "modes": ("Mode", "ModeTable", "ModeTableError", "load_mode_table", "parse_mode_table"),
+        "modes": ("Mode", "ModeTable", "ModeTableError", "load_mode_table"),
         "posterior": ("log_posterior", "map_tokens"),
         "prior_decoding": ("PriorDecision", "decide_with_prior", "decode_with_prior"),
-        "token_prior": ("DensePrior", "SparsePrior", "TokenPriorError"),
+        "token_prior": ("DensePrior", "SparsePrior"),
         "twist": ("TokenDecision", "decode_frame", "decode_frames", "encode_frame", "encode_frames"),
     },
 )
