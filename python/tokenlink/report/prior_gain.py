@@ -53,7 +53,7 @@ def gains(rows: list[dict], table) -> list[dict]:
                    to_limit_db; None where a curve does not meet the level
     """
     found = []
-    for channel in dict.fromkeys(row["channel"] for row in rows):
+    for channel in sorted({row["channel"] for row in rows}):
         here = select(rows, channel=channel, receiver="full")
         told = {(row["policy"], row["prior"]) for row in here if row["prior"] != OFF}
         for policy, prior in sorted(told, key=_place):
