@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from tokenlink.channel import Channel, ChannelConfig, SnrTrajectory  # noqa: E402
-from tokenlink.control import POLICIES, ControlConfig, FeedbackConfig, make_policy  # noqa: E402
+from tokenlink.control import FORESEEING, POLICIES, ControlConfig, FeedbackConfig, make_policy  # noqa: E402
 from tokenlink.link.mode_schedule import ModeSchedule  # noqa: E402
 from tokenlink.link.modes import load_mode_table  # noqa: E402
 from tokenlink.loop.run_config import RunConfig  # noqa: E402
@@ -75,7 +75,7 @@ def through_nodes(networks, token_ids, run):
 
 
 SCENARIOS = [
-    *((policy, FeedbackConfig(), "full") for policy in POLICIES),
+    *((policy, FeedbackConfig(), "full") for policy in POLICIES if policy not in FORESEEING),  # these in test_foretold
     ("twist", FeedbackConfig(delay_slots=3), "full"),
     ("twist", FeedbackConfig(0.5), "full"),
     ("channel-adaptive", FeedbackConfig(0.3, delay_slots=2), "full"),
