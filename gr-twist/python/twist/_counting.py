@@ -15,12 +15,15 @@ from ._threads import kept_thread
 from .pdus import PduError, pack, symbol
 
 PDUS = "pdus"
-_live_blocks = weakref.WeakSet()
+_started_blocks, _started_lock = weakref.WeakSet(), threading.Lock()
 
 
 def all_counts():
-    """Counters of every block in this process that has counted something: dict of name -> dict of cause -> count."""
-    return {block.alias(): counts for block in list(_live_blocks) if (counts := block.counts())}
+    """Counters of every block in this process that was started and has counted: dict of name -> dict of cause -> count.
+    """
+    with _started_lock:
+        blocks = list(_started_blocks)
+    return {block.alias(): counts for block in blocks if (counts := block.counts())}
 
 
 def guarded(handler):
@@ -56,7 +59,6 @@ class counting:
             self.set_msg_handler(pmt.intern(port), handler)
         for port in outputs:
             self.message_port_register_out(pmt.intern(port))
-        _live_blocks.add(self)
 
     def counts(self):
         """What the block counted, dict of cause -> count: "passed" PDUs, and drops by cause."""
@@ -91,6 +93,8 @@ class counting:
     def start(self):
         """Called by the scheduler in the block's own thread, before anything else there."""
         self._kept.keep()
+        with _started_lock:  # not before: a block whose parameters were refused is never whole, and counts nothing
+            _started_blocks.add(self)
         return True
 
     def stop(self):

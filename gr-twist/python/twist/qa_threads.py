@@ -7,7 +7,7 @@ import unittest
 
 from gnuradio import gr_unittest
 from gnuradio.twist import _threads
-from gnuradio.twist._counting import PDUS, guarded
+from gnuradio.twist._counting import PDUS, all_counts, guarded
 from gnuradio.twist._testing import block_test, end, running, wait_until
 from gnuradio.twist.pdu_block import message_block
 
@@ -54,6 +54,30 @@ class qa_threads(block_test):
         block, cores = probe(), sorted(os.sched_getaffinity(0))
         block.gateway.set_processor_affinity(cores)
         self.assertEqual(self.observe(block).cores[0], set(cores))
+
+
+class half_made(message_block):
+    """Refuses its parameters once it is a block already, as blocks do whose mode table cannot be read."""
+
+    def __init__(self, kept):
+        message_block.__init__(self, "half_made", {PDUS: lambda pdu: None}, (PDUS,))
+        kept.append(self)
+        raise ValueError("refused")
+
+    def counts(self):
+        return dict(self.never_there)
+
+
+class qa_counts(block_test):
+    def test_a_block_that_was_refused_does_not_disturb_those_that_run(self):
+        kept, block = [], probe()
+        with self.assertRaises(ValueError):
+            half_made(kept)
+        block.count("seen")
+        with running(block):
+            self.assertTrue(wait_until(lambda: block.alias() in all_counts()))
+            self.assertEqual(all_counts()[block.alias()], {"seen": 1})
+        self.assertNotIn(kept[0].alias(), all_counts())
 
 
 if __name__ == "__main__":
