@@ -112,8 +112,11 @@ class PriorSchedule:
         return self._count(found) if isinstance(found, str) and found != NONE else "waiting"
 
     def decided(self, slot: int) -> bool:
-        """True when the prior of the slot, or one of a later slot, has come: waiting longer would bring nothing."""
-        return self._newest is not None and self._newest >= slot
+        """True when the prior of the slot, or one of a later slot, has come: waiting longer would bring nothing.
+
+        Of a slot behind the last one it is False: another run has begun, and its priors are still to come.
+        """
+        return self._newest is not None and self._newest >= slot and not self._is_behind(slot)
 
     def take(self, slot: int) -> tuple[SparsePrior | None, str]:
         """The prior of a frame, which is asked for once, and what the frame is decoded with: "used"; without a prior

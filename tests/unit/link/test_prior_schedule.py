@@ -129,6 +129,17 @@ def test_a_new_run_forgets_the_one_before(schedule):
     assert counted(schedule) == {"used": 1, "missing": 2, "lost": 1, "unused": 1, "none": 1}
 
 
+def test_a_frame_that_overtakes_the_word_of_a_new_run_waits_for_it(schedule):
+    for slot in range(6):
+        put(schedule, slot)
+        schedule.take(slot)
+    assert not schedule.decided(0), "what decided the slot belongs to the run before"
+    schedule.restart()
+    assert not schedule.decided(0)
+    nothing(schedule, 0)
+    assert schedule.decided(0) and schedule.take(0) == (None, "none")
+
+
 def test_a_frame_a_little_behind_is_late_and_one_far_behind_begins_a_run(schedule):
     put(schedule, 20)
     put(schedule, 21)
