@@ -49,7 +49,7 @@ def outlook(probability: np.ndarray, table) -> Outlook:
     -----
     A group of entropy H over n symbols of capacity C(Es/N0) can get through where n C >= H: source and channel coding
     together with the prior at the receiver (Slepian and Wolf; Shannon), a bound that a decoder of finite length misses
-    by a gap which the policy adds. News never exceeds the group's information bits.
+    by a gap which the policy adds. News never exceeds log2 K bits a token.
     """
     p = np.asarray(probability)
     if p.shape != (table.n_tokens, table.vocab_size):
@@ -60,7 +60,6 @@ def outlook(probability: np.ndarray, table) -> Outlook:
     wrong = 1.0 - p.max(axis=1).astype(np.float64)
     news = np.bincount(table.group_map, entropy, table.n_groups)
     surprise = np.bincount(table.group_map, wrong, table.n_groups) / table.n_tokens
-    news = np.minimum(news, table.group_info_bits)
     uses = np.array([table.group_uses(mode) for mode in table.modes], np.float64)
     cost = np.array([table.relative_cost(mode) for mode in table.modes])
     return Outlook(news, surprise, required_esn0_db(news / uses, table.modulation), cost)

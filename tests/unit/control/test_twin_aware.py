@@ -54,6 +54,8 @@ def test_in_a_fade_the_price_decides():
     outlook = ahead(required, surprise=(0.1, 0.1))
     assert steady(0.0, outlook) == 2  # 0.1 + 0.05 * 1.5 < 0.2 + 0.05 * 0.75
     assert steady(0.0, outlook, config=replace(CONFIG, aware_price=0.2)) == 0  # 0.1 + 0.3 > 0.2 + 0.15
+    urgent = steady(0.0, outlook, priority=1, config=replace(CONFIG, aware_price=0.2))
+    assert urgent == 2  # a quarter of the price: 0.1 + 0.075 < 0.2 + 0.0375
 
 
 def test_without_an_outlook_it_is_channel_adaptive():
