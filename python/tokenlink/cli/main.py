@@ -29,6 +29,7 @@ from tokenlink.cli.radio import app as radio
 from tokenlink.cli.report import report
 from tokenlink.cli.run_tests import PASSED_ON, test
 from tokenlink.cli.train import app as train
+from tokenlink.process.memory import keep_memory
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -71,6 +72,7 @@ def run_app(arguments):
     ----------
     arguments : list of str   without the program's name
     """
+    keep_memory()
     if "--debug" in arguments and arguments[:1] != [PASSED_ON]:
         arguments = [word for word in arguments if word != "--debug"]
         os.environ["TWIST_DEBUG"] = "1"

@@ -10,6 +10,8 @@ import signal
 import sys
 import traceback
 
+from tokenlink.process.memory import keep_memory
+
 ERROR_PREFIX = "error: "
 
 
@@ -34,6 +36,7 @@ def run_node(name, work, load):
     work : callable   takes what ``load`` gives
     load : callable   reads the JSON file whose path is the only argument of the process, such as `NodeConfig.load`
     """
+    keep_memory()
     logging.basicConfig(level=logging.INFO, format=f"{name}: %(levelname)s: %(message)s", stream=sys.stderr)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _on_signal)
