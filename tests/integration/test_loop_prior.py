@@ -50,6 +50,9 @@ def test_flowgraph_and_simulator_give_the_same_records_whatever_becomes_of_prior
         erased[used].append(record["n_erased"])
     assert np.mean(erased[True]) < np.mean(erased[False]) / 2, erased
     for result, block in ((simulated, "receiver"), (radio, "group_ldpc_decoder0")):
+        for slot in result.folder.read_lines("latency.jsonl"):  # the mode leaves once the next slot is foretold
+            stages = ("radio_s", "complete_s", "head_s", "control_s", "foretell_s")
+            assert slot["loop_s"] >= sum(slot[stage] for stage in stages)
         counts = {name: n for name, n in result.info["radio"][block].items() if name.startswith("prior_")}
         assert counts == {f"prior_{name}": n for name, n in COUNTS.items()}
 

@@ -15,14 +15,14 @@ from .pdus import PduError, new_metadata, pack, read_count, unpack
 class waiting_line:
     """PDUs in their order, until the prior of the first one's slot has come or is overdue.
 
-    Nothing is waited for behind which the run ends, or before which a prior was waited for in vain and none has come.
+    Nothing is waited for behind which the run ends.
 
     Parameters
     ----------
     block : gr.basic_block     whose ``port`` gets a PDU with overdue and slot when time is up
     port : str
     schedule : PriorSchedule
-    timeout_s : float          s, >= 0
+    timeout_s : float          s, >= 0; as of `PriorSchedule.patience_s`
     """
 
     MAX_HELD = 256
@@ -42,6 +42,7 @@ class waiting_line:
     def give_up(self, slot):
         """Wait no longer for the priors up to this slot."""
         self._given_up = slot if self._given_up is None else max(self._given_up, slot)
+        self._schedule.give_up()
 
     def put(self, pdu):
         """Take a PDU in; those that need not wait any more, as an iterator."""
@@ -66,12 +67,13 @@ class waiting_line:
     def _must_wait(self, slot):
         if slot is None or self._ended or len(self._held) > self.MAX_HELD or self._schedule.decided(slot):
             return False
-        if self._given_up is not None and (slot <= self._given_up or not self._schedule.has_begun):
+        patience_s = self._schedule.patience_s(self._timeout_s)
+        if patience_s == 0 or (self._given_up is not None and slot <= self._given_up):
             return False
         if self._timer is None:
             overdue = pack(new_metadata({keys.OVERDUE: True, keys.SLOT: slot}), np.zeros(0, np.float32))
             post = self._block.to_basic_block()._post
-            self._timer = threading.Timer(self._timeout_s, post, (pmt.intern(self._port), overdue))
+            self._timer = threading.Timer(patience_s, post, (pmt.intern(self._port), overdue))
             self._timer.daemon = True
             self._timer.start()
         return True

@@ -28,7 +28,8 @@ class group_ldpc_decoder(pdu_block):
     prior : str               "off": port ``prior`` is not listened to; "once", or "0" to "4": how often the prior of a
                               slot and the decoder tell each other; with "0" it only joins the decision
     lock_step : bool          a frame waits for the prior of its slot; else it takes what is there
-    prior_timeout_s : float   wait that long at most, s; until a first prior has come, only once
+    prior_timeout_s : float   wait that long at most, s; 0.2 s where priors have come before, less and less after each
+                              that stays away
 
     Ports
     -----

@@ -17,6 +17,8 @@ BEST = "3"
 #: the same within its noise
 PRIOR_CODES = 64
 USED, NONE, MISSING = "used", "none", "missing"
+#: s; in lock step a prior leaves before its frame may, so that one still to come is held up on this machine only
+LAG_S, PATIENT_TIMES = 0.2, 3
 
 
 class Expected(NamedTuple):
@@ -77,11 +79,20 @@ class PriorSchedule:
         self.counts, self.last_error = Counter(), ""
         self._waiting, self._missed = {}, set()
         self._newest = self._last = None
+        self._in_vain = 0
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether a prior has come since the run began."""
-        return self._newest is not None
+    def patience_s(self, timeout_s: float) -> float:
+        """How long, s, a frame in lock step may wait for its prior: `timeout_s`, or once one has come at most LAG_S.
+
+        After each that was waited for in vain (`give_up`) it is a quarter, and soon nothing, until another comes.
+        """
+        if self._newest is None or self._in_vain > PATIENT_TIMES:
+            return 0.0 if self._in_vain else timeout_s
+        return min(timeout_s, LAG_S) / 4**self._in_vain
+
+    def give_up(self) -> None:
+        """A prior was waited for in vain."""
+        self._in_vain += 1
 
     def restart(self) -> None:
         """Forget all that waits: a new run begins."""
@@ -89,6 +100,7 @@ class PriorSchedule:
         self.counts["lost"] += len(self._missed)
         self._waiting, self._missed = {}, set()
         self._newest = self._last = None
+        self._in_vain = 0
 
     def put(self, slot, vocab_size, n_tokens, codebook, listed, probability) -> str:
         """Take in a prior; arguments as the fields of `tokenlink.wire.TokenPrior`.
@@ -97,6 +109,7 @@ class PriorSchedule:
         -------
         str   "waiting"; else why it waits for no frame, a key of `counts`
         """
+        self._in_vain = 0
         self._resolve(slot)
         late = slot in self._missed
         self._missed.discard(slot)

@@ -199,3 +199,42 @@ def sparse_decisions(listed, extra, floor, llr, token_ids, confidence, evidence)
         token_ids[i] = best
         confidence[i] = best_weight / max(total, _LEAST)
         evidence[i] = np.log(max(total, _LEAST) * (1 << n_bits))
+
+
+@numba.njit(cache=True)
+def most_probable(probability, listed):
+    """The k most probable codes of each position; of equal ones those that come first.
+
+    Parameters
+    ----------
+    probability : float32 [n_tokens, vocab_size]   in [0, 1.1)
+    listed : int32 [n_tokens, k]                   written, 1 <= k <= vocab_size
+
+    Notes
+    -----
+    Numbers >= 0 are in the order of their bit patterns. So the k-th greatest is found by halving the range of patterns,
+    each time counting what lies above: counting is what a compiler makes many at a time of.
+    """
+    k, vocab_size = listed.shape[1], probability.shape[1]
+    patterns = probability.view(np.int32)
+    for i in range(probability.shape[0]):
+        row = patterns[i]
+        low, high = np.int64(-(1 << 31)), np.int64(0x3F8CCCCD)  # -0.0 and 1.1: at least k reach low, fewer high
+        while high - low > 1:
+            middle, reach = np.int32((low + high) // 2), np.int32(0)
+            for v in range(vocab_size):
+                reach += np.int32(row[v] >= middle)
+            low, high = (middle, high) if reach >= k else (low, middle)
+            if reach == k:
+                break
+        found = 0
+        for v in range(vocab_size):
+            if row[v] > low:
+                listed[i, found] = v
+                found += 1
+        v = 0
+        while found < k:
+            if row[v] == low:
+                listed[i, found] = v
+                found += 1
+            v += 1

@@ -74,10 +74,11 @@ class DensePrior:
         return DensePrior(self.probability[positions])
 
     def sparse(self, k: int) -> SparsePrior:
-        """The `k` most probable codes of each position; what is left of the probability is spread over the others."""
+        """The `k` most probable codes of each position, of equal ones the first; the others share what is left."""
         if not 1 <= k < self.vocab_size:
             raise TokenPriorError(f"k is {k}, must be in 1..{self.vocab_size - 1}")
-        listed = np.argpartition(-self.probability, k - 1, axis=1)[:, :k]
+        listed = np.empty((self.n_tokens, k), np.int32)
+        token_node.most_probable(self.probability, listed)
         return SparsePrior(listed, np.take_along_axis(self.probability, listed, 1), self.vocab_size)
 
 

@@ -79,6 +79,14 @@ class Expectations:
         """Whether waiting for the prior of a slot would bring nothing."""
         return self._schedule.decided(slot)
 
+    def patience_s(self, timeout_s):
+        """How long a frame may wait for its prior, s: as of `PriorSchedule.patience_s`."""
+        return self._schedule.patience_s(timeout_s)
+
+    def give_up(self):
+        """A prior was waited for in vain."""
+        self._schedule.give_up()
+
     def of(self, slot):
         """What a frame is decoded with: Expected; asked for once."""
         return Expected(*self._schedule.take(slot), self._exchanges)

@@ -94,11 +94,15 @@ class PriorLockStep:
 
     def of(self, slot):
         """Wait until the prior of a slot has come or is overdue; Expected."""
-        deadline_s = time.monotonic() + PRIOR_TIMEOUT_S
-        while not self._expectations.decided(slot) and (left_s := deadline_s - time.monotonic()) > 0:
-            message = self._socket.recv(left_s)
+        begin_s = time.monotonic()
+        while not self._expectations.decided(slot):
+            left_s = begin_s + self._expectations.patience_s(PRIOR_TIMEOUT_S) - time.monotonic()
+            message = self._socket.recv(max(left_s, 0.0))  # one that is there already takes no time
             if isinstance(message, TokenPrior):
                 self._expectations.put(message)
+            elif left_s <= 0:
+                self._expectations.give_up()
+                break
         return self._expectations.of(slot)
 
     def note(self, message):

@@ -131,10 +131,11 @@ def main(config):
         recorder.deliver(Hello(0, 0, "twin", {"torch": torch.__version__, "engine": engine_version()}))
         modes.deliver(Hello(0, 0, "twin"))  # a radio that has served another run forgets its commands
         priors.greet()
+        priors.foretell(0)
         slot = 0
         try:
             while True:
-                foretell_s = priors.send(slot)  # before the mode: who waits for both finds it there
+                priors.send()  # before the mode: who waits for both finds it there
                 command = twin.feedback.command(slot)
                 modes.deliver(ModeCommand(slot, 0, NO_MODE if command is None else command))
                 camera.deliver(ModeCommand(slot, 0, twin.control.mode_id))
@@ -142,7 +143,8 @@ def main(config):
                 received_s = time.monotonic()
                 record, timing = twin.miss(slot) if estimate is None else twin.step(estimate, link)
                 record["link"] = link_record(link)
-                record["timing"] = timing | foretell_s | {"received_at_s": received_s, "decided_at_s": time.monotonic()}
+                timing |= priors.foretell(slot + 1)
+                record["timing"] = timing | {"received_at_s": received_s, "decided_at_s": time.monotonic()}
                 if estimate is not None:
                     recorder.deliver(estimate)
                 recorder.deliver(StateReport(slot, 0, twin.state, record))
@@ -153,11 +155,11 @@ def main(config):
 
 
 class _Priors:
-    """Sends a twin's priors to the receiving radio, as a context; nothing where priors are off. One that finds no room
-    is missing at the radio, which counts it and decodes without."""
+    """Makes a twin's priors and sends them to the receiving radio, as a context; nothing where priors are off. One that
+    finds no room is missing at the radio, which counts it and decodes without."""
 
     def __init__(self, twin, address):
-        self._foretelling = twin.foretelling
+        self._foretelling, self._message = twin.foretelling, None
         self._socket = None if self._foretelling is None else PushSocket(address)
 
     def greet(self):
@@ -165,15 +167,18 @@ class _Priors:
         if self._socket is not None:
             self._socket.deliver(Hello(0, 0, "twin"))
 
-    def send(self, slot):
-        """Foretell a slot; the time that took, s, as a part of the slot's timing."""
+    def foretell(self, slot):
+        """Make the prior of a slot; the time that took, s, as a part of the slot's timing before."""
         if self._socket is None:
             return {}
         begin_s = time.monotonic()
-        message = self._foretelling.prior(slot)
-        foretold_s = time.monotonic()
-        self._socket.send(message)
-        return {"foretell_s": foretold_s - begin_s}
+        self._message = self._foretelling.prior(slot)
+        return {"foretell_s": time.monotonic() - begin_s}
+
+    def send(self):
+        """Send the prior made last."""
+        if self._socket is not None:
+            self._socket.send(self._message)
 
     def __enter__(self):
         return self

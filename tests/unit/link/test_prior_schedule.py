@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from tokenlink.link.prior_schedule import CHOICES, PriorSchedule, exchanges_of
+from tokenlink.link.prior_schedule import CHOICES, LAG_S, PriorSchedule, exchanges_of
 
 N_TOKENS, VOCAB_SIZE, CODEBOOK = 4, 16, "ab"
 LISTED = np.tile(np.array([3, 5], np.int32), N_TOKENS)
@@ -123,9 +123,9 @@ def test_a_new_run_forgets_the_one_before(schedule):
     assert outcomes(schedule, [0, 1]) == ["used", "missing"]
     put(schedule, 2)
     schedule.restart()
-    assert not schedule.has_begun and not schedule.decided(0)
+    assert schedule.patience_s(9.0) == 9.0 and not schedule.decided(0)
     nothing(schedule, 0)
-    assert schedule.has_begun and outcomes(schedule, [0, 2]) == ["none", "missing"]
+    assert schedule.patience_s(9.0) == LAG_S and outcomes(schedule, [0, 2]) == ["none", "missing"]
     assert counted(schedule) == {"used": 1, "missing": 2, "lost": 1, "unused": 1, "none": 1}
 
 
@@ -154,3 +154,21 @@ def test_words_of_the_option():
     for wrong in ("5", "-1", "", "twice", "1.0", " 1"):
         with pytest.raises(ValueError, match="prior is '.*', expected one of off, once, 0"):
             exchanges_of(wrong)
+
+
+def test_who_sends_no_priors_is_not_waited_for(schedule):
+    assert schedule.patience_s(1.0) == 1.0, "the twin may be starting"
+    schedule.give_up()
+    assert schedule.patience_s(1.0) == 0, "nobody is there"
+    put(schedule, 0)
+    assert schedule.patience_s(1.0) == LAG_S < 1.0 and schedule.patience_s(0.01) == 0.01
+    assert outcomes(schedule, [0, 1]) == ["used", "missing"]
+    left_s = []
+    for _ in range(6):
+        schedule.give_up()
+        left_s.append(schedule.patience_s(1.0))
+    assert left_s == [LAG_S / 4, LAG_S / 16, LAG_S / 64, 0, 0, 0]
+    assert put(schedule, 1) == "late" and schedule.patience_s(1.0) == LAG_S, "it is only slow"
+    schedule.give_up()
+    schedule.restart()
+    assert schedule.patience_s(1.0) == 1.0

@@ -89,6 +89,19 @@ def test_a_sparse_prior_is_the_dense_one_it_stands_for(vocab_size, k):
     np.testing.assert_allclose(token_prior.evidence(sparse, llr), token_prior.evidence(dense, llr), atol=2e-3)
 
 
+@pytest.mark.parametrize(("vocab_size", "k"), [(2, 1), (37, 36), (1000, 16), (1024, 64)])
+def test_the_most_probable_codes_are_those_of_a_stable_sort(vocab_size, k):
+    """Many are equal, zero or minus zero among them; the first of equal ones are listed."""
+    weight = np.random.default_rng(5).integers(0, 6, (40, vocab_size)).astype(np.float32)
+    weight[:3] = [np.full(vocab_size, 2), np.arange(vocab_size) == 0, np.arange(vocab_size) == vocab_size - 1]
+    weight[:, -1] += weight.sum(axis=1) == 0
+    probability = weight / weight.sum(axis=1, keepdims=True)
+    probability[20:][probability[20:] == 0] = -0.0
+    listed = DensePrior(probability).sparse(k).listed
+    for own, row in zip(listed, probability, strict=True):
+        assert set(own) == set(np.argsort(-row, kind="stable")[:k])
+
+
 @pytest.mark.parametrize("vocab_size", [16, 1000, 1024])
 def test_an_even_prior_says_nothing_and_changes_nothing(vocab_size):
     _, llr = draw(vocab_size, n_tokens=50)

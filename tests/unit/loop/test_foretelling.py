@@ -10,11 +10,11 @@ import pytest
 from tokenlink import systems
 from tokenlink.channel import Channel, ChannelConfig
 from tokenlink.link.modes import load_mode_table
-from tokenlink.link.prior_schedule import Expected
+from tokenlink.link.prior_schedule import LAG_S, Expected
 from tokenlink.link.token_prior import SparsePrior
 from tokenlink.loop.foretelling import Expectations, Foretelling
 from tokenlink.loop.run_config import RunConfig, best_prior, check_artifacts
-from tokenlink.loop.simulated_radio import NoPriors, PriorLockStep, SimulatedLink
+from tokenlink.loop.simulated_radio import PRIOR_TIMEOUT_S, NoPriors, PriorLockStep, SimulatedLink
 from tokenlink.loop.twin import Twin, make_twin
 from tokenlink.models.artifact_files import ArtifactMissingError
 from tokenlink.wire import LinkReport, ModeCommand, TokenEstimate, TokenFrame, decode, encode
@@ -39,8 +39,10 @@ class Wire:
 
     def __init__(self, *messages, lost=0):
         self.messages, self.counts, self.in_vain = list(messages), {"lost": lost}, 0
+        self.asked_s = []
 
     def recv(self, timeout_s):
+        self.asked_s.append(timeout_s)
         if self.messages:
             return self.messages.pop(0)
         self.in_vain += 1
@@ -156,6 +158,27 @@ def test_a_simulated_receiver_waits_for_the_prior_of_a_slot_and_no_other_message
         "prior_used": 2, "prior_missing": 2, "prior_lost": 1, "prior_foreign_codebook": 1, "wire_lost": 2}}}
     assert priors.note(wire) is wire
     assert NoPriors().of(0) is None and NoPriors().note(report) is report
+
+
+def test_a_lost_prior_is_waited_for_no_longer_than_it_can_be_late_and_those_after_it_less(monkeypatch):
+    wire, now_s = Wire(), [0.0]
+    monkeypatch.setattr("tokenlink.loop.simulated_radio.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+
+    def recv(timeout_s):
+        """As `Wire.recv`; waiting in vain takes its time."""
+        message = Wire.recv(wire, timeout_s)
+        now_s[0] += 0 if message else timeout_s
+        return message
+
+    wire.recv = recv
+    priors, asked_s = PriorLockStep(wire, Expectations(TABLE, "3")), []
+    for slot, outcome, messages in [(0, "used", [prior_of(0)]), (1, "missing", []), (2, "missing", []),
+                                    (3, "used", [prior_of(2), prior_of(3)]), (4, "missing", [])]:  # fmt: skip
+        wire.messages, wire.asked_s = messages, []
+        assert priors.of(slot).outcome == outcome
+        asked_s.append(wire.asked_s)
+    late, less, least = (pytest.approx(LAG_S / part) for part in (1, 4, 16))
+    assert asked_s == [[PRIOR_TIMEOUT_S], [late, 0], [less, 0], [least, late], [late, 0]]
 
 
 def test_with_a_right_prior_more_comes_through_and_the_report_says_how():
