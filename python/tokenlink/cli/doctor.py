@@ -70,7 +70,7 @@ def examine():
         _system(),
         _torch(),
         _inference(),
-        *(_package(name) for name in ("numba", "pyzmq", "safetensors", "panda3d")),
+        *(_package(name) for name in ("numba", "pyzmq", "safetensors", "panda3d", "timm", "torchvision")),
         _gnuradio(),
         _numpy(),
         _blocks(),
