@@ -20,7 +20,7 @@ from .pdus import PduError, has_entry, read_count, unpack, with_values
 
 DELIVERED = "delivered"
 IDLE_S = 0.001
-END_HOLD_S = 1.5  # the stream stays open that long after the end of a run, so that what is in it can get through
+END_HOLD_S = 0.5  # the stream stays open that long after the end of a run, so that a receiver ends the run, not its end
 _NO_SYMBOLS = np.zeros(0, np.complex64)
 
 
@@ -66,7 +66,7 @@ class burst_framer(counting, gr.sync_block):
     Metadata
     --------
     Reads slot, seq and mode_id, of which the header holds the last 24, 24 and 8 bits; tx_time where it is there.
-    Sets samples at the end of the run.
+    Sets samples at the end of the run: how many were sent, up to the middle of the last gap.
     """
 
     def __init__(self, sps=4, rolloff=0.25, span=16, pilot_spacing=32, guard_symbols=16, max_payload_symbols=8192,
@@ -142,8 +142,8 @@ class burst_framer(counting, gr.sync_block):
         if filled:
             return filled
         if self._end is not None:
-            sent = max(self.nitems_written(0) - self._gap.size, 0)
-            self.publish_end(with_values(self._end, {keys.SAMPLES: sent}), DELIVERED)
+            due = max(self.nitems_written(0) - self._gap.size // 2, 0)  # clocks on the way may differ
+            self.publish(with_values(self._end, {keys.SAMPLES: due}), np.zeros(0, np.uint8), DELIVERED)
             self._end, self._closes_s = None, time.monotonic() + END_HOLD_S
         if time.monotonic() >= self._closes_s:
             return -1

@@ -96,7 +96,8 @@ class burst_synchronizer(counting, gr.sync_block):
         metadata, _ = unpack(pdu)
         if is_end(metadata) and self._end_metadata is None:
             if has_entry(metadata, keys.SAMPLES):
-                self._due = read_count(metadata, keys.SAMPLES) - 2 * CHUNK_SAMPLES  # the last ones fill no chunk
+                self._due = read_count(metadata, keys.SAMPLES)
+            self.set_output_multiple(1)  # the last ones fill no chunk
             self._end_metadata = metadata
             threading.Thread(target=self._wait_for_quiet, daemon=True).start()
         elif has_entry(metadata, QUIET):

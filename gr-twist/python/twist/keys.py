@@ -57,4 +57,4 @@ START = "start"  # bool
 # The PDU that ends a run.
 END = "end"  # bool
 REASON = "reason"  # str, empty when all went well
-SAMPLES = "samples"  # int, samples of the stream up to the end of the last burst, where a framer says so
+SAMPLES = "samples"  # int, samples of the stream up to the middle of the last gap, where a framer says so

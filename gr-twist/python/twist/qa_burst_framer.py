@@ -50,7 +50,7 @@ class sending:
         self.top.wait()
         last, _ = self.delivered.received[-1]
         assert is_end(last)
-        assert read_count(last, keys.SAMPLES) == max(len(self.sink.data()) - self.block._gap.size, 0)
+        assert read_count(last, keys.SAMPLES) == max(len(self.sink.data()) - self.block._gap.size // 2, 0)
         tags = {}
         for tag in self.sink.tags():
             tags.setdefault(pmt.symbol_to_string(tag.key), []).append((tag.offset, pmt.to_python(tag.value)))
@@ -125,6 +125,17 @@ class qa_burst_framer(block_test):
         samples, tags = graph.finish()
         # All five are handled before the first call of work.
         self.assertEqual((block.counts()["queue_full"], len(tags["tx_sob"])), (3, 2))
+
+    def test_the_stream_outlives_the_end_of_the_run(self):
+        with mock.patch("gnuradio.twist.burst_framer.END_HOLD_S", np.inf):
+            graph = sending(twist.burst_framer(gap_symbols=9), [frame(0, symbols(9)), end("done")])
+            self.assertTrue(wait_until(lambda: len(graph.delivered.received) == 2))
+            last, _ = graph.delivered.received[-1]
+            self.assertEqual(read_count(last, keys.SAMPLES), expected(0, symbols(9)).size + 18)
+            graph.post(frame(1, symbols(9)))
+            self.assertTrue(wait_until(lambda: graph.block.counts()["passed"] == 2))
+            graph.top.stop()
+            graph.top.wait()
 
     def test_amplitude_can_be_changed(self):
         block = twist.burst_framer()

@@ -10,7 +10,7 @@ import pmt
 from gnuradio import blocks, gr, gr_unittest, twist
 from gnuradio.twist import keys
 from gnuradio.twist._burst import to_time
-from gnuradio.twist._testing import block_test, collector, pdu, wait_until
+from gnuradio.twist._testing import block_test, collector, end, pdu, wait_until
 from gnuradio.twist.pdu_block import is_end, is_lost
 from gnuradio.twist.pdus import has_entry, read_array, read_complex, read_count, read_float, read_text
 
@@ -18,7 +18,7 @@ from tokenlink.phy.frame import BurstConfig, modulate_burst
 from tokenlink.phy.header import Header
 from tokenlink.phy.receiver import BurstReceiver
 
-MODULE = sys.modules[twist.burst_synchronizer.__module__]
+MODULE, FRAMER = (sys.modules[block.__module__] for block in (twist.burst_synchronizer, twist.burst_framer))
 CONFIG = BurstConfig()
 RATE = 1e6
 
@@ -62,20 +62,22 @@ def slots_of(received):
 
 
 class late_source(gr.sync_block):
-    """Gives its samples once something has come true, and longer ago than a stream may pause at its end; stays open."""
+    """Gives its samples but for some once something has come true, and longer ago than a stream may pause at its end;
+    stays open."""
 
-    def __init__(self, samples, until):
+    def __init__(self, samples, until, n_early=0):
         gr.sync_block.__init__(self, name="late_source", in_sig=[], out_sig=[np.complex64])
-        self._samples, self._until = samples, until
+        self._samples, self._until, self._n_early = samples, until, n_early
 
     def work(self, input_items, output_items):
-        if not self._samples.size or (self._until is not None and not self._until()):
+        late = self.nitems_written(0) >= self._n_early
+        if not self._samples.size or (late and self._until is not None and not self._until()):
             time.sleep(0.001)
             return 0
-        if self._until is not None:
+        if late and self._until is not None:
             time.sleep(6 * MODULE.QUIET_S)
             self._until = None
-        size = min(output_items[0].size, self._samples.size)
+        size = min(output_items[0].size, (self._samples if late else self._samples[: self._n_early]).size)
         output_items[0][:size], self._samples = self._samples[:size], self._samples[size:]
         return size
 
@@ -174,14 +176,15 @@ class qa_burst_synchronizer(block_test):
 
     def test_samples_that_are_due_are_waited_for(self):
         samples = make_stream([0])
-        for end, expected in (({keys.SAMPLES: samples.size}, [0]), ({}, [])):
+        whole, burst = ({keys.SAMPLES: size} for size in (samples.size, samples.size - 20000))
+        for entries, n_early, expected in ((whole, 0, [0]), (burst, samples.size - 20500, [0]), ({}, 0, [])):
             with patch.object(MODULE, "QUIET_S", 0.05):
                 block, top, found = twist.burst_synchronizer(RATE), gr.top_block(), collector()
-                source = late_source(samples, until=lambda block=block: block._end_metadata is not None)
+                source = late_source(samples, lambda block=block: block._end_metadata is not None, n_early)
                 top.connect(source, block)
                 top.msg_connect(block, "pdus", found, "pdus")
                 top.start()
-                block._post_end({keys.END: True, keys.REASON: "", **end})
+                block._post_end({keys.END: True, keys.REASON: "", **entries})
                 ended = wait_until(lambda found=found: found.received and is_end(found.received[-1][0]))
                 top.stop()
                 top.wait()
@@ -203,6 +206,23 @@ class qa_burst_synchronizer(block_test):
         top.stop()
         top.wait()
         self.assertEqual(slots_of(found.received[:1]), [0])
+
+    def test_a_run_that_ends_with_its_last_burst_gives_it(self):
+        source, block, top, found = twist.burst_framer(), twist.burst_synchronizer(), gr.top_block(), collector()
+        top.connect(source, block)
+        top.msg_connect(source, "delivered", block, "end")
+        top.msg_connect(block, "pdus", found, "pdus")
+        # Together they fill no whole number of chunks.
+        for message in (*(pdu(np.ones(300, np.complex64), slot=slot, seq=slot) for slot in range(3)), end("over")):
+            source.to_basic_block()._post(pmt.intern("pdus"), message)
+        with patch.object(FRAMER, "END_HOLD_S", np.inf):
+            top.start()
+            self.assertTrue(wait_until(lambda: found.received and is_end(found.received[-1][0])))
+            top.stop()
+            top.wait()
+        *bursts, (last, _) = found.received
+        self.assertEqual((slots_of(bursts), block.counts().get("truncated", 0)), ([0, 1, 2], 0))
+        self.assertEqual(read_text(last, keys.REASON), "over")
 
     def test_wrong_parameters_are_refused(self):
         self.assert_refused(
