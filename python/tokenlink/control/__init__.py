@@ -8,6 +8,7 @@ from tokenlink.control.files import (
     load_controller,
     write_controller,
 )
+from tokenlink.control.lyapunov import LyapunovConfig, LyapunovPolicy, LyapunovState, PictureReport
 from tokenlink.control.policies import (
     ABLATIONS,
     CHANNEL_LED,
@@ -20,6 +21,7 @@ from tokenlink.control.policies import (
     make_policy,
 )
 from tokenlink.control.policy_base import ControlConfig, ControlState
+from tokenlink.control.proxy_table import ProxyError, ProxyTable, load_proxy
 from tokenlink.control.slot_report import Report, channel_quality, drift, esn0_db_of, observe
 from tokenlink.control.twin_aware import ChannelMemory, TwinAware
 
@@ -35,6 +37,12 @@ __all__ = [
     "FeedbackConfig",
     "FeedbackLink",
     "ControllerError",
+    "LyapunovConfig",
+    "LyapunovPolicy",
+    "LyapunovState",
+    "PictureReport",
+    "ProxyError",
+    "ProxyTable",
     "Report",
     "RiskController",
     "StaticPolicy",
@@ -45,6 +53,7 @@ __all__ = [
     "drift",
     "esn0_db_of",
     "load_controller",
+    "load_proxy",
     "make_policy",
     "observe",
     "write_controller",
