@@ -109,7 +109,7 @@ def grcc(folder, paths):
     """Compile flowgraphs, which may use the hierarchical blocks compiled to the same folder before."""
     env = ENV | {"GRC_BLOCKS_PATH": os.pathsep.join([ENV["GRC_BLOCKS_PATH"], str(folder)])}
     done = subprocess.run(["grcc", "-o", str(folder), *map(str, paths)], env=env, capture_output=True, text=True,
-                          timeout=240)
+                          timeout=300)
     missing = [path.name for path in paths if not (folder / f"{path.stem}.py").is_file()]
     assert done.returncode == 0 and not missing, f"{missing}: {done.stdout}{done.stderr}"
 
@@ -186,7 +186,7 @@ def test_headless_flowgraph_runs_and_stops(compiled, path, tmp_path):
             modes.send(ModeCommand(0, 0, 1))
             first = out.recv(60.0)
             process.send_signal(signal.SIGTERM)
-            output, _ = process.communicate(timeout=90)
+            output, _ = process.communicate(timeout=300)
     finally:
         process.kill()
         process.wait()

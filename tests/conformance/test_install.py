@@ -28,7 +28,7 @@ def prefix(tmp_path_factory):
     build, prefix = tmp_path_factory.mktemp("build"), tmp_path_factory.mktemp("prefix")
     for command in (["cmake", "-S", str(ROOT), "-B", str(build), f"-DCMAKE_INSTALL_PREFIX={prefix}",
                      f"-DPython3_EXECUTABLE={sys.executable}"], ["cmake", "--install", str(build)]):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
     return prefix
 
@@ -40,7 +40,7 @@ def site_packages(prefix):
 def test_installed_module_and_library_are_the_ones_imported(prefix, tmp_path):
     env = os.environ | {"PYTHONPATH": str(site_packages(prefix))}
     done = subprocess.run([sys.executable, "-c", PROBE], env=env, cwd=tmp_path, capture_output=True, text=True,
-                          timeout=120)
+                          timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.split()[-2:] == [str(site_packages(prefix))] * 2
 
@@ -59,5 +59,5 @@ def test_nothing_is_missing_and_tests_stay_behind(prefix):
 def test_flowgraph_compiles_with_the_installed_blocks(prefix, tmp_path):
     env = os.environ | {"GRC_BLOCKS_PATH": str(prefix / "share" / "gnuradio" / "grc" / "blocks")}
     done = subprocess.run(["grcc", "-o", str(tmp_path), str(ROOT / "flowgraphs" / "loopback.grc")], env=env,
-                          capture_output=True, text=True, timeout=120)
+                          capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and (tmp_path / "loopback.py").is_file(), done.stdout + done.stderr

@@ -16,7 +16,7 @@ sys.path.append(str(ROOT / "tests" / "distributions"))
 from distributions import DISTRIBUTIONS  # noqa: E402
 
 FILES = ("twist", "requirements.in", "requirements.txt")
-TIMEOUT_S = 120
+TIMEOUT_S = 300
 
 
 def read(name, python):

@@ -37,7 +37,7 @@ def test_what_set_up_installs_may_not_be_missing_in_ci(tmp_path, ci, counts):
     (tmp_path / "test_each.py").write_text(TESTS)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
     env = os.environ | {"CI": ci}
-    done = subprocess.run([*command, "."], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*command, "."], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
     last = done.stdout.splitlines()[-1]
     found = {word: int(n) for n, word in (each.split()[:2] for each in last.split(" in ")[0].split(", "))}
     assert found == counts | {"passed": 1}, done.stdout

@@ -16,7 +16,7 @@ from tokenlink.wire.sockets import PullSocket, PushSocket
 
 ROOT = Path(__file__).resolve().parents[2]
 N_FRAMES = 10
-START_S, FRAME_S, END_S = 90.0, 60.0, 90.0
+START_S, FRAME_S, END_S = 300.0, 300.0, 300.0  # for a machine that has other work
 
 
 def environment(folder):
@@ -35,7 +35,7 @@ def environment(folder):
 def program(tmp_path_factory):
     folder = tmp_path_factory.mktemp("grc")
     done = subprocess.run(["grcc", "-o", str(folder), str(ROOT / "flowgraphs" / "loopback_gui.grc")],
-                          env=environment(folder), capture_output=True, text=True, timeout=120)
+                          env=environment(folder), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "loopback_gui.py"
 

@@ -30,7 +30,7 @@ def program(tmp_path_factory):
     folder = tmp_path_factory.mktemp("grc")
     env = os.environ | {"GRC_BLOCKS_PATH": str(ROOT / "gr-twist" / "grc")}
     done = subprocess.run(["grcc", "-o", str(folder), str(ROOT / "flowgraphs" / "loopback.grc")],
-                          env=env, capture_output=True, text=True, timeout=120)
+                          env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "loopback.py"
 

@@ -16,7 +16,7 @@ from tokenlink.radio.recording import read_recording
 
 ROOT = Path(__file__).resolve().parents[2]
 ENV = os.environ | {"PYTHONPATH": str(ROOT / "python"), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-WAIT_S = 120
+WAIT_S = 300  # for a machine that has other work
 
 
 class Processes:

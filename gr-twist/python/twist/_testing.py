@@ -19,9 +19,9 @@ from .pdu_block import end_metadata, message_block
 from .pdus import new_metadata, pack, to_array, unpack
 
 TABLE = load_mode_table()
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0  # for a machine that has other work
 MODE = TABLE.mode(1)
-RECV_S = 10.0
+RECV_S = 60.0
 NO_BYTES = np.zeros(0, np.uint8)
 KNOWN = {keys.SLOT: 4, keys.SEQ: 4, keys.MODE_ID: MODE.mode_id, keys.CHANNEL_GAIN: 0.6 - 0.8j, keys.N0: 0.1,
          keys.ESN0_DB: 10.0}

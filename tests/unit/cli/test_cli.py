@@ -27,7 +27,7 @@ def twist(*arguments):
     env = os.environ | {"PYTHONPATH": str(PYTHON), "COLUMNS": "200"}
     env.pop("TWIST_DEBUG", None)
     command = [sys.executable, "-m", "tokenlink.cli", *map(str, arguments)]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=300, check=False)
 
 
 def all_commands(group, names=()):
@@ -61,7 +61,7 @@ def test_render_without_anything_to_render_says_so(tmp_path):
 def test_start_imports_nothing_heavy():
     code = "import sys, tokenlink.cli.main; print([m for m in ('torch', 'numpy', 'zmq', 'PIL') if m in sys.modules])"
     env = os.environ | {"PYTHONPATH": str(PYTHON)}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=99, check=True)
     assert done.stdout.strip() == "[]"
 
 

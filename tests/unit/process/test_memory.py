@@ -41,7 +41,7 @@ def faults(*words, **variables):
     plain = CHURN.replace("{source!r}", "''")
     source = CHURN.replace("{source!r}", repr(plain))
     done = subprocess.run(
-        [sys.executable, "-c", source, *words], capture_output=True, text=True, check=True, timeout=60,
+        [sys.executable, "-c", source, *words], capture_output=True, text=True, check=True, timeout=300,
         env=environment | {"PYTHONPATH": str(LIBRARY), "NUMPY_MADVISE_HUGEPAGE": "0"} | variables)  # fmt: skip
     return int(done.stdout)
 

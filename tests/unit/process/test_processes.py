@@ -38,7 +38,7 @@ def start(tmp_path, body, config="grain", debug=False):
 
 
 def end_of(process):
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     return process.returncode, out, err.splitlines()
 
 
@@ -109,7 +109,7 @@ def test_a_child_does_not_outlive_its_parent(tmp_path):
         f"children.Child('x', [sys.executable, '-c', {grandchild!r}], Path({str(tmp_path / 'x.log')!r}))\n"
         "os.kill(os.getpid(), 9)"
     )
-    done = subprocess.run([sys.executable, "-c", parent], env=environment(), pass_fds=(writing,), timeout=60)
+    done = subprocess.run([sys.executable, "-c", parent], env=environment(), pass_fds=(writing,), timeout=300)
     os.close(writing)
     assert done.returncode == -signal.SIGKILL
     assert select.select([reading], [], [], 30)[0] and os.read(reading, 1) == b""
