@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A vision transformer whose user says what share of its tokens it may keep.
+
+timm's VisionTransformer with a convolutional stem, cut in two behind block s: the device runs the first half, a server
+the second. A budget token, a mixture of two learned ones, goes with the others through every block. Before blocks 2 to
+s a threshold is read from it and a gate from each image token, and what does not pass is dropped for good. In training
+dropped tokens stay where they are, zero and hidden from attention, so that a batch keeps its shape; at inference they
+are taken out, and the blocks have less to do. Both give the same.
+
+The budget token ends with the device's half: the server knows how many tokens have come, and makes it anew from that.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from tokenlink.link.token_ratios import WIDTH
+from tokenlink.models.vision import ConvStem, HybridEmbed, VisionTransformer
+
+PATCH_SIDE = 16  # pixels; the stem's four strides of two
+LEAST = 1e-3  # mask values below count as zero
+RESCUED = 1e-2  # mask value of the one token that is kept where none passes
+OPEN = 5.0  # sigmoid(5) is 0.993: gates begin open, thresholds at the other end
+
+
+@dataclass(frozen=True)
+class AdaptiveConfig:
+    """Sizes of the network.
+
+    Parameters
+    ----------
+    side : int            pixels of a picture's side, a multiple of PATCH_SIDE
+    width : int           features of a token, d
+    n_blocks, heads : int
+    split : int           blocks on the device, s
+    n_classes : int
+
+    Raises
+    ------
+    ValueError   sizes that do not go together
+    """
+
+    side: int = 128
+    width: int = WIDTH
+    n_blocks: int = 6
+    heads: int = 3
+    split: int = 3
+    n_classes: int = 10
+
+    def __post_init__(self):
+        if self.side % PATCH_SIDE:
+            raise ValueError(f"side is {self.side}, expected a multiple of {PATCH_SIDE}")
+        if self.width % (8 * self.heads):
+            raise ValueError(f"width is {self.width}, expected a multiple of {8 * self.heads}, 8 times heads")
+        if not 1 < self.split < self.n_blocks:
+            raise ValueError(f"split is {self.split}, expected 2 to {self.n_blocks - 1}: blocks on both sides")
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of image tokens."""
+        return self.side // PATCH_SIDE, self.side // PATCH_SIDE
+
+    @property
+    def positions(self) -> int:
+        """Image tokens of a picture."""
+        return self.grid[0] * self.grid[1]
+
+
+class AdaptiveViT(VisionTransformer):
+    """The transformer, see the module.
+
+    Parameters
+    ----------
+    config : AdaptiveConfig
+    drop_path : float   share of residual branches left out in training, in the last block; fewer in those before
+    """
+
+    def __init__(self, config: AdaptiveConfig = AdaptiveConfig(), drop_path: float = 0.0):  # noqa: B008 (frozen)
+        width = config.width
+        stem = ConvStem(depth=4, channels=(width // 8, width // 4, width // 2, width), stride=(2, 2, 2, 2))
+        super().__init__(
+            img_size=config.side, patch_size=1, num_classes=config.n_classes, embed_dim=width, depth=config.n_blocks,
+            num_heads=config.heads, embed_layer=partial(HybridEmbed, backbone=stem, proj=False),
+            drop_path_rate=drop_path,
+        )  # fmt: skip
+        self.config = config
+        self.budget_low = nn.Parameter(torch.randn(width) * 0.02)
+        self.budget_high = nn.Parameter(torch.randn(width) * 0.02)
+        self.gates = nn.ModuleList(_opened(width, OPEN) for _ in range(config.split - 1))
+        self.thresholds = nn.ModuleList(_opened(width, -OPEN) for _ in range(config.split - 1))
+
+    def budget_token(self, share: torch.Tensor) -> torch.Tensor:
+        """b = a b_h + (1 - a) b_l for shares a [batch], as float32 [batch, 1, width]."""
+        share = share.float()[:, None, None]
+        return share * self.budget_high + (1 - share) * self.budget_low
+
+    def embed(self, pictures: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
+        """Tokens before the first block: class, image tokens, budget.
+
+        Parameters
+        ----------
+        pictures : float32 [batch, 3, side, side]   see `as_input`
+        alpha : float [batch]   in (0, 1]
+
+        Returns
+        -------
+        float [batch, 1 + positions + 1, width]
+        """
+        tokens = self.norm_pre(self._pos_embed(self.patch_embed(pictures)))
+        return torch.cat([tokens, self.budget_token(alpha).to(tokens.dtype)], dim=1)
+
+    def select(self, index: int, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Mask after one more selection, equation (6); where nothing passes, the token that comes nearest is kept.
+
+        Parameters
+        ----------
+        index : int   0 for the selection before the second block
+        hidden : float [batch, 1 + n + 1, width]
+        mask : float32 [batch, n]   of the selection before; 1 before the first
+
+        Returns
+        -------
+        float32 [batch, n]   0: dropped
+        """
+        with torch.autocast(hidden.device.type, enabled=False):  # bfloat16 sees no difference between 0.993 and 0.996
+            hidden = hidden.float()
+            gate = self.gates[index](hidden[:, 1:-1]).sigmoid()[..., 0]
+            margin = gate - self.thresholds[index](hidden[:, -1]).sigmoid()
+        passed = F.relu(margin) * mask
+        passed = passed * (passed > LEAST)
+        nearest = margin.masked_fill(mask == 0, -torch.inf).argmax(1)
+        none = ~(passed > 0).any(1, keepdim=True)
+        return passed + RESCUED * none * F.one_hot(nearest, mask.shape[1])
+
+    def device_masked(self, pictures: torch.Tensor, alpha: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The device's half for training and for batches: dropped tokens are zero, and hidden from the others.
+
+        Parameters
+        ----------
+        pictures : float32 [batch, 3, side, side]
+        alpha : float [batch]
+
+        Returns
+        -------
+        (float [batch, 1 + positions, width], float32 [batch, split, positions])
+            Class and image tokens, and the mask of every block; that of the first is 1.
+        """
+        hidden = self.blocks[0](self.embed(pictures, alpha))
+        masks = [torch.ones(len(hidden), self.config.positions, device=hidden.device)]
+        for index in range(self.config.split - 1):
+            masks.append(self.select(index, hidden, masks[-1]))
+            hidden = torch.cat([hidden[:, :1], hidden[:, 1:-1] * masks[-1][..., None], hidden[:, -1:]], dim=1)
+            hidden = self.blocks[index + 1](hidden, attn_mask=visible(masks[-1] > 0))
+        return hidden[:, :-1] * _with_class(masks[-1] > 0)[..., None], torch.stack(masks, dim=1)
+
+    def device(self, picture: torch.Tensor, alpha: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """The device's half for one picture: dropped tokens are gone.
+
+        Parameters
+        ----------
+        picture : float32 [1, 3, side, side]
+        alpha : float
+
+        Returns
+        -------
+        (float [1 + kept, width], bool [split, positions])
+            Class token and kept image tokens by position, and which are kept at every block.
+        """
+        hidden = self.blocks[0](self.embed(picture, torch.tensor([alpha], device=picture.device)))
+        kept = torch.ones(self.config.split, self.config.positions, dtype=torch.bool, device=picture.device)
+        mask, there = torch.ones(1, self.config.positions, device=picture.device), torch.arange(self.config.positions)
+        for index in range(self.config.split - 1):
+            mask = self.select(index, hidden, mask)
+            stays = mask[0] > 0
+            mask, there = mask[:, stays], there[stays]
+            image = hidden[:, 1:-1][:, stays] * mask[..., None]
+            hidden = self.blocks[index + 1](torch.cat([hidden[:, :1], image, hidden[:, -1:]], dim=1))
+            kept[index + 1] = False
+            kept[index + 1, there] = True
+        return hidden[0, :-1], kept
+
+    def server_masked(self, tokens: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+        """The server's half for batches.
+
+        Parameters
+        ----------
+        tokens : float [batch, 1 + positions, width]   what is at dropped positions does not matter
+        kept : bool [batch, positions]
+
+        Returns
+        -------
+        float [batch, n_classes]   logits
+        """
+        return self._server(tokens, kept.float().mean(1), visible(kept))
+
+    def server(self, tokens: torch.Tensor) -> torch.Tensor:
+        """The server's half for one picture: float [1 + kept, width] to logits [n_classes]."""
+        share = torch.tensor([(len(tokens) - 1) / self.config.positions], device=tokens.device)
+        return self._server(tokens[None], share, None)[0]
+
+    def _server(self, tokens, share, attn_mask):
+        hidden = torch.cat([tokens, self.budget_token(share).to(tokens.dtype)], dim=1)
+        for block in self.blocks[self.config.split :]:
+            hidden = block(hidden, attn_mask=attn_mask)
+        return self.forward_head(self.norm(hidden))
+
+    def forward(self, pictures: torch.Tensor, alpha: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Both halves with nothing between them: logits [batch, n_classes] and masks [batch, split, positions]."""
+        tokens, masks = self.device_masked(pictures, alpha)
+        return self.server_masked(tokens, masks[:, -1] > 0), masks
+
+    def config_dict(self) -> dict:
+        """The configuration as plain values, for the artifact."""
+        return asdict(self.config)
+
+
+def as_input(pictures: torch.Tensor) -> torch.Tensor:
+    """Pictures uint8 [..., 3, side, side] as the networks take them: float32 between -1 and 1."""
+    return pictures.float() / 127.5 - 1
+
+
+def visible(kept: torch.Tensor) -> torch.Tensor:
+    """Kept image tokens, bool [batch, n], as what attention may look at: bool [batch, 1, 1, 1 + n + 1]."""
+    return F.pad(kept, (1, 1), value=True)[:, None, None]
+
+
+def _with_class(kept):
+    return F.pad(kept, (1, 0), value=True)
+
+
+def _opened(width, bias):
+    """A linear model of one output that begins near a value whatever it sees."""
+    layer = nn.Linear(width, 1)
+    nn.init.normal_(layer.weight, std=0.1 / width**0.5)
+    nn.init.normal_(layer.bias, mean=bias, std=0.1)
+    return layer
