@@ -9,6 +9,7 @@
 
 import hashlib
 from dataclasses import dataclass, fields
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -33,10 +34,7 @@ from tokenlink.models.artifact_files import (
     verify,
     write_json,
 )
-from tokenlink.models.twist.completion import Completion, CompletionConfig
-from tokenlink.models.twist.head import HeadConfig, TrafficHead
-from tokenlink.models.twist.predictor import Predictor, PredictorConfig
-from tokenlink.models.twist.tokenizer import Tokenizer, TokenizerConfig
+from tokenlink.models.twist.tokenizer import Tokenizer
 
 __all__ = [
     "DEFAULT_DIR", "FILES", "MODELS", "OPTIONAL", "ArtifactContentError", "ArtifactError", "ArtifactHashError",
@@ -44,15 +42,21 @@ __all__ = [
     "present", "read_description", "read_manifest", "read_metrics", "save_artifact", "sha256_of", "verify",
     "write_json",
 ]  # fmt: skip
+#: file below this folder, class of the model, class of its configuration; imported when asked for
 MODELS = {
-    "tokenizer": (Tokenizer, TokenizerConfig),
-    "completion": (Completion, CompletionConfig),
-    "head": (TrafficHead, HeadConfig),
-    "predictor": (Predictor, PredictorConfig),
+    "tokenizer": ("twist.tokenizer", "Tokenizer", "TokenizerConfig"),
+    "completion": ("twist.completion", "Completion", "CompletionConfig"),
+    "head": ("twist.head", "TrafficHead", "HeadConfig"),
+    "predictor": ("twist.predictor", "Predictor", "PredictorConfig"),
+    "adaptive": ("adaptive.djscc", "AdaptiveDJSCC", "AdaptiveConfig"),
+    "adaptive_noiseless": ("adaptive.djscc", "AdaptiveDJSCC", "AdaptiveConfig"),
 }
-#: models that a twin can do without
-OPTIONAL = ("predictor",)
+#: of a twin of road scenes
+OF_TWIST = ("tokenizer", "completion", "head", "predictor")
+#: models that need not be there: what a twin can do without, and other systems
+OPTIONAL = ("predictor", "adaptive", "adaptive_noiseless")
 _KINDS = {torch.float32: "F32", torch.int64: "I64", torch.bool: "BOOL"}
+_WIDENED = {"F16": "F32"}  # kinds in files that become others when they are loaded
 #: largest values in a configuration: of what is built one after the other, and of every other whole number
 MAX_BLOCKS, MAX_SIZE, MAX_TEXT = 64, 2**15, 40
 
@@ -77,7 +81,7 @@ def codes_sha256(tokenizer: Tokenizer) -> str:
 
 
 def save_artifact(
-    name: str, model: torch.nn.Module, description: dict, metrics: dict, root: Path = DEFAULT_DIR
+    name: str, model: torch.nn.Module, description: dict, metrics: dict, root: Path = DEFAULT_DIR, half: bool = False
 ) -> Path:
     """Write weights, description and metrics, and enter them in the manifest.
 
@@ -93,6 +97,8 @@ def save_artifact(
         Measured values.
     root : Path
         Folder of the artifacts.
+    half : bool
+        Weights as float16, where metrics have shown that nothing is lost by it.
 
     Returns
     -------
@@ -107,6 +113,8 @@ def save_artifact(
     root = Path(root)
     folder = root / name
     tensors = {key: value.contiguous().clone() for key, value in model.state_dict().items()}
+    if half:
+        tensors = {key: value.half() if value.is_floating_point() else value for key, value in tensors.items()}
     _check_finite(name, tensors)
     folder.mkdir(parents=True, exist_ok=True)
     description = description | _token_origin(name, model, root)
@@ -122,13 +130,15 @@ def save_artifact(
 
 
 def present(root: Path = DEFAULT_DIR) -> tuple[str, ...]:
-    """Names of the models a twin needs, the tokenizer first, and of the optional ones that the manifest names."""
+    """Names of the models a twin needs, the tokenizer first, and of its optional ones that the manifest names."""
     manifest = read_manifest(root)
-    return tuple(name for name in MODELS if name in manifest or name not in OPTIONAL)
+    return tuple(name for name in OF_TWIST if name in manifest or name not in OPTIONAL)
 
 
 def _token_origin(name, model, root):
     """What ties models to the tokens they were trained on: the tokenizer's own mark, or that of the one beside."""
+    if name not in OF_TWIST:
+        return {}
     if name == "tokenizer":
         return {"codes_sha256": codes_sha256(model)}
     there = (Path(root) / "tokenizer" / "config.json").is_file()
@@ -160,7 +170,7 @@ def load(name: str, root: Path = DEFAULT_DIR, vocab_size: int | None = None) -> 
         configuration does not fit the weights, or a weight is not finite.
     """
     verify(name, root)
-    model_class, _ = MODELS[name]
+    model_class, _ = classes_of(name)
     config, weights = read_config(name, root), Path(root) / name / "weights.safetensors"
     if vocab_size is not None and config.vocab_size != vocab_size:
         raise VocabSizeError(f"{name} has {config.vocab_size} codes, {vocab_size} are expected")
@@ -178,9 +188,16 @@ def load(name: str, root: Path = DEFAULT_DIR, vocab_size: int | None = None) -> 
     return model.eval()
 
 
+def classes_of(name: str) -> tuple[type, type]:
+    """Class of a model, and of its configuration."""
+    home, *names = MODELS[name]
+    module = import_module(f"tokenlink.models.{home}")
+    return tuple(getattr(module, each) for each in names)
+
+
 def read_config(name: str, root: Path = DEFAULT_DIR):
     """Configuration of a model, every value of its type and within bounds; ArtifactError names one that is not."""
-    path, config_class = Path(root) / name / "config.json", MODELS[name][1]
+    path, config_class = Path(root) / name / "config.json", classes_of(name)[1]
     raw = read_description(name, root).get("config")
     if not isinstance(raw, dict):
         raise ArtifactContentError(f"{path} does not describe a {name}: config is {shortened(raw)}")
@@ -212,7 +229,8 @@ def _check_shapes(model, path):
     expected = {key: [_KINDS[value.dtype], *value.shape] for key, value in model.state_dict().items()}
     with safe_open(path, "pt") as file:
         there = {key: file.get_slice(key) for key in file.keys()}
-        found = {key: [part.get_dtype(), *part.get_shape()] for key, part in there.items()}
+        kinds = {key: part.get_dtype() for key, part in there.items()}
+        found = {key: [_WIDENED.get(kinds[key], kinds[key]), *part.get_shape()] for key, part in there.items()}
     wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
     if wrong:
         key = wrong[0]
@@ -239,7 +257,7 @@ def check_all(root: Path = DEFAULT_DIR) -> list[Check]:
     """
     checks = []
     try:
-        wanted = {*present(root)}
+        wanted = {*present(root), *read_manifest(root)}
     except ArtifactError:  # every check says what is wrong with the manifest
         wanted = {*MODELS} - {*OPTIONAL}
     for name in (name for name in MODELS if name in wanted or (Path(root) / name).exists()):

@@ -17,6 +17,7 @@ FILES = ("weights.safetensors", "config.json", "metrics.json")
 MAX_WEIGHTS_BYTES = 2**30
 MAX_JSON_BYTES = 2**20
 _SHA256 = re.compile("[0-9a-f]{64}")
+_ADAPTIVE = "adaptive"  # what the names of that system's artifacts begin with
 MARKS = ("codes_sha256", "tokenizer_sha256")
 
 
@@ -42,6 +43,11 @@ class ArtifactContentError(ArtifactError):
 
 class VocabSizeError(ArtifactError):
     """The weights are for another codebook size."""
+
+
+def _training_of(name):
+    """The command that makes an artifact."""
+    return f"./twist train {_ADAPTIVE if name.startswith(_ADAPTIVE) else name}"
 
 
 def sha256_of(path: Path) -> str:
@@ -90,7 +96,7 @@ def verify(name: str, root: Path = DEFAULT_DIR) -> None:
     root = Path(root)
     manifest, entry = root / "manifest.json", read_manifest(root).get(name)
     if entry is None:
-        raise ArtifactMissingError(f"{name} is not in {manifest}: train it with `./twist train {name}`")
+        raise ArtifactMissingError(f"{name} is not in {manifest}: train it with `{_training_of(name)}`")
     for file in FILES:
         if file not in entry:
             raise ArtifactMissingError(f"{name}/{file} is not in {manifest}: fetch both again, nothing vouches for it")
@@ -102,7 +108,7 @@ def verify(name: str, root: Path = DEFAULT_DIR) -> None:
 
 def _verify_file(path, name, known):
     if not path.is_file():
-        raise ArtifactMissingError(f"{path} is missing: fetch it again or run `./twist train {name}`")
+        raise ArtifactMissingError(f"{path} is missing: fetch it again or run `{_training_of(name)}`")
     size = path.stat().st_size
     if size < known["bytes"]:
         raise ArtifactTruncatedError(f"{path} has {size} of {known['bytes']} bytes: fetch it again")
@@ -115,7 +121,7 @@ def _verify_file(path, name, known):
 def read_description(name: str, root: Path = DEFAULT_DIR) -> dict:
     """Configuration, training command and data origin of an artifact; ArtifactError where they cannot be read."""
     path = Path(root) / name / "config.json"
-    content = _read(path, f"{path} is missing: fetch it again or run `./twist train {name}`")
+    content = _read(path, f"{path} is missing: fetch it again or run `{_training_of(name)}`")
     for mark in MARKS:
         value = content.get(mark)
         if value is not None and not (isinstance(value, str) and _SHA256.fullmatch(value)):
@@ -126,7 +132,7 @@ def read_description(name: str, root: Path = DEFAULT_DIR) -> dict:
 def read_metrics(name: str, root: Path = DEFAULT_DIR) -> dict:
     """The metrics stored beside the weights; ArtifactError where they cannot be read."""
     path = Path(root) / name / "metrics.json"
-    return _read(path, f"{path} is missing: fetch it again or run `./twist train {name}`")
+    return _read(path, f"{path} is missing: fetch it again or run `{_training_of(name)}`")
 
 
 def _read(path, missing):

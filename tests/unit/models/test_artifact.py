@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 from tokenlink.models import artifact  # noqa: E402
 from tokenlink.models.twist.head import HeadConfig, TrafficHead  # noqa: E402
+from tokenlink.models.twist.tokenizer import Tokenizer, TokenizerConfig  # noqa: E402
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_check_all_names_the_fault(saved):
 
 def test_models_carry_the_mark_of_their_tokenizer(tmp_path):
     torch.manual_seed(0)
-    tokenizer = artifact.Tokenizer(artifact.TokenizerConfig(vocab_size=16, height=32, width=32))
+    tokenizer = Tokenizer(TokenizerConfig(vocab_size=16, height=32, width=32))
     artifact.save_artifact("tokenizer", tokenizer, {}, {}, tmp_path)
     artifact.save_artifact("head", TrafficHead(HeadConfig(dim_embedding=16, dim=8, blocks=1)), {}, {}, tmp_path)
     mark = artifact.read_description("tokenizer", tmp_path)["codes_sha256"]

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 
 from tokenlink.models import artifact  # noqa: E402
 from tokenlink.models.twist.head import HeadConfig, TrafficHead  # noqa: E402
+from tokenlink.models.twist.tokenizer import Tokenizer, TokenizerConfig  # noqa: E402
 
 CONFIG = HeadConfig(dim_embedding=16, dim=8, blocks=1)
 
@@ -115,8 +116,8 @@ def test_malformed_descriptions(root, change, said):
 
 @pytest.mark.parametrize("design", ["bottleneck", "none", 3, "x" * 1000])
 def test_words_of_a_configuration_are_read_and_checked(tmp_path, design):
-    config = artifact.TokenizerConfig(vocab_size=16, height=32, width=32, design="bottleneck", blocks_stem=1)
-    artifact.save_artifact("tokenizer", artifact.Tokenizer(config), {}, {}, tmp_path)
+    config = TokenizerConfig(vocab_size=16, height=32, width=32, design="bottleneck", blocks_stem=1)
+    artifact.save_artifact("tokenizer", Tokenizer(config), {}, {}, tmp_path)
     path = tmp_path / "tokenizer" / "config.json"
     content = json.loads(path.read_text())
     content["config"]["design"] = design
@@ -143,7 +144,7 @@ def test_sizes_are_compared_before_memory_is_taken(root):
 
 def test_weights_of_another_type_are_refused(root):
     path = root / "head" / "weights.safetensors"
-    save_file({key: value.half() for key, value in load_file(path).items()}, path)
+    save_file({key: value.double() for key, value in load_file(path).items()}, path)
     vouch(root)
     assert "there, ['F32', 8] by the configuration" in refused(root)
 

@@ -10,7 +10,7 @@ from tokenlink.models import artifact  # noqa: E402
 from tokenlink.models.twist import completion, head, tokenizer  # noqa: E402
 from tokenlink.models.twist.predictor import from_completion  # noqa: E402
 
-NAMES = tuple(artifact.MODELS)
+NAMES = artifact.present()
 LARGEST_BYTES = 40e6
 REQUIRED_METRICS = {
     "tokenizer": {"psnr_db", "codebook_use", "dead_codes", "flicker", "token_change"},

@@ -80,7 +80,8 @@ class AdaptiveViT(VisionTransformer):
 
     def __init__(self, config: AdaptiveConfig = AdaptiveConfig(), drop_path: float = 0.0):  # noqa: B008 (frozen)
         width = config.width
-        stem = ConvStem(depth=4, channels=(width // 8, width // 4, width // 2, width), stride=(2, 2, 2, 2))
+        channels = [width // part for part in (8, 4, 4, 2, 2, 1)]
+        stem = ConvStem(depth=6, channels=tuple(channels), stride=(2, 2, 1, 2, 1, 2))
         super().__init__(
             img_size=config.side, patch_size=1, num_classes=config.n_classes, embed_dim=width, depth=config.n_blocks,
             num_heads=config.heads, embed_layer=partial(HybridEmbed, backbone=stem, proj=False),

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Train the transformer from nothing, its dropping of tokens along with it: loss (9) without a channel."""
+
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+
+from tokenlink.models.adaptive.adaptive_vit import AdaptiveConfig, AdaptiveViT
+from tokenlink.train.adaptive.budget_terms import budget_loss
+from tokenlink.train.adaptive.course import Subject
+from tokenlink.train.adaptive.scores import budget_scores
+
+DROP_PATH, SMOOTHING = 0.1, 0.1
+#: steps before the budget counts, and until it counts in full: features first, so that there is something to choose by
+OPEN_STEPS, RAMP_STEPS = 700, 700
+
+
+def subject(config: AdaptiveConfig = AdaptiveConfig()) -> Subject:  # noqa: B008 (frozen)
+    """The transformer as something to be trained."""
+    return Subject(partial(AdaptiveViT, config, DROP_PATH), terms, watch)
+
+
+def terms(model, lesson, step):
+    """Cross-entropy, and the budget's penalties, for budgets drawn from (0, 1]."""
+    alpha = draw_budgets(len(lesson.pictures))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits, masks = model(lesson.pictures.contiguous(memory_format=torch.channels_last), alpha)
+    weight = min(1.0, max(0.0, (step - OPEN_STEPS) / RAMP_STEPS))
+    return {"class": class_loss(logits, lesson), "budget": weight * budget_loss(masks, alpha)}
+
+
+def draw_budgets(batch):
+    """alpha of (0, 1], uniform, float32 [batch]."""
+    return 1 - torch.rand(batch)
+
+
+def class_loss(logits, lesson):
+    """Cross-entropy of logits with shares of classes."""
+    return F.cross_entropy(logits.float(), lesson.classes, label_smoothing=SMOOTHING)
+
+
+def watch(model, shown):
+    """Accuracy and kept share at four budgets."""
+    return budget_scores(model, shown, (0.1, 0.3, 0.6, 1.0))
