@@ -64,6 +64,38 @@ class Budget:
         return self.peak_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * phase)))
 
 
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Settings that every training run has.
+
+    Parameters
+    ----------
+    work : Path
+        Folder of checkpoint and log.
+    minutes, steps : float, int
+        Budget; 0 means that only the other counts.
+    batch : int
+        Frames per step.
+    peak_rate : float
+        Largest learning rate.
+    seed, threads : int
+        Seed of everything random, and threads of torch.
+    """
+
+    work: Path
+    minutes: float = 10.0
+    steps: int = 0
+    batch: int = 8
+    peak_rate: float = 1e-3
+    seed: int = 0
+    threads: int = 1
+
+    @property
+    def budget(self) -> Budget:
+        """How long to train, and the rate over that time."""
+        return Budget(self.steps, self.minutes, self.peak_rate)
+
+
 class Run:
     """Clock, log, progress bar (on a terminal) and checkpoint of one training run.
 

@@ -1,9 +1,41 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Small building blocks shared by the models."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+
+@dataclass(frozen=True)
+class GridConfig:
+    """Sizes of a transformer over the token grid.
+
+    Parameters
+    ----------
+    vocab_size : int
+        Codes, K.
+    rows, cols : int
+        Token grid.
+    dim, layers, heads : int
+        Width, attention blocks and attention heads.
+    local_layers : int
+        Convolution blocks before the attention.
+    """
+
+    vocab_size: int = 1024
+    rows: int = 8
+    cols: int = 32
+    dim: int = 96
+    layers: int = 2
+    heads: int = 2
+    local_layers: int = 2
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens per frame, L."""
+        return self.rows * self.cols
 
 
 class ConvBlock(nn.Module):

@@ -16,43 +16,23 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tokenlink.models.twist.blocks import AttentionBlock, ConvBlock
+from tokenlink.models.twist.blocks import AttentionBlock, ConvBlock, GridConfig
 
 MOST_EVIDENCE = 12.0  # log-odds
 AROUND = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
 @dataclass(frozen=True)
-class CompletionConfig:
+class CompletionConfig(GridConfig):
     """Sizes of the completion model.
 
     Parameters
     ----------
-    vocab_size : int
-        Codes, K.
-    rows, cols : int
-        Token grid.
-    dim, layers, heads : int
-        Width, attention blocks and attention heads.
-    local_layers : int
-        Convolution blocks before the attention.
     initial_copy_gain : float
         Logit added to the previous state's token before any training.
     """
 
-    vocab_size: int = 1024
-    rows: int = 8
-    cols: int = 32
-    dim: int = 96
-    layers: int = 2
-    heads: int = 2
-    local_layers: int = 2
     initial_copy_gain: float = 5.0
-
-    @property
-    def n_tokens(self) -> int:
-        """Tokens per frame, L."""
-        return self.rows * self.cols
 
 
 class Completion(nn.Module):

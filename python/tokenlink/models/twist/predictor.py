@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tokenlink.models.twist.blocks import AttentionBlock, ConvBlock
+from tokenlink.models.twist.blocks import AttentionBlock, ConvBlock, GridConfig
 from tokenlink.models.twist.completion import AROUND, MOST_EVIDENCE, Completion, tokens_around
 
 OLDEST = 16  # slots; older states are taken to be of this age
@@ -22,33 +22,8 @@ _SHARED = ("token", "previous", "local", "blocks", "norm", "to_code", "bias")  #
 
 
 @dataclass(frozen=True)
-class PredictorConfig:
-    """Sizes of the predictor, as those of `tokenlink.models.twist.completion.CompletionConfig`.
-
-    Parameters
-    ----------
-    vocab_size : int
-        Codes, K.
-    rows, cols : int
-        Token grid.
-    dim, layers, heads : int
-        Width, attention blocks and attention heads.
-    local_layers : int
-        Convolution blocks before the attention.
-    """
-
-    vocab_size: int = 1024
-    rows: int = 8
-    cols: int = 32
-    dim: int = 96
-    layers: int = 2
-    heads: int = 2
-    local_layers: int = 2
-
-    @property
-    def n_tokens(self) -> int:
-        """Tokens per frame, L."""
-        return self.rows * self.cols
+class PredictorConfig(GridConfig):
+    """Sizes of the predictor."""
 
 
 class Predictor(nn.Module):

@@ -2,46 +2,32 @@
 """Train the completion model on tokens alone: losses as the link makes them, previous states as the twin has them."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from tokenlink.models.twist.completion import Completion, complete
-from tokenlink.train.training_run import Budget, Run, set_up
+from tokenlink.train.training_run import Run, TrainingSettings, set_up
 from tokenlink.train.twist.link_damage import Received, default_group_map, doubt, erasures, receive
 from tokenlink.train.twist.token_sets import TokenSet
 
 
 @dataclass(frozen=True)
-class CompletionTraining:
+class CompletionTraining(TrainingSettings):
     """Settings of a training run.
 
     Parameters
     ----------
-    work : Path
-        Folder of checkpoint and log.
-    minutes, steps : float, int
-        Budget; 0 means that only the other counts.
-    batch : int
-        Frames per step.
-    peak_rate : float
-        Largest learning rate.
     own_share : float
         Share of the steps whose previous states the model itself completed, from an earlier frame with losses.
-    seed, threads : int
-        Seed of everything random, and threads of torch.
     """
 
-    work: Path
     minutes: float = 12.0
-    steps: int = 0
     batch: int = 16
     peak_rate: float = 1.2e-3
     own_share: float = 0.15
     seed: int = 3
-    threads: int = 1
 
 
 @torch.no_grad()
@@ -92,8 +78,7 @@ def train(
     """
     set_up(settings.seed, settings.threads)
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.peak_rate, betas=(0.9, 0.98), weight_decay=0.02)
-    budget = Budget(settings.steps, settings.minutes, settings.peak_rate)
-    run = Run(settings.work, budget, {"model": model, "optimizer": optimizer})
+    run = Run(settings.work, settings.budget, {"model": model, "optimizer": optimizer})
     run.resume()
     rng = np.random.default_rng([settings.seed, run.step])
     group_map, grid = default_group_map()

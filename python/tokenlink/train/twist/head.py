@@ -3,13 +3,12 @@
 
 import copy
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from tokenlink.models.twist.head import TrafficHead
-from tokenlink.train.training_run import Budget, Run, set_up
+from tokenlink.train.training_run import Run, TrainingSettings, set_up
 from tokenlink.train.twist.frame_store import Batch
 from tokenlink.train.twist.scores import f1, macro_f1, traffic_scores
 from tokenlink.train.twist.token_sets import TokenSet
@@ -17,39 +16,26 @@ from tokenlink.train.twist.tokenizer import task_loss
 
 
 @dataclass(frozen=True)
-class HeadTraining:
+class HeadTraining(TrainingSettings):
     """Settings of a training run.
 
     Parameters
     ----------
-    work : Path
-        Folder of checkpoint and log.
-    minutes, steps : float, int
-        Budget; 0 means that only the other counts.
-    batch : int
-        Frames per step.
-    peak_rate : float
-        Largest learning rate.
     spoiled_share : float
         Share of frames of which some tokens are replaced by those of the frame before or by random ones.
     averaging : float
         Decay of the running mean of the weights; the mean that was best on the validation data comes out.
     watch_every : int
         Steps from one look at the validation data to the next.
-    seed, threads : int
-        Seed of everything random, and threads of torch.
     """
 
-    work: Path
     minutes: float = 8.0
-    steps: int = 0
     batch: int = 32
     peak_rate: float = 4e-4
     spoiled_share: float = 0.7
     averaging: float = 0.995
     watch_every: int = 200
     seed: int = 2
-    threads: int = 1
 
 
 def spoil(tokens: TokenSet, indices: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
@@ -136,8 +122,7 @@ def train(
     set_up(settings.seed, settings.threads)
     head, mean, best = start, copy.deepcopy(start), copy.deepcopy(start)
     optimizer = torch.optim.AdamW(head.parameters(), lr=settings.peak_rate, weight_decay=0.1)
-    budget = Budget(settings.steps, settings.minutes, settings.peak_rate)
-    run = Run(settings.work, budget, {"head": head, "mean": mean, "best": best, "optimizer": optimizer})
+    run = Run(settings.work, settings.budget, {"head": head, "mean": mean, "best": best, "optimizer": optimizer})
     run.resume()
     rng = np.random.default_rng([settings.seed, run.step])
     weights = [_weights(part.labels) for part in tokens]

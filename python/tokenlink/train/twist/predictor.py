@@ -2,14 +2,13 @@
 """Train the predictor on tokens alone: what comes next, given states as the twin has them, errors and age included."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from tokenlink.models.twist.predictor import Predictor
-from tokenlink.train.training_run import Budget, Run, set_up
+from tokenlink.train.training_run import Run, TrainingSettings, set_up
 from tokenlink.train.twist.token_sets import TokenSet
 from tokenlink.train.twist.twin_states import TwinStates
 
@@ -20,30 +19,13 @@ GAPS = (1, 1, 1, 1, 1, 1, 1, 1, 2, 4)  # frames between the state and the one be
 
 
 @dataclass(frozen=True)
-class PredictorTraining:
-    """Settings of a training run.
+class PredictorTraining(TrainingSettings):
+    """Settings of a training run of the predictor."""
 
-    Parameters
-    ----------
-    work : Path
-        Folder of checkpoint and log.
-    minutes, steps : float, int
-        Budget; 0 means that only the other counts.
-    batch : int
-        Frames per step.
-    peak_rate : float
-        Largest learning rate.
-    seed, threads : int
-        Seed of everything random, and threads of torch.
-    """
-
-    work: Path
     minutes: float = 45.0
-    steps: int = 0
     batch: int = 8
     peak_rate: float = 6e-4
     seed: int = 4
-    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -137,8 +119,7 @@ def train(
         {"params": [p for name, p in model.named_parameters() if p.ndim <= 1 or "token" in name], "weight_decay": 0.0},
     ]  # fmt: skip
     optimizer = torch.optim.AdamW(groups, lr=settings.peak_rate, betas=(0.9, 0.98), weight_decay=0.02)
-    run = Run(settings.work, Budget(settings.steps, settings.minutes, settings.peak_rate),
-              {"model": model, "optimizer": optimizer})  # fmt: skip
+    run = Run(settings.work, settings.budget, {"model": model, "optimizer": optimizer})
     run.resume()
     rng, best = np.random.default_rng([settings.seed, run.step]), (np.inf, None)
     share = np.array([len(tokens) for tokens, _ in sets]) / sum(len(tokens) for tokens, _ in sets)
