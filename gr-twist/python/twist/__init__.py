@@ -21,6 +21,10 @@ from .pdu_trace import pdu_trace
 from .prior_source import prior_source
 from .qam_mapper import qam_mapper
 from .radio_events import radio_events
+from .semantic_decoder import semantic_decoder
+from .semantic_encoder import semantic_encoder
+from .semantic_sink import semantic_sink
+from .semantic_source import semantic_source
 from .soft_demodulator import soft_demodulator
 from .symbol_equalizer import symbol_equalizer
 from .token_packetizer import token_packetizer
@@ -53,6 +57,10 @@ __all__ = [
     "prior_source",
     "qam_mapper",
     "radio_events",
+    "semantic_decoder",
+    "semantic_encoder",
+    "semantic_sink",
+    "semantic_source",
     "set_up_radio",
     "soft_demodulator",
     "symbol_equalizer",

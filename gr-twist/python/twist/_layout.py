@@ -3,6 +3,7 @@
 
 from functools import lru_cache
 
+from tokenlink.link.adaptive_modes import load_adaptive_table
 from tokenlink.link.modes import load_mode_table
 from tokenlink.phy.qam import BITS_PER_SYMBOL
 
@@ -11,6 +12,12 @@ from tokenlink.phy.qam import BITS_PER_SYMBOL
 def load(path):
     """Mode table of a YAML file, the default one for an empty path. Raises ModeTableError."""
     return load_mode_table(path or None)
+
+
+@lru_cache(maxsize=8)
+def load_adaptive(path):
+    """Mode table of the adaptive system, as `load`. Raises AdaptiveTableError."""
+    return load_adaptive_table(path or None)
 
 
 def info_sizes(table):

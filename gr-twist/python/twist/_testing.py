@@ -10,6 +10,7 @@ import numpy as np
 import pmt
 from gnuradio import gr, gr_unittest
 
+from tokenlink.link.adaptive_modes import load_adaptive_table
 from tokenlink.link.modes import load_mode_table
 from tokenlink.link.twist import decode_groups, demap_groups, encode_groups, map_groups, packetize
 
@@ -156,13 +157,23 @@ def stages():
                            iterations=iterations, parity_ok=parity_ok)
 
 
-def not_finite(payload):
-    """PDUs whose payload holds NaN or infinity, each with its cause."""
+def picture(ratio=0.1, n_kept=6, seed=1):
+    """A picture as tokens with Gaussian symbols: table, mode, kept bool [64], symbols complex64 of mean energy 1."""
+    rng, table = np.random.default_rng(seed), load_adaptive_table()
+    mode, kept = table.mode_of(0.1, ratio), np.zeros(table.n_tokens, bool)
+    kept[rng.choice(kept.size, n_kept, replace=False)] = True
+    symbols = rng.standard_normal(((1 + n_kept) * mode.symbols_per_token, 2)) @ [1, 1j]
+    symbols = (symbols / np.sqrt(np.mean(np.abs(symbols) ** 2))).astype(np.complex64)
+    return SimpleNamespace(table=table, mode=mode, kept=kept, symbols=symbols)
+
+
+def not_finite(payload, **changes):
+    """PDUs whose payload holds NaN or infinity, each with its cause; further arguments as of `pdu`."""
     broken = []
     for value in (np.nan, np.inf):
         copy = payload.copy()
         copy[3] = value
-        broken.append(("not_finite", pdu(copy)))
+        broken.append(("not_finite", pdu(copy, **changes)))
     return broken
 
 

@@ -14,6 +14,7 @@ from .pdu_block import message_block, pdu_block
 from .pdus import read_text
 
 POLL_S = 0.1
+LOST_ESN0_DB = -100.0  # of a slot of which nothing came
 
 
 def _check_queue(queue_messages, timeout_s=0.0):

@@ -66,7 +66,8 @@ class burst_framer(counting, gr.sync_block):
     Metadata
     --------
     Reads slot, seq and mode_id, of which the header holds the last 24, 24 and 8 bits; tx_time where it is there.
-    Sets samples at the end of the run: how many were sent, up to the middle of the last gap.
+    Sets samples at the end of the run: how many were sent, up to the middle of the last gap. `counts` has bursts with a
+    sample whose either part is over full scale, as over_full_scale: a radio clips them.
     """
 
     def __init__(self, sps=4, rolloff=0.25, span=16, pilot_spacing=32, guard_symbols=16, max_payload_symbols=8192,
@@ -118,6 +119,8 @@ class burst_framer(counting, gr.sync_block):
             raise PduError("queue_full", f"{len(self._queue)} bursts wait already")
         slot = read_count(metadata, keys.SLOT)
         samples = self._frame(read_count(metadata, keys.MODE_ID), read_count(metadata, keys.SEQ), slot, payload)
+        if np.abs(samples.view(np.float32)).max() > 1:
+            self.count("over_full_scale")
         self._queue.append(_Waiting(metadata, samples, self._tx_time(metadata, slot)))
 
     def _tx_time(self, metadata, slot):

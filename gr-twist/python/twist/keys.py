@@ -40,6 +40,9 @@ PARITY_OK = "parity_ok"  # u8vector 0/1 [n_groups], all checks hold
 CONFIDENCE = "confidence"  # f32vector [n_tokens], in [0, 1]
 ERASED = "erased"  # u8vector 0/1 [n_tokens], 1 = not trusted
 
+# Of a picture as tokens with analogue symbols.
+KEPT = "kept"  # u8vector 0/1 [n_positions], 1 = the token of this position was sent
+
 # What the twin expects of a slot, and what the decoder made of it.
 VOCAB_SIZE = "vocab_size"  # int, codes of the codebook
 N_TOKENS = "n_tokens"  # int, positions of a frame

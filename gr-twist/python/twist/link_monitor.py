@@ -31,7 +31,7 @@ class link_monitor(sending_block):
 
     Ports
     -----
-    pdus in, pdus out : int32 [n_tokens]   token_ids; not touched
+    pdus in, pdus out : any uniform vector   not touched
 
     Metadata
     --------
@@ -39,7 +39,7 @@ class link_monitor(sending_block):
     prior_exchanges; all passed on.
     """
 
-    dtype = np.int32
+    dtype = None
 
     def __init__(self, address="", bind=False, queue_messages=64, timeout_s=1.0):
         sending_block.__init__(self, "link_monitor", address, bind, queue_messages, timeout_s)

@@ -48,7 +48,8 @@ def is_lost(metadata):
 
 
 class pdu_block(message_block):
-    """Base of blocks with one PDU in and one PDU out. Subclasses set ``dtype`` of the payload and write ``process``.
+    """Base of blocks with one PDU in and one PDU out. Subclasses set ``dtype`` of the payload and write ``process``;
+    with None, any vector comes as a PMT.
 
     What cannot be used is counted by cause, logged once and dropped; the end of a run and slots of which nothing came
     pass through. ``gr-twist/docs/blocks.md`` has an example.
@@ -97,7 +98,7 @@ class pdu_block(message_block):
             self.count("lost_slots")
             self.on_lost(metadata)
             return
-        payload = to_array(vector, self.dtype, "payload")
+        payload = vector if self.dtype is None else to_array(vector, self.dtype, "payload")
         result = self.process(metadata, payload)
         if result is not None:
             values, made = result

@@ -148,6 +148,16 @@ class qa_burst_framer(block_test):
         with self.assertRaisesRegex(ValueError, "amplitude is 1.5, must lie in"):
             block.set_amplitude(1.5)
 
+    def test_bursts_over_full_scale_are_counted(self):
+        """A payload of one strong symbol among weak ones, at an amplitude that leaves 12 dB, and 3 dB for the same."""
+        peak = np.full(400, 0.1, np.complex64)
+        peak[200] = 3
+        for amplitude, n_over in ((0.25, 0), (0.7, 1)):
+            block = twist.burst_framer(amplitude=amplitude)
+            samples, _ = sending(block, [frame(0, peak)]).finish()
+            self.assertEqual(np.abs(samples.view(np.float32)).max() > 1, n_over)
+            self.assertEqual(block.counts().get("over_full_scale", 0), n_over)
+
     def test_wrong_parameters_are_refused(self):
         self.assert_refused(
             twist.burst_framer, sps=[(1, "sps is 1")], rolloff=[(0.0, "rolloff is 0.0")], span=[(5, "span is 5")],

@@ -7,11 +7,10 @@ from tokenlink.wire import NO_MODE, TokenEstimate
 
 from . import keys
 from ._payload import check_finite
-from ._wire import sending_block
+from ._wire import LOST_ESN0_DB, sending_block
 from .pdus import PduError, read_array, read_complex, read_count, read_float
 
 DELIVERED = "delivered"
-LOST_ESN0_DB = -100.0  # of a slot of which nothing came
 
 
 class token_sink(sending_block):

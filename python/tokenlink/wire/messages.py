@@ -198,6 +198,37 @@ class TokenPrior(Message):
     probability: np.ndarray = _array("<f4", "n_listed", low=0, high=1)
 
 
+@dataclass(frozen=True, eq=False)
+class SemanticFrame(Message):
+    """A picture as tokens with analogue symbols, camera to radio.
+
+    ``mode_id``: the pair of budget and ratio it was encoded with; ``kept``: bool [n_positions], whose tokens come;
+    ``symbols``: complex64 [n_symbols], mean energy 1, the class token first, then the kept positions row by row.
+    """
+
+    mode_id: int = _scalar("int", 0, MAX_MODE_ID)
+    kept: np.ndarray = _array("?", "n_positions")
+    symbols: np.ndarray = _array("<c8", "n_symbols")
+
+
+@dataclass(frozen=True, eq=False)
+class SemanticEstimate(Message):
+    """What came of a picture, radio to twin: symbols as received, y = h s + n, and what is known of the channel.
+
+    ``kept``: bool [n_positions]; ``symbols`` and ``channel_gains``, h of each: complex64 [n_symbols]; ``channel_gain``
+    the mean of h, ``n0`` total noise variance, ``esn0_db`` received Es/N0 as estimated. With ``mode_id`` NO_MODE
+    nothing came of the slot, or its header was lost: all arrays are empty, and the channel is unknown.
+    """
+
+    mode_id: int = _scalar("int", 0, MAX_MODE_ID)
+    kept: np.ndarray = _array("?", "n_positions")
+    symbols: np.ndarray = _array("<c8", "n_symbols")
+    channel_gains: np.ndarray = _array("<c8", "n_symbols")
+    channel_gain: complex = _scalar("complex")
+    n0: float = _scalar("float", 0)
+    esn0_db: float = _scalar("float")
+
+
 # Position + 1 is the number on the wire: append only, or raise SCHEMA_VERSION.
 MESSAGE_TYPES = (
     TokenFrame,
@@ -212,6 +243,8 @@ MESSAGE_TYPES = (
     IqSamples,
     IqSet,
     TokenPrior,
+    SemanticFrame,
+    SemanticEstimate,
 )
 
 
