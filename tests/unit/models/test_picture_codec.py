@@ -10,8 +10,8 @@ import torch
 from tokenlink.link.token_ratios import RATIOS, n_sent, symbols_per_token
 from tokenlink.models import artifact
 from tokenlink.models.adaptive.adaptive_vit import AdaptiveConfig, as_input
-from tokenlink.models.adaptive.picture_codec import AdaptiveCodec, load_codec
 from tokenlink.models.adaptive.djscc import AdaptiveDJSCC, Air
+from tokenlink.models.adaptive.picture_codec import AdaptiveCodec, load_codec
 
 
 @pytest.fixture(scope="module")
