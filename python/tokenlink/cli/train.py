@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``./twist train``: tokenizer, traffic-state head, completion model and predictor, one command each."""
+"""``./twist train``: tokenizer, traffic-state head, completion model and predictor, one command each; adaptive."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated, Optional
 import typer
 
 from tokenlink.cli.options import positive, writable_file, writable_folder
+from tokenlink.cli.train_adaptive import app as adaptive
 
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 OptionalPaths = Optional[list[Path]]  # noqa: UP007, UP045
@@ -19,6 +20,7 @@ app = typer.Typer(
     "command continues where it stopped. Example: ./twist train tokenizer --minutes 45",
     no_args_is_help=True,
 )
+app.add_typer(adaptive, name="adaptive")
 
 Cache = Annotated[Path, typer.Option(help="Rendered frames: folders train, val and test in it.")]
 Work = Annotated[Path, typer.Option(help="Folder of checkpoints, logs and tokens.", callback=writable_folder)]

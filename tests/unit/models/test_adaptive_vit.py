@@ -19,8 +19,9 @@ def choosy(seed, config=SMALL):
         for index, (gate, threshold) in enumerate(zip(model.gates, model.thresholds, strict=True)):
             gate.weight.normal_(std=4.0)
             threshold.bias.fill_(0.0)
-            gate.bias.fill_(-float((hidden[:, 1:-1] @ gate.weight[0])[mask > 0].median()))
-            mask = model.select(index, hidden, mask)
+            read = torch.nn.functional.layer_norm(hidden, hidden.shape[-1:])
+            gate.bias.fill_(-float((read[:, 1:-1] @ gate.weight[0])[mask > 0].median()))
+            mask, _ = model.select(index, hidden, mask)
             hidden = model.blocks[index + 1](hidden)
     return model
 
@@ -48,7 +49,8 @@ def test_mask_is_equation_6():
     model, generator = choosy(1), torch.Generator().manual_seed(5)
     hidden = torch.randn(2, 2 + SMALL.positions, SMALL.width, generator=generator)
     before = torch.rand(2, SMALL.positions, generator=generator) * (torch.rand(2, SMALL.positions) > 0.2)
-    found = model.select(0, hidden, before).detach()
+    found = model.select(0, hidden, before)[0].detach()
+    hidden = torch.nn.functional.layer_norm(hidden, hidden.shape[-1:])
     (gate, threshold) = model.gates[0], model.thresholds[0]
     for b in range(2):
         level = 1 / (1 + torch.exp(-(hidden[b, -1] @ threshold.weight[0] + threshold.bias[0])))
@@ -104,6 +106,16 @@ def test_one_token_is_kept_where_none_passes():
         _, masks = model.device_masked(pictures(3), torch.full((3,), 0.1))
         left, kept = model.device(pictures(3)[:1], 0.1)
     assert ((masks[:, 1:] > 0).sum(2) == 1).all() and kept[-1].sum() == 1 and len(left) == 2
+
+
+def test_gates_learn_again_where_everything_is_dropped():
+    model = choosy(0)
+    with torch.no_grad():
+        for threshold in model.thresholds:
+            threshold.bias.fill_(20.0)
+    _, kept = model.device_masked(pictures(3), torch.full((3,), 0.5))
+    (kept[:, -1].mean() - 0.5).abs().backward()
+    assert all(part.bias.grad.abs() > 0 for part in (*model.gates, *model.thresholds))
 
 
 def test_gates_learn_through_the_mask():

@@ -83,7 +83,7 @@ def test_fading_has_mean_power_one():
 def test_gradients_pass_the_channel():
     torch.manual_seed(4)
     model = AdaptiveDJSCC(SMALL)
-    logits, _ = model(torch.randn(2, 3, 96, 96), torch.ones(2), 0.1, Air(slow_fading(2), torch.full((2,), 0.1)))
+    logits, _ = model(torch.randn(2, 3, 96, 96), torch.ones(2), [0.1], Air(slow_fading(2), torch.full((2,), 0.1)))
     logits.square().sum().backward()
     for part in (model.pair(0.1).real[0], model.pair(0.1).back[-1], model.vit.blocks[0].attn.qkv):
         assert part.weight.grad.abs().sum() > 0

@@ -43,7 +43,7 @@ def test_both_ends_are_what_training_sees(codec, picture, ratio):
     logits = codec.decode(gain * sent.symbols.ravel(), gain, 0.0, sent.kept, ratio)
     batch = as_input(torch.from_numpy(picture.transpose(2, 0, 1)[None].copy()))
     with torch.no_grad():
-        expected, _ = codec.model(batch, torch.tensor([0.5]), ratio, Air(torch.tensor([gain]), torch.zeros(1)))
+        expected, _ = codec.model(batch, torch.tensor([0.5]), [ratio], Air(torch.tensor([gain]), torch.zeros(1)))
     np.testing.assert_allclose(logits, expected[0], rtol=1e-3, atol=1e-4)
 
 

@@ -8,6 +8,10 @@ dropped tokens stay where they are, zero and hidden from attention, so that a ba
 are taken out, and the blocks have less to do. Both give the same.
 
 The budget token ends with the device's half: the server knows how many tokens have come, and makes it anew from that.
+
+Gates and thresholds read tokens of length one a feature: those of a convolutional stem are of any size. What training
+is told of a token dropped or kept has the slope of a sigmoid in its gate and threshold, since the step that it is has
+none: without it a model that drops all tokens once never learns to keep any.
 """
 
 from dataclasses import asdict, dataclass
@@ -23,6 +27,8 @@ from tokenlink.models.vision import ConvStem, HybridEmbed, VisionTransformer
 PATCH_SIDE = 16  # pixels; the stem's four strides of two
 LEAST = 1e-3  # mask values below count as zero
 RESCUED = 1e-2  # mask value of the one token that is kept where none passes
+SOFTNESS = 3.0  # of the sigmoid whose slope stands for that of the step, in units of the gates' inputs to theirs
+FAR_APART = 0.5  # spread of the two budget tokens: a threshold can tell budgets apart from the first step on
 OPEN = 5.0  # sigmoid(5) is 0.993: gates begin open, thresholds at the other end
 
 
@@ -88,8 +94,8 @@ class AdaptiveViT(VisionTransformer):
             drop_path_rate=drop_path,
         )  # fmt: skip
         self.config = config
-        self.budget_low = nn.Parameter(torch.randn(width) * 0.02)
-        self.budget_high = nn.Parameter(torch.randn(width) * 0.02)
+        self.budget_low = nn.Parameter(torch.randn(width) * FAR_APART)
+        self.budget_high = nn.Parameter(torch.randn(width) * FAR_APART)
         self.gates = nn.ModuleList(_opened(width, OPEN) for _ in range(config.split - 1))
         self.thresholds = nn.ModuleList(_opened(width, -OPEN) for _ in range(config.split - 1))
 
@@ -113,7 +119,7 @@ class AdaptiveViT(VisionTransformer):
         tokens = self.norm_pre(self._pos_embed(self.patch_embed(pictures)))
         return torch.cat([tokens, self.budget_token(alpha).to(tokens.dtype)], dim=1)
 
-    def select(self, index: int, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def select(self, index: int, hidden: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mask after one more selection, equation (6); where nothing passes, the token that comes nearest is kept.
 
         Parameters
@@ -124,17 +130,18 @@ class AdaptiveViT(VisionTransformer):
 
         Returns
         -------
-        float32 [batch, n]   0: dropped
+        (float32 [batch, n], float32 [batch, n])
+            The mask, 0: dropped; and how sure it is for each token that this selection keeps it, between 0 and 1.
         """
         with torch.autocast(hidden.device.type, enabled=False):  # bfloat16 sees no difference between 0.993 and 0.996
-            hidden = hidden.float()
-            gate = self.gates[index](hidden[:, 1:-1]).sigmoid()[..., 0]
-            margin = gate - self.thresholds[index](hidden[:, -1]).sigmoid()
-        passed = F.relu(margin) * mask
+            read = F.layer_norm(hidden.float(), hidden.shape[-1:])
+            gate, threshold = self.gates[index](read[:, 1:-1])[..., 0], self.thresholds[index](read[:, -1])
+            passed = F.relu(gate.sigmoid() - threshold.sigmoid()) * mask
         passed = passed * (passed > LEAST)
-        nearest = margin.masked_fill(mask == 0, -torch.inf).argmax(1)
+        nearest = (gate - threshold).masked_fill(mask == 0, -torch.inf).argmax(1)
         none = ~(passed > 0).any(1, keepdim=True)
-        return passed + RESCUED * none * F.one_hot(nearest, mask.shape[1])
+        sure = ((gate - threshold) / SOFTNESS).sigmoid()
+        return passed + RESCUED * none * F.one_hot(nearest, mask.shape[1]), sure
 
     def device_masked(self, pictures: torch.Tensor, alpha: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The device's half for training and for batches: dropped tokens are zero, and hidden from the others.
@@ -147,15 +154,18 @@ class AdaptiveViT(VisionTransformer):
         Returns
         -------
         (float [batch, 1 + positions, width], float32 [batch, split, positions])
-            Class and image tokens, and the mask of every block; that of the first is 1.
+            Class and image tokens; and for every block 1 where a token is there, 0 where it is dropped, with slopes.
         """
         hidden = self.blocks[0](self.embed(pictures, alpha))
-        masks = [torch.ones(len(hidden), self.config.positions, device=hidden.device)]
+        mask = soft = torch.ones(len(hidden), self.config.positions, device=hidden.device)
+        kept = [mask]
         for index in range(self.config.split - 1):
-            masks.append(self.select(index, hidden, masks[-1]))
-            hidden = torch.cat([hidden[:, :1], hidden[:, 1:-1] * masks[-1][..., None], hidden[:, -1:]], dim=1)
-            hidden = self.blocks[index + 1](hidden, attn_mask=visible(masks[-1] > 0))
-        return hidden[:, :-1] * _with_class(masks[-1] > 0)[..., None], torch.stack(masks, dim=1)
+            mask, sure = self.select(index, hidden, mask)
+            soft = soft * sure
+            kept.append((mask > 0).float() + soft - soft.detach())
+            hidden = torch.cat([hidden[:, :1], hidden[:, 1:-1] * mask[..., None], hidden[:, -1:]], dim=1)
+            hidden = self.blocks[index + 1](hidden, attn_mask=visible(mask > 0))
+        return hidden[:, :-1] * _with_class(mask > 0)[..., None], torch.stack(kept, dim=1)
 
     def device(self, picture: torch.Tensor, alpha: float) -> tuple[torch.Tensor, torch.Tensor]:
         """The device's half for one picture: dropped tokens are gone.
@@ -174,7 +184,7 @@ class AdaptiveViT(VisionTransformer):
         kept = torch.ones(self.config.split, self.config.positions, dtype=torch.bool, device=picture.device)
         mask, there = torch.ones(1, self.config.positions, device=picture.device), torch.arange(self.config.positions)
         for index in range(self.config.split - 1):
-            mask = self.select(index, hidden, mask)
+            mask, _ = self.select(index, hidden, mask)
             stays = mask[0] > 0
             mask, there = mask[:, stays], there[stays]
             image = hidden[:, 1:-1][:, stays] * mask[..., None]
@@ -209,9 +219,9 @@ class AdaptiveViT(VisionTransformer):
         return self.forward_head(self.norm(hidden))
 
     def forward(self, pictures: torch.Tensor, alpha: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Both halves with nothing between them: logits [batch, n_classes] and masks [batch, split, positions]."""
-        tokens, masks = self.device_masked(pictures, alpha)
-        return self.server_masked(tokens, masks[:, -1] > 0), masks
+        """Both halves with nothing between them: logits [batch, n_classes], and what `device_masked` says is kept."""
+        tokens, kept = self.device_masked(pictures, alpha)
+        return self.server_masked(tokens, kept[:, -1] > 0), kept
 
     def config_dict(self) -> dict:
         """The configuration as plain values, for the artifact."""

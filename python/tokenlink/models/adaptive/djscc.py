@@ -6,6 +6,7 @@ features of what arrives. Power is 1 on average over all symbols of a picture, a
 may be louder than another. The receiver knows channel gain and noise, and equalises before it decodes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +28,11 @@ class Air:
 
     channel_gain: torch.Tensor
     n0: torch.Tensor
+
+    def split(self, parts: int) -> list["Air"]:
+        """The channels of so many parts of the batch, as torch's tensor_split cuts it."""
+        cut = zip(self.channel_gain.tensor_split(parts), self.n0.tensor_split(parts), strict=True)
+        return [Air(*each) for each in cut]
 
     def send(self, symbols: torch.Tensor) -> torch.Tensor:
         """Received symbols, complex64 as sent: [batch, ...]."""
@@ -122,13 +128,32 @@ class AdaptiveDJSCC(nn.Module):
         return self.vit.server(self.pair(ratio).decode(symbols) + self.position[places])
 
     def forward(
-        self, pictures: torch.Tensor, alpha: torch.Tensor, ratio: float, air: Air
+        self, pictures: torch.Tensor, alpha: torch.Tensor, ratios: Sequence[float], air: Air
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits [batch, n_classes] by way of a channel, and masks [batch, split, positions]."""
-        tokens, masks = self.vit.device_masked(pictures, alpha)
-        kept = masks[:, -1] > 0
+        """Logits by way of a channel, for training.
+
+        Parameters
+        ----------
+        pictures : float32 [batch, 3, side, side]
+        alpha : float [batch]
+        ratios : sequence of float   of RATIOS; the batch is cut into as many parts of about one size, one for each
+        air : Air                    of the batch
+
+        Returns
+        -------
+        (float [batch, n_classes], float32 [batch, split, positions])
+            Logits, and what `AdaptiveViT.device_masked` says is kept.
+        """
+        tokens, there = self.vit.device_masked(pictures, alpha)
+        kept, n = there[:, -1] > 0, len(ratios)
+        parts = zip(ratios, tokens.tensor_split(n), kept.tensor_split(n), air.split(n), strict=True)
+        arrived = [self._through(*part) for part in parts]
+        return self.vit.server_masked(torch.cat(arrived) + self.position, kept), there
+
+    def _through(self, ratio, tokens, kept, air):
+        """Tokens of a batch that one pair sends and receives."""
         received = air.send(self.encode_masked(tokens, kept, ratio))
-        return self.decode_masked(air.equalise(received), kept, ratio), masks
+        return self.pair(ratio).decode(air.equalise(received))
 
     def config_dict(self) -> dict:
         """The configuration as plain values, for the artifact."""

@@ -25,9 +25,9 @@ def terms(model, lesson, step):
     """Cross-entropy, and the budget's penalties, for budgets drawn from (0, 1]."""
     alpha = draw_budgets(len(lesson.pictures))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits, masks = model(lesson.pictures.contiguous(memory_format=torch.channels_last), alpha)
+        logits, kept = model(lesson.pictures.contiguous(memory_format=torch.channels_last), alpha)
     weight = min(1.0, max(0.0, (step - OPEN_STEPS) / RAMP_STEPS))
-    return {"class": class_loss(logits, lesson), "budget": weight * budget_loss(masks, alpha)}
+    return {"class": class_loss(logits, lesson), "budget": weight * budget_loss(kept, alpha)}
 
 
 def draw_budgets(batch):

@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tokenlink.data.imagenette import read_split
 from tokenlink.train.adaptive.lessons import Lesson, Lessons, Shown
 from tokenlink.train.team import Team
-from tokenlink.train.training_run import Budget, Run, set_up
+from tokenlink.train.training_run import Budget, CheckpointError, Run, set_up
 
 LOG_EVERY, WATCH_EVERY, SAVE_EVERY_S = 50, 740, 120
 WATCHED_EVERY = 3  # of the validation pictures, while a training runs
@@ -82,6 +82,26 @@ def train(course: Course, subject: Subject) -> tuple[torch.nn.Module, Run]:
     if helpers is not None:
         helpers.join()
     return result
+
+
+def trained(work: Path, model: torch.nn.Module) -> tuple[torch.nn.Module, dict]:
+    """The mean of the weights that a training has reached, in a model of its sizes.
+
+    Returns
+    -------
+    (Module, dict)   for evaluation; "steps" and "minutes" so far
+
+    Raises
+    ------
+    CheckpointError   there is none, or it is of a model of other sizes
+    """
+    path = Path(work) / "checkpoint.pt"
+    if not path.exists():
+        raise CheckpointError(f"no training in {work}, expected a checkpoint.pt there: train the backbone first")
+    mean = AveragedModel(model)
+    run = Run(work, Budget(steps=1), {"mean": mean})
+    run.resume()
+    return mean.module.eval(), {"steps": run.step, "minutes": round(run.elapsed_s / 60, 1)}
 
 
 def _help(index: int, course: Course, subject: Subject) -> None:
