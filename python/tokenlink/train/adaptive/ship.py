@@ -10,8 +10,8 @@ import torch
 from tokenlink.data.imagenette import read_split
 from tokenlink.link.token_ratios import RATIOS
 from tokenlink.models import artifact
-from tokenlink.models.adaptive.codec import TRAININGS
 from tokenlink.models.adaptive.djscc import AdaptiveDJSCC
+from tokenlink.models.adaptive.picture_codec import TRAININGS
 from tokenlink.train.adaptive.lessons import Shown
 from tokenlink.train.adaptive.scores import budget_scores, channel_scores
 
@@ -70,7 +70,7 @@ def ship(model: AdaptiveDJSCC, training: str, about: dict, metrics: dict, pictur
     Parameters
     ----------
     model : AdaptiveDJSCC
-    training : str     of `tokenlink.models.adaptive.codec.TRAININGS`
+    training : str     of `tokenlink.models.adaptive.picture_codec.TRAININGS`
     about : dict       commands, steps, minutes
     metrics : dict     of `measure`
     pictures, root : Path

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Training of the adaptive system: equations (7) to (9) by hand, lessons, interruption; that budgets are learned."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tokenlink.data.imagenette import CLASSES, read_split
+from tokenlink.link.token_ratios import RATIOS
+from tokenlink.models.adaptive.adaptive_vit import AdaptiveConfig, AdaptiveViT
+from tokenlink.train.adaptive import backbone, pairs, ship
+from tokenlink.train.adaptive.budget_terms import budget_loss, penalties
+from tokenlink.train.adaptive.course import Course, train, trained
+from tokenlink.train.adaptive.lessons import Lessons, Shown
+from tokenlink.train.training_run import CheckpointError
+
+SMALL = AdaptiveConfig(side=32, width=24, n_blocks=4, heads=3, split=3)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Four training pictures and one to validate by of each class, of one colour each."""
+    root, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for split, n in (("train", 4), ("val", 1)):
+        for label, (wnid, _) in enumerate(CLASSES):
+            (root / split / wnid).mkdir(parents=True)
+            for i in range(n):
+                pixels = rng.integers(0, 60, (40, 36, 3)) + [label * 19, 100, 190 - label * 19]
+                Image.fromarray(pixels.astype(np.uint8)).save(root / split / wnid / f"{i}.png")
+    return root
+
+
+def test_penalties_are_equation_7_and_loss_is_9():
+    """Two pictures, three blocks, four tokens; worked out by hand with margin 0.02."""
+    counts = torch.tensor([[4, 3, 1], [4, 4, 2]])
+    kept = (torch.arange(4) < counts[..., None]).float()
+    alpha = torch.tensor([0.25, 0.9])
+    expected = torch.tensor([[0.73, 0.48, 0.0], [0.08, 0.08, 0.38]])
+    torch.testing.assert_close(penalties(kept, alpha), expected)
+    one, two = 2 * 0.0 + (0.48 + 0.0) / 3, 2 * 0.38 + (0.08 + 0.38) / 3
+    assert float(budget_loss(kept, alpha)) == pytest.approx((one + two) / 2)
+
+
+def test_every_picture_comes_once_an_epoch_whoever_takes_it(folder):
+    pictures, seen = read_split(folder, "train"), []
+    for rank in range(2):
+        lessons = Lessons(pictures, 32, 5, seed=3, rank=rank, size=2)
+        assert lessons.steps == 4
+        lessons._alter = lambda picture: torch.nn.functional.interpolate(picture[None].float(), 32)[0].byte()
+        lessons._mix = lambda pictures, labels: (pictures, labels)
+        seen += [lessons.at(step).pictures.mean((1, 2, 3)) for step in range(4)]
+    assert len(torch.cat(seen).unique()) == len(pictures) == 40
+
+
+def test_a_lesson_is_the_same_again(folder):
+    lessons = Lessons(read_split(folder, "train"), 32, 8)
+    before, other, again = lessons.at(6), lessons.at(7), lessons.at(6)
+    assert torch.equal(before.pictures, again.pictures) and torch.equal(before.classes, again.classes)
+    assert not torch.equal(before.pictures, other.pictures)
+    torch.testing.assert_close(before.classes.sum(1), torch.ones(8))
+    with pytest.raises(ValueError, match="40 pictures are fewer than a step takes, 30 x 2 processes"):
+        Lessons(read_split(folder, "train"), 32, 30, size=2)
+
+
+def course(folder, work, steps):
+    return Course(folder, work, side=32, steps=steps, batch=8, processes=1, decay_share=0.1)
+
+
+def test_an_interrupted_training_ends_where_another_does(folder, tmp_path):
+    """Flat learning rate, so that the budget of the first half does not matter."""
+    subject = backbone.subject(SMALL)
+    subject = type(subject)(partial(_seeded, subject.build), subject.terms, subject.watch)
+    whole, run = train(course(folder, tmp_path / "whole", 6), subject)
+    stopped = subject.terms
+
+    def fails(model, lesson, step):
+        if step == 3:
+            raise KeyboardInterrupt
+        return stopped(model, lesson, step)
+
+    from tokenlink.train.adaptive import course as module
+
+    saved, module.SAVE_EVERY_S = module.SAVE_EVERY_S, -1.0
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(course(folder, tmp_path / "parts", 6), type(subject)(subject.build, fails, subject.watch))
+    finally:
+        module.SAVE_EVERY_S = saved
+    parts, again = train(course(folder, tmp_path / "parts", 6), subject)
+    assert (run.step, again.step) == (6, 6) and again.elapsed_s > 0
+    for (key, one), other in zip(whole.state_dict().items(), parts.state_dict().values(), strict=True):
+        torch.testing.assert_close(one, other, msg=key)
+    loaded, about = trained(tmp_path / "parts", AdaptiveViT(SMALL))
+    assert about["steps"] == 6 and torch.equal(loaded.head.weight, parts.head.weight)
+
+
+def _seeded(build):
+    torch.manual_seed(1)
+    return build()
+
+
+def test_a_training_that_is_not_there_or_of_other_sizes_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match="no training in .*: train the backbone first"):
+        trained(tmp_path, AdaptiveViT(SMALL))
+
+
+def test_kept_shares_follow_the_budget_after_some_steps():
+    """Penalties alone, on noise: 250 steps of 16 pictures of 16 tokens; margin 3 tokens."""
+    torch.manual_seed(0)
+    model = AdaptiveViT(AdaptiveConfig(side=64, width=24, n_blocks=3, heads=3, split=2))
+    optimizer = torch.optim.Adam(model.parameters(), 4e-3)
+    for step in range(250):
+        optimizer.param_groups[0]["lr"] = 4e-3 * (1 - step / 250)
+        alpha = backbone.draw_budgets(16)
+        _, kept = model.device_masked(torch.randn(16, 3, 64, 64), alpha)
+        optimizer.zero_grad()
+        budget_loss(kept, alpha).backward()
+        optimizer.step()
+    alphas = torch.linspace(0.1, 1.0, 10)
+    with torch.no_grad():
+        _, kept = model.eval().device_masked(torch.randn(1, 3, 64, 64).expand(10, -1, -1, -1), alphas)
+    off = kept[:, -1].mean(1) - alphas
+    assert off.abs().max() < 3 / 16, off
+
+
+def test_channels_of_robust_training_are_those_of_the_paper():
+    """20,000 draws: SNR uniform in -20..20 dB, half of the gains 1, the others Rayleigh; 5 standard errors."""
+    torch.manual_seed(2)
+    air = pairs.draw_air(20_000, robust=True)
+    snr_db = -10 * air.n0.log10()
+    assert -20 <= float(snr_db.min()) < -19.9 and 19.9 < float(snr_db.max()) <= 20
+    assert abs(float(snr_db.mean())) < 5 * 40 / 12**0.5 / 20_000**0.5
+    fades = air.channel_gain != 1
+    assert abs(float(fades.float().mean()) - 0.5) < 5 * 0.5 / 20_000**0.5
+    assert abs(float(air.channel_gain[fades].abs().square().mean()) - 1) < 5 / 10_000**0.5
+    quiet = pairs.draw_air(3, robust=False)
+    assert (quiet.n0 == 0).all() and (quiet.channel_gain == 1).all()
+
+
+def test_pairs_are_trained_and_measured_from_a_backbone(folder, tmp_path):
+    """All ratios move from the first step on, the transformer by a tenth of the rate; all figures have their shapes."""
+    torch.manual_seed(5)
+    start = AdaptiveViT(SMALL)
+    model, run = train(course(folder, tmp_path, 2), pairs.subject(start, "robust"))
+    assert run.step == 2
+    begun = pairs.subject(start, "noiseless").build()
+    assert torch.equal(begun.vit.head.weight, start.head.weight)
+    groups = torch.load(tmp_path / "checkpoint.pt")["optimizer"]["param_groups"]
+    assert {group["scale"] for group in groups} == {0.1, 1.0}
+    found = ship.measure(model, folder, table_every=20)
+    assert np.shape(found["proxy"]["accuracy"]) == (10, len(RATIOS), 11) and len(found["proxy"]["n_tokens"]) == 10
+    assert found["proxy"]["snr_db"] == list(range(-20, 31, 5)) and found["proxy"]["r"] == list(RATIOS)
+    assert found["measured_on"] == {"validation": 10, "training": 2}
+    assert np.shape(found["air"]["accuracy"]) == np.shape(found["fading"]["accuracy"]) == (4, len(RATIOS), 5)
+    assert all(2 <= n <= 5 for n in found["proxy"]["n_tokens"]) and not found["air"]["fading"]
+    with pytest.raises(ValueError, match="training is 'loud', expected one of robust, noiseless"):
+        pairs.subject(start, "loud")
+
+
+def test_accuracy_is_the_share_of_right_answers(folder):
+    """A head that says one class whatever it sees is right for a tenth of a balanced set."""
+    model = AdaptiveViT(SMALL).eval()
+    torch.nn.init.zeros_(model.head.weight)
+    with torch.no_grad():
+        model.head.bias.copy_(torch.arange(10) == 4)
+    shown = Shown(read_split(folder, "val"), 32)
+    found = backbone.watch(model, shown)
+    assert found["accuracy"] == [pytest.approx(0.1)] * 4 and found["kept"] == [1.0] * 4
