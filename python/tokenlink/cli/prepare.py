@@ -17,6 +17,7 @@ TRIAL_FRAMES = 20
 OUT = "Folder of the two files and of the stages' results."
 STAGES = "Folder of the stages' results; default: in --out."
 SCENES = "Invented scenes, where there are no tracks."
+PRIOR = "Make files for receivers that are told what the twin expects: once, or 0 to 4."
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 
 
@@ -32,6 +33,7 @@ def prepare(
     compare_groupings: Annotated[bool, typer.Option(help="Report the protection of the other groupings too.")] = False,
     mismatch_weight: Annotated[float, typer.Option(help="Of wrong tokens next to the application loss.")] = 4.0,
     target_cost: Annotated[float, typer.Option(help="Mean budget that controllers may spend, over B_0.")] = 1.0,
+    prior: Annotated[str, typer.Option(help=PRIOR)] = "off",
     quick: Annotated[bool, typer.Option("--quick", help="A trial: short scenes, few blocks and candidates.")] = False,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 1,
     stages: Annotated[OptionalPath, typer.Option(help=STAGES, callback=writable_folder)] = None,
@@ -44,6 +46,7 @@ def prepare(
     from rich.console import Console
 
     from tokenlink.files.writing import write_text
+    from tokenlink.link.prior_schedule import exchanges_of
     from tokenlink.prepare.offline import load_models
     from tokenlink.prepare.offline import prepare as run
     from tokenlink.prepare.offline_settings import (
@@ -52,6 +55,7 @@ def prepare(
         PrepareSettings,
         ThresholdSettings,
         trial,
+        with_prior,
     )
     from tokenlink.prepare.stages import StageCache
     from tokenlink.study.dataset import load_sequences
@@ -61,6 +65,7 @@ def prepare(
         ThresholdSettings(mismatch_weight=mismatch_weight, seed=seed),
         ControllerSettings(target_cost=target_cost, seed=seed),
     )
+    settings = settings if exchanges_of(prior) is None else with_prior(settings, prior)
     settings = trial(settings) if quick else settings
     origin = "rendered" if tracks or frames else "invented"
     if origin == "rendered":

@@ -168,7 +168,7 @@ def calibrate(scenes, table, base, settings, progress=lambda done, total: None):
         progress(min(done[0], total), total)
 
     static = [f"static-{level}" for level in ("low", "med", "high")]
-    played = play(scenes, [make_policy(name, base) for name in static], tick)
+    played = play(scenes, [make_policy(name, base) for name in static], tick, settings.prior)
     scores = [score(scenes, played, i, costs, settings.urgent_weight) for i in range(len(static))]
     figures = {name: _plain(reached) for name, reached in zip(static, scores, strict=True)}
     exchange = (scores[-1].merit - scores[0].merit) / (scores[-1].cost - scores[0].cost)
@@ -181,7 +181,7 @@ def calibrate(scenes, table, base, settings, progress=lambda done, total: None):
             for search, candidates in zip(searches, drawn, strict=True)
             for candidate in candidates
         ]
-        played = play(scenes, policies, tick)
+        played = play(scenes, policies, tick, settings.prior)
         scores = [score(scenes, played, i, costs, settings.urgent_weight) for i in range(len(policies))]
         for number, (search, candidates) in enumerate(zip(searches, drawn, strict=True)):
             first = number * settings.candidates

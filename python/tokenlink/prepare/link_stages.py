@@ -82,7 +82,10 @@ def error_stage(cache, settings, sizes, vocab_size):
 
 
 def protection_stage(cache, settings, groups, errors):
-    """Best profile of every mode, and all others. Result: {mode: {"code_rates", "profiles", ...}}."""
+    """Best profile of every mode, and all others. Result: {mode: {"code_rates", "profiles", ...}}.
+
+    `errors` is the stage of the error curves, averaged over the mix of each mode, or the one of `told_errors`.
+    """
     mixes = {name: settings.mix_of(name) for name, _ in settings.budgets}
     inputs = {
         "revision": 1, "errors": errors.digest, "sizes": groups.sizes.tolist(), "utilities": groups.utilities.tolist(),
@@ -93,10 +96,7 @@ def protection_stage(cache, settings, groups, errors):
     def make(progress):
         modes = {}
         for name, budget in inputs["budgets"]:
-            rows = [[errors.result[f"{n} {rate}"] for rate in settings.code_rates] for n in groups.sizes]
-            mix = mixes[name]
-            rates = [[mean_error_rate(read_curve(c), mix.channels, mix.esn0_db) for c in row] for row in rows]
-            uses = [[curve["channel_uses"] for curve in row] for row in rows]
+            rates, uses = _told(errors.result) or _averaged(errors.result, settings, groups, mixes[name])
             profiles = all_profiles(groups.utilities, rates, uses, budget)
             modes[name] = {
                 "budget": budget,
@@ -110,6 +110,18 @@ def protection_stage(cache, settings, groups, errors):
         return modes
 
     return cache.run("protection", inputs, make)
+
+
+def _told(result):
+    """Error rates and channel uses [n_groups][n_rates] measured in the loop, None where they are curves."""
+    return (result["error_rates"], result["channel_uses"]) if "error_rates" in result else None
+
+
+def _averaged(result, settings, groups, mix):
+    """As `_told`, of error curves over a mix."""
+    rows = [[result[f"{n} {rate}"] for rate in settings.code_rates] for n in groups.sizes]
+    rates = [[mean_error_rate(read_curve(c), mix.channels, mix.esn0_db) for c in row] for row in rows]
+    return rates, [[curve["channel_uses"] for curve in row] for row in rows]
 
 
 def read_curve(plain):

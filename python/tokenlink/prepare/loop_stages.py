@@ -4,12 +4,14 @@
 from dataclasses import asdict
 
 from tokenlink.link.modes import parse_mode_table
+from tokenlink.link.prior_schedule import OFF
 from tokenlink.prepare.controllers import calibrate
 from tokenlink.prepare.foresight import calibrate_foresight
 from tokenlink.prepare.scenes import make_scenes
 from tokenlink.prepare.search import coordinate_search
 from tokenlink.prepare.stages import digest_of
 from tokenlink.prepare.thresholds import Rollouts, draw_windows, logits_reader
+from tokenlink.prepare.told_errors import told_error_rates
 
 
 def threshold_stage(cache, settings, raw_table, mode_id, models, sequences):
@@ -58,6 +60,29 @@ def threshold_stage(cache, settings, raw_table, mode_id, models, sequences):
     return cache.run(f"thresholds-{mode.name}", inputs, make)
 
 
+def told_error_stage(cache, settings, raw_table, code_rates, models, sequences):
+    """Token error rates of every group and code rate with the prior in the loop. Result: `told_error_rates`'.
+
+    Parameters
+    ----------
+    cache : StageCache
+    settings : ToldSettings
+    raw_table : dict       mode table as in YAML; its modes do not matter
+    code_rates : sequence of Fraction
+    models : Models        with a predictor
+    sequences : list of Sequence
+    """
+    inputs = {
+        "revision": 1, "settings": asdict(settings), "data": [s.sha256() for s in sequences],
+        "models": models.weights, "link": _link_of(raw_table), "code_rates": list(map(str, code_rates)),
+    }  # fmt: skip
+
+    def make(progress):
+        return told_error_rates(sequences, raw_table, code_rates, models.batched(), settings, progress)
+
+    return cache.run("told-error-rates", inputs, make)
+
+
 def controller_stage(cache, settings, raw_table, models, sequences, base):
     """Weights and thresholds of both controllers. Result: "control", and the figures of `controllers.calibrate`.
 
@@ -71,7 +96,7 @@ def controller_stage(cache, settings, raw_table, models, sequences, base):
     base : ControlConfig   all values that are not searched
     """
     inputs = {
-        "revision": 4, "settings": asdict(settings), "data": [s.sha256() for s in sequences],
+        "revision": 4, "settings": _plain(settings), "data": [s.sha256() for s in sequences],
         "models": models.weights, "link": _link_of(raw_table), "modes": raw_table["modes"], "base": asdict(base),
     }  # fmt: skip
 
@@ -94,8 +119,9 @@ def foresight_stage(cache, settings, raw_table, models, sequences, base):
     base : ControlConfig   all values that are not searched
     """
     inputs = {
-        "revision": 1, "settings": asdict(settings), "data": [s.sha256() for s in sequences],
-        "models": models.weights, "link": _link_of(raw_table), "modes": raw_table["modes"], "base": asdict(base),
+        "revision": 1, "settings": asdict(settings) | {"scenes": _plain(settings.scenes)},
+        "data": [s.sha256() for s in sequences], "models": models.weights, "link": _link_of(raw_table),
+        "modes": raw_table["modes"], "base": asdict(base),
     }  # fmt: skip
 
     def make(progress):
@@ -105,6 +131,11 @@ def foresight_stage(cache, settings, raw_table, models, sequences, base):
         return {"control": values, "twin-aware": figures}
 
     return cache.run("foresight", inputs, make)
+
+
+def _plain(settings):
+    """ControllerSettings as plain values; those without a prior stay what they were before there were priors."""
+    return {name: value for name, value in asdict(settings).items() if (name, value) != ("prior", OFF)}
 
 
 def _link_of(raw_table):

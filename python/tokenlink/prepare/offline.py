@@ -9,18 +9,18 @@ import torch
 
 from tokenlink.control import ControlConfig, write_controller
 from tokenlink.link.modes import SCHEMA_VERSION, group_map_sha256, load_mode_table
+from tokenlink.link.prior_schedule import OFF
 from tokenlink.models import artifact
 from tokenlink.models.inference import BatchModels, Networks, check_origin, code_embeddings, make_networks
 from tokenlink.prepare import link_stages
 from tokenlink.prepare.groups import GROUPINGS
-from tokenlink.prepare.loop_stages import controller_stage, foresight_stage, threshold_stage
-from tokenlink.prepare.offline_settings import PrepareSettings
+from tokenlink.prepare.loop_stages import controller_stage, foresight_stage, threshold_stage, told_error_stage
+from tokenlink.prepare.offline_settings import UNTUNED, PrepareSettings
 from tokenlink.prepare.stages import StageCache
 from tokenlink.prepare.table_file import write_mode_table
 from tokenlink.study.dataset import require_labels
 
 TABLE_FILE, CONTROLLER_FILE = "twist_default.yaml", "twist_controller.yaml"
-UNTUNED = 0.9  # threshold before there is a better one
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,14 @@ def prepare(sequences, models, out, settings=None, cache=None, origin=None):
     Raises
     ------
     DatasetError   a sequence without labels
-    ValueError     a budget into which no profile fits
+    ValueError     a budget into which no profile fits; a prior without a predictor
     """
     require_labels(sequences)
     settings, out = settings or PrepareSettings(), Path(out)
+    if settings.told.prior != OFF and models.networks.predictor is None:
+        raise ValueError(f"prior is {settings.told.prior!r}, expected {OFF}: the artifact predictor is not there")
     cache = cache or StageCache(out / "stages")
-    raw, figures = _without_loop(sequences, models, settings.link, cache)
+    raw, figures = _link(sequences, models, settings, cache)
     for mode_id, mode in enumerate(raw["modes"]):
         stage = threshold_stage(cache, settings.thresholds, raw, mode_id, models, sequences)
         mode["thresholds"] = stage.result["thresholds"]
@@ -122,26 +124,44 @@ def prepare(sequences, models, out, settings=None, cache=None, origin=None):
     return Prepared(out / TABLE_FILE, out / CONTROLLER_FILE, cache.stages, figures)
 
 
-def _without_loop(sequences, models, settings, cache):
+def _link(sequences, models, settings, cache):
     """Mode table as in YAML, its thresholds not tuned, and the figures behind it."""
-    config = models.tokenizer.config
+    config, told, settings = models.tokenizer.config, settings.told, settings.link
     mark = {name: models.weights[name] for name in ("tokenizer", "head")}
     utility = link_stages.utility_stage(cache, models.head, models.embeddings(), sequences, mark)
     grouped = link_stages.groups_stage(cache, settings, utility)
+    own = link_stages.read_groups(grouped.result[settings.grouping])
+    scales = link_stages.scale_stage(cache, settings, int(np.median(own.sizes)), config.vocab_size)
     errors, protections = {}, {}
     # The grouping that is taken comes last, so that its stages are those the provenance names.
     for name in sorted(GROUPINGS if settings.compare_groupings else [settings.grouping], key=settings.grouping.__eq__):
         groups = link_stages.read_groups(grouped.result[name])
-        errors[name] = link_stages.error_stage(cache, settings, groups.sizes, config.vocab_size)
+        raw = _raw_table(models, settings, groups, scales)
+        if told.prior == OFF:
+            errors[name] = link_stages.error_stage(cache, settings, groups.sizes, config.vocab_size)
+        else:
+            errors[name] = told_error_stage(cache, told, raw, settings.code_rates, models, sequences)
         protections[name] = link_stages.protection_stage(cache, settings, groups, errors[name])
-    scales = link_stages.scale_stage(cache, settings, int(np.median(groups.sizes)), config.vocab_size)
-    rows = groups.group_map.reshape(config.grid)
     untuned = [UNTUNED] * len(groups.sizes)
-    modes = [
+    raw["modes"] = [
         {name: mode[name] for name in ("budget", "code_rates")} | {"name": mode_name, "thresholds": untuned}
         for mode_name, mode in protections[settings.grouping].result.items()
     ]
-    raw = {
+    figures = {
+        "utility": utility.result,
+        "groups": grouped.result,
+        "error_rates": errors[settings.grouping].result,
+        "protection": {name: stage.result for name, stage in protections.items()},
+        "llr_scale": scales.result,
+    }
+    return raw, figures
+
+
+def _raw_table(models, settings, groups, scales):
+    """Mode table as in YAML, without modes."""
+    config = models.tokenizer.config
+    rows = groups.group_map.reshape(config.grid)
+    return {
         "schema": SCHEMA_VERSION,
         "codebook": models.codes_sha256,
         "vocab_size": config.vocab_size,
@@ -153,16 +173,7 @@ def _without_loop(sequences, models, settings, cache):
             int(n): {rate: round(fit["scale"], 3) for rate, fit in fits.items()} for n, fits in scales.result.items()
         },
         "group_map": ["".join(map(str, row)) for row in rows.tolist()],
-        "modes": modes,
     }
-    figures = {
-        "utility": utility.result,
-        "groups": grouped.result,
-        "error_rates": errors[settings.grouping].result,
-        "protection": {name: stage.result for name, stage in protections.items()},
-        "llr_scale": scales.result,
-    }
-    return raw, figures
 
 
 def _provenance(origin, sequences, settings, cache):
@@ -175,4 +186,4 @@ def _provenance(origin, sequences, settings, cache):
         "mismatch_weight": thresholds.mismatch_weight,
         "target_cost": controllers.target_cost,
         "stages": {stage.name: stage.digest[:16] for stage in cache.stages},
-    }
+    } | ({} if settings.told.prior == OFF else {"prior": settings.told.prior})

@@ -4,10 +4,16 @@
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from tokenlink.link.prior_schedule import exchanges_of
+from tokenlink.link.prior_schedule import OFF, exchanges_of
 from tokenlink.phy.qam import BITS_PER_SYMBOL
 from tokenlink.prepare.error_rates import CHANNELS
 from tokenlink.prepare.groups import GROUPINGS
+
+UNTUNED = 0.9  # threshold before there is a better one
+#: with a prior: code rates, budgets of the modes over B_0, and Es/N0 that controllers are tried at, dB
+TOLD_RATES = (Fraction(1, 3), Fraction(1, 2), Fraction(2, 3), Fraction(5, 6), Fraction(8, 9))
+TOLD_BUDGETS = (("low", 0.5625), ("med", 0.75), ("high", 1.0))
+TOLD_ESN0_DB = (4, 8, 12, 16)
 
 
 @dataclass(frozen=True)
@@ -149,6 +155,7 @@ class ControllerSettings:
     scenes, slots : int        pieces of sequences, and slots of each
     candidates, rounds : int   candidates a round for each kind of controller, and rounds
     seed : int
+    prior : str                what receivers are told, see `tokenlink.link.prior_schedule`
 
     Raises
     ------
@@ -164,8 +171,10 @@ class ControllerSettings:
     candidates: int = 32
     rounds: int = 4
     seed: int = 1
+    prior: str = OFF
 
     def __post_init__(self):
+        exchanges_of(self.prior)
         if not self.target_cost > 0:
             raise ValueError(f"target_cost is {self.target_cost}, expected > 0")
         _at_least_one(self, "scenes", "slots", "candidates", "rounds")
@@ -202,13 +211,48 @@ class ForesightSettings:
 
 
 @dataclass(frozen=True)
+class ToldSettings:
+    """Token error rates with the prior in the loop.
+
+    Parameters
+    ----------
+    prior : str             what receivers are told, see `tokenlink.link.prior_schedule`; "off": protection goes by
+                            random codewords, as in the paper
+    scenes : ControllerSettings   pieces of sequences, channels and Es/N0
+    warm_up : int           slots at the beginning of each piece that only set the state
+
+    Raises
+    ------
+    ValueError   another text
+    """
+
+    prior: str = OFF
+    scenes: ControllerSettings = field(default_factory=lambda: ControllerSettings(scenes=6))
+    warm_up: int = 4
+
+    def __post_init__(self):
+        exchanges_of(self.prior)
+
+
+@dataclass(frozen=True)
 class PrepareSettings:
-    """Everything: the link, its thresholds, the controllers, and the one that foresees."""
+    """Everything: the link, its thresholds, the controllers, the one that foresees, and protection with a prior."""
 
     link: LinkSettings = field(default_factory=LinkSettings)
     thresholds: ThresholdSettings = field(default_factory=ThresholdSettings)
     controllers: ControllerSettings = field(default_factory=ControllerSettings)
     foresight: ForesightSettings = field(default_factory=ForesightSettings)
+    told: ToldSettings = field(default_factory=ToldSettings)
+
+
+def with_prior(settings, prior):
+    """The same for receivers that are told what the twin expects: higher code rates, cheaper modes, protection and
+    controllers measured in the closed loop. Runs that are told share no steps, so fewer candidates are tried."""
+    few = replace(settings.controllers, prior=prior, mix=Mix(esn0_db=TOLD_ESN0_DB), scenes=6, candidates=12, rounds=3)
+    return replace(
+        settings, link=replace(settings.link, code_rates=TOLD_RATES, budgets=TOLD_BUDGETS), controllers=few,
+        foresight=replace(settings.foresight, prior=prior), told=replace(settings.told, prior=prior),
+    )  # fmt: skip
 
 
 def trial(settings):
@@ -220,6 +264,7 @@ def trial(settings):
         replace(settings.controllers, mix=few, scenes=1, slots=4, candidates=3, rounds=1),
         replace(settings.foresight, gaps_db=(3.0,), targets=(0.01,),
                 scenes=replace(settings.foresight.scenes, mix=few, scenes=1, slots=4)),
+        replace(settings.told, scenes=replace(settings.told.scenes, mix=few, scenes=1, slots=4), warm_up=1),
     )
 
 

@@ -4,6 +4,8 @@
 import json
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,9 +26,12 @@ from tokenlink.prepare.offline_settings import (
     Mix,
     PrepareSettings,
     ThresholdSettings,
+    ToldSettings,
 )
 from tokenlink.prepare.stages import StageCache
+from tokenlink.prepare.told_errors import wrong_by_group
 from tokenlink.study.dataset import DatasetError, Sequence
+from tokenlink.study.simulator import Simulator
 from tokenlink.study.sweep import load_inputs
 
 
@@ -111,21 +116,71 @@ def test_both_files_are_loaded_fit_each_other_and_say_where_they_come_from(tmp_p
     assert again.table_path.read_bytes() == made.table_path.read_bytes()
 
 
-def test_with_a_predictor_the_policy_that_foresees_gets_its_values_too(tmp_path):
-    sequences, models, settings = small_case()
+def with_predictor(models):
+    """The same with a predictor, and a completion model beside it."""
     torch.manual_seed(2)
     predictor = Predictor(PredictorConfig(16, 2, 4, dim=16, layers=1, heads=2, local_layers=1)).eval()
     completion = Completion(CompletionConfig(16, 2, 4, dim=16, layers=1, heads=2, local_layers=1)).eval()
-    networks = make_networks(models.tokenizer, completion, models.head, predictor=predictor)
+    return replace(models, networks=make_networks(models.tokenizer, completion, models.head, predictor=predictor))
+
+
+def test_with_a_predictor_the_policy_that_foresees_gets_its_values_too(tmp_path):
+    sequences, models, settings = small_case()
     scenes = replace(settings.controllers, scenes=1, target_cost=3.0)
     settings = replace(settings, foresight=ForesightSettings((2.0, 5.0), (0.02, 0.2), "once", scenes))
-    made = prepare(sequences, replace(models, networks=networks), tmp_path, settings)
+    made = prepare(sequences, with_predictor(models), tmp_path, settings)
     assert made.stages[-1].name == "foresight"
     found, control = made.figures["foresight"]["twin-aware"], load_controller(made.controller_path)
     assert len(found["tried"]) == 4 and found["cost"] <= settings.controllers.target_cost + 0.005
     assert [control.aware_gap_db, control.aware_target] in [row[:2] for row in found["tried"]]
     rest = replace(control, aware_gap_db=0.0, aware_target=0.0)
     assert rest == replace(ControlConfig(**made.figures["controllers"]["control"]), aware_gap_db=0.0, aware_target=0.0)
+
+
+def test_protection_and_controllers_are_those_of_receivers_with_a_prior_where_it_is_asked_for(tmp_path, monkeypatch):
+    sequences, models, settings = small_case()
+    with pytest.raises(ValueError, match="prior is 'once', expected off: the artifact predictor is not there"):
+        prepare(sequences, models, tmp_path, replace(settings, told=ToldSettings("once")))
+    assert not list(tmp_path.iterdir())
+    told_runs, run = set(), Simulator.run
+
+    def noted(self, runs, *rest):
+        told_runs.update((type(each.policy).__name__, each.prior) for each in runs)
+        return run(self, runs, *rest)
+
+    monkeypatch.setattr(Simulator, "run", noted)
+    pieces = replace(settings.controllers, scenes=1)
+    settings = replace(
+        settings, controllers=replace(pieces, prior="2"), told=ToldSettings("2", pieces, warm_up=2),
+        foresight=ForesightSettings((2.0,), (0.2,), "2", pieces),
+    )  # fmt: skip
+    made = prepare(sequences, with_predictor(models), tmp_path, settings)
+    names = [stage.name for stage in made.stages]
+    assert "told-error-rates" in names and "error-rates" not in names
+    policies = {"StaticPolicy", "RiskController", "ChannelAdaptive", "TwinAware"}
+    assert told_runs == {(policy, "2") for policy in policies}
+    table, found = load_mode_table(made.table_path), made.figures["error_rates"]
+    assert table.provenance["prior"] == "2"
+    np.testing.assert_allclose(found["error_rates"], np.mean(list(found["by_condition"].values()), axis=0))
+    weighted = np.array(made.figures["groups"]["equal"]["utilities"])[:, None] * found["error_rates"]
+    for mode in table.modes:
+        fits = {(i, j): weighted[0, i] + weighted[1, j] for i, j in product(range(2), repeat=2)
+                if found["channel_uses"][0][i] + found["channel_uses"][1][j] <= mode.budget}  # fmt: skip
+        chosen = tuple(settings.link.code_rates.index(rate) for rate in mode.code_rates)
+        assert fits[chosen] == min(fits.values())
+
+
+def test_wrong_tokens_are_counted_by_group_after_the_warm_up():
+    """Two policies under one condition, three slots of 2 x 4 tokens, of which the first only sets the state."""
+    table = SimpleNamespace(group_positions=(np.arange(4), np.arange(4, 8)))
+    sent = np.arange(24).reshape(3, 8)
+    states = [sent + np.array([[9] * 8, [1, 0, 0, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 1, 0, 0]]), sent]
+    simulator = SimpleNamespace(token_ids=sent, states_of=lambda trace: states[trace])
+    scene = SimpleNamespace(simulator=simulator, labels=np.zeros((3, 3)))
+    rates = wrong_by_group([scene], [[[0], [1]]], table, 1)
+    np.testing.assert_allclose(rates, [[[3 / 8, 1 / 8], [0, 0]]])
+    last = wrong_by_group([scene, scene], [[[0], [1]], [[1], [1]]], table, 9)
+    np.testing.assert_allclose(last, [[[2 / 8, 1 / 8], [0, 0]]])
 
 
 def test_sequences_without_labels_are_refused(tmp_path):
