@@ -55,7 +55,9 @@ def write_prior(found, folder, command):
     from tokenlink.link.modes import load_mode_table
     from tokenlink.report.claim_page import markdown
     from tokenlink.report.claims import check_all
-    from tokenlink.report.prior_gain import PRIOR_CLAIMS, gains
+    from tokenlink.report.prior_budget import budgets
+    from tokenlink.report.prior_budget import markdown as budgets_markdown
+    from tokenlink.report.prior_gain import LEVELS, PRIOR_CLAIMS, gains
     from tokenlink.report.prior_gain import markdown as gains_markdown
 
     if not found.prior:
@@ -65,7 +67,13 @@ def write_prior(found, folder, command):
         figure.pop("examination", None)  # its rules are about policies and receivers
     note, title = found.note_on(found.prior), f"What a prior is worth, origin: {found.setting['origin']}"
     text = markdown(checked, title, command, note, {})
-    write_text(folder / "prior.md", text + "\n## Decibels\n\n" + gains_markdown(gains(found.prior, load_mode_table())))
+    text += "\n## Decibels\n\n" + gains_markdown(gains(found.prior, load_mode_table()))
+    for level in LEVELS:
+        spent = budgets(found.prior, level)
+        if spent:
+            text += f"\n## Least mean budget at a TSMR of {level:g}, slots shared out between the static modes\n\n"
+            text += budgets_markdown(spent)
+    write_text(folder / "prior.md", text)
     return checked
 
 

@@ -60,7 +60,7 @@ def gains(rows: list[dict], table) -> list[dict]:
             sides = [select(here, policy=policy, prior=each) for each in (prior, OFF)]
             limit = _limit(sides[0], table, policy) if channel == "awgn" else None
             for level in LEVELS:
-                gain, at, off_at = gain_db(*sides, level)
+                gain, at, off_at = gain_db(*sides, level) if sides[1] else _without_rival(sides[0], level)
                 found.append({"channel": channel, "policy": policy, "prior": prior, "level": level, "esn0_db": at,
                               "off_db": off_at, "gain": gain, "limit_db": limit,
                               "to_limit_db": None if None in (at, limit) else at - limit})  # fmt: skip
@@ -88,6 +88,12 @@ def gain_db(told: list[dict], off: list[dict], level: float) -> tuple[Interval, 
     (told_db, told_each, weights), (off_db, off_each, _) = (_crossings(rows, level) for rows in (told, off))
     gain = leave_one_out(off_db - told_db, np.subtract(off_each, told_each), weights)
     return gain, *(None if math.isnan(value) else value for value in (told_db, off_db))
+
+
+def _without_rival(told, level):
+    """As `gain_db` of a policy that cannot go without a prior."""
+    at, *_ = _crossings(told, level)
+    return Interval(*(math.nan,) * 5), None if math.isnan(at) else at, None
 
 
 def _crossings(rows, level):

@@ -42,9 +42,8 @@ PARETO_SNRS_DB = (4.0, 8.0, 12.0, 16.0)
 TRAJECTORY = SnrTrajectory("blockwise", (0.0, -6.0, 3.0, -3.0, 6.0), 20)
 TEMPORAL_SNR_DB = 10.0
 TEMPORAL_POLICIES = ("twist", "static-med", "static-high", "channel-adaptive")
-PRIOR_POLICIES = ("static-low", "static-med", "static-high", "twist", "channel-adaptive")
-# One exchange, and a twin that knows the true frames before, where nothing else moves.
-CLOSER_POLICIES, PRIOR_STUDY, CLOSER_STUDY = ("static-low", "static-med"), (OFF, "3"), ("once", GENIE)
+PRIOR_POLICIES = ("static-low", "static-med", "static-high", "twist", "channel-adaptive", *FORESEEING)
+PRIOR_STUDY = (OFF, "once", "3", GENIE)  # the genie's twin knows the true frames before
 PRIOR_SNRS_DB = (4.0, 6.0, 8.0, 10.0, 12.0, 16.0)
 
 
@@ -278,9 +277,8 @@ def _of_study(study, control, policies, receivers):
         specs = [spec for policy in policies or PARETO_FIELDS for spec in pareto_specs(policy, control)]
         return tuple(dict.fromkeys(specs)), PARETO_SNRS_DB, ALL_CHANNELS, SnrTrajectory()
     if study == "prior":
-        specs = [RunSpec(policy, prior=prior) for policy in policies or PRIOR_POLICIES for prior in PRIOR_STUDY]
-        closer = [policy for policy in policies or PRIOR_POLICIES if policy in CLOSER_POLICIES]
-        specs += [RunSpec(policy, prior=prior) for policy in closer for prior in CLOSER_STUDY]
+        specs = [RunSpec(policy, prior=prior) for policy in policies or PRIOR_POLICIES for prior in PRIOR_STUDY
+                 if not (policy in FORESEEING and prior == OFF)]  # fmt: skip
         return tuple(specs), PRIOR_SNRS_DB, ALL_CHANNELS, SnrTrajectory()
     if study == "temporal":
         specs = tuple(RunSpec(policy) for policy in policies or TEMPORAL_POLICIES)

@@ -82,6 +82,13 @@ def test_the_limit_is_where_symbols_carry_the_news():
     assert gains(away, TABLE)[0]["limit_db"] is None
 
 
+def test_a_policy_that_cannot_go_without_a_prior_has_an_es_n0_and_no_gain():
+    (first, _) = gains(told(rows_of("3", [3.0] * 2, policy="twin-aware")), TABLE)
+    assert first["esn0_db"] == pytest.approx(-4 * math.log10(0.05) - 3)
+    assert first["off_db"] is None and math.isnan(first["gain"].mean)
+    assert "| awgn | twin-aware | 3 | 0.05 | - | 2.2 | - |" in markdown([first])
+
+
 def test_claims_compare_runs_with_and_without():
     shifts = [0.0, 0.1, -0.1, 0.05]
     rows = []
