@@ -8,7 +8,7 @@ from importlib import resources
 import yaml
 
 from tokenlink.control.policy_base import ControlConfig
-from tokenlink.files.settings import SettingError, read_settings
+from tokenlink.files.settings import SettingError, read_settings, shipped_or
 from tokenlink.files.writing import write_text
 
 SCHEMA_VERSION = 1
@@ -38,7 +38,7 @@ def load_controller(path=None):
 
     Parameters
     ----------
-    path : str, Path or None
+    path : str, Path or None   a bare word such as "prior": the one that ships under this name
 
     Returns
     -------
@@ -48,7 +48,8 @@ def load_controller(path=None):
     ------
     ControllerError   unreadable file, unknown or missing field, value out of range
     """
-    config = read_settings(shipped_controller() if path is None else path, parse_controller, ControllerError)
+    at = shipped_controller() if path is None else shipped_or(path, "tokenlink.control")
+    config = read_settings(at, parse_controller, ControllerError)
     return replace(config, source=str(path or DEFAULT_CONTROLLER))
 
 

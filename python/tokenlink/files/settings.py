@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
+from importlib import resources
 from pathlib import Path
 
 import yaml
@@ -96,6 +98,16 @@ def read_settings(path, parse, error_class):
         raise error_class.in_file(_sentence(error), path) from None
     except ValueError as error:
         raise error_class.in_file(error, path) from error
+
+
+def shipped_or(path, package):
+    """Where a file of settings is: of a bare word such as "prior" the table of that name that ships with a package,
+    if there is one; any other path (str or Path) as it is."""
+    if re.fullmatch("[a-z_]+", str(path)):
+        shipped = resources.files(package) / "tables" / f"{path}.yaml"
+        if shipped.is_file():
+            return shipped
+    return path
 
 
 def load_yaml(text):

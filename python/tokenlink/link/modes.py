@@ -9,12 +9,11 @@ import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
-from tokenlink.files.settings import SettingError, read_settings
+from tokenlink.files.settings import SettingError, read_settings, shipped_or
 from tokenlink.phy.nr_tables import LIFTING_SIZES, SHAPES
 from tokenlink.phy.qam import BITS_PER_SYMBOL
 
@@ -180,14 +179,14 @@ class ModeTable:
 
 
 def load_mode_table(path: str | Path | None = None) -> ModeTable:
-    """Read and validate a mode table; without a path, the one that ships.
+    """Read and validate a mode table; of a bare word such as "prior" the one that ships, of None the default.
 
     Raises
     ------
     ModeTableError   unreadable file, unknown or missing field, value out of range, profile over its budget
     """
-    shipped = resources.files("tokenlink.link") / "tables" / DEFAULT_TABLE
-    table = read_settings(shipped if path is None else path, parse_mode_table, ModeTableError)
+    at = shipped_or(path or Path(DEFAULT_TABLE).stem, "tokenlink.link")
+    table = read_settings(at, parse_mode_table, ModeTableError)
     return replace(table, source=str(path or DEFAULT_TABLE))
 
 

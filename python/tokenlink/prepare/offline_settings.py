@@ -12,8 +12,8 @@ from tokenlink.prepare.groups import GROUPINGS
 UNTUNED = 0.9  # threshold before there is a better one
 #: with a prior: code rates, budgets of the modes over B_0, and Es/N0 that controllers are tried at, dB
 TOLD_RATES = (Fraction(1, 3), Fraction(1, 2), Fraction(2, 3), Fraction(5, 6), Fraction(8, 9))
-TOLD_BUDGETS = (("low", 0.5625), ("med", 0.75), ("high", 1.0))
-TOLD_ESN0_DB = (4, 8, 12, 16)
+TOLD_BUDGETS = (("low", 0.5625), ("med", 0.75), ("high", 1.5))
+TOLD_ESN0_DB = (4, 8, 12, 16, 20)
 
 
 @dataclass(frozen=True)
@@ -247,12 +247,13 @@ class PrepareSettings:
 
 def with_prior(settings, prior):
     """The same for receivers that are told what the twin expects: higher code rates, cheaper modes, protection and
-    controllers measured in the closed loop. Runs that are told share no steps, so fewer candidates are tried."""
-    few = replace(settings.controllers, prior=prior, mix=Mix(esn0_db=TOLD_ESN0_DB), scenes=6, candidates=12, rounds=3)
-    return replace(
-        settings, link=replace(settings.link, code_rates=TOLD_RATES, budgets=TOLD_BUDGETS), controllers=few,
-        foresight=replace(settings.foresight, prior=prior), told=replace(settings.told, prior=prior),
-    )  # fmt: skip
+    controllers measured in the closed loop. Runs that are told share few steps, so that fewer candidates are tried."""
+    mix = Mix(esn0_db=TOLD_ESN0_DB)
+    few = replace(settings.controllers, prior=prior, mix=mix, scenes=4, slots=24, candidates=8, rounds=2)
+    foresight = ForesightSettings((3.0, 5.0), (0.01, 0.03, 0.06, 0.1), prior, few)
+    told = ToldSettings(prior, few)
+    link = replace(settings.link, code_rates=TOLD_RATES, budgets=TOLD_BUDGETS)
+    return replace(settings, link=link, controllers=few, foresight=foresight, told=told)
 
 
 def trial(settings):

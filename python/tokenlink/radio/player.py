@@ -6,11 +6,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sys
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
+from tokenlink.files.settings import shipped_or
 from tokenlink.link.modes import DEFAULT_TABLE
 from tokenlink.phy.frame import layout
 from tokenlink.radio.known_bursts import KnownTraffic, TrafficReceiver
@@ -147,8 +147,8 @@ def serve_recording(path, address, repeat=1, keys=None, say=lambda line: None):
 
 def table_hash(path=None):
     """SHA-256 of a mode table's YAML, hexadecimal; None: that of the table that ships."""
-    default = resources.files("tokenlink.link") / "tables" / DEFAULT_TABLE
-    return hashlib.sha256((Path(path) if path else default).read_bytes()).hexdigest()
+    at = shipped_or(path or Path(DEFAULT_TABLE).stem, "tokenlink.link")
+    return hashlib.sha256(Path(at).read_bytes()).hexdigest()
 
 
 def truth_of(profile, table, seed, mode_id=None):

@@ -2,6 +2,8 @@
 """Controller files: what is written is read, every mistake is named, files made for something else are refused."""
 
 from dataclasses import replace
+from importlib import resources
+from pathlib import Path
 
 import pytest
 import yaml
@@ -29,6 +31,21 @@ def test_shipped_files_fit_the_shipped_table():
     by_hand = load_controller(shipped_controller("by_hand.yaml"))
     assert by_hand == ControlConfig()
     check_controller(by_hand, table)
+
+
+def test_files_that_ship_are_known_by_their_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder, load in (("link", load_mode_table), ("control", load_controller)):
+        for path in sorted((resources.files(f"tokenlink.{folder}") / "tables").iterdir()):
+            name = Path(path.name).stem
+            assert repr(replace(load(name), source="")) == repr(replace(load(path), source=""))
+            assert load(Path(name)).source == name
+    assert load_mode_table("twist_default").modes == load_mode_table().modes == load_mode_table("").modes
+    for load, error in ((load_mode_table, ModeTableError), (load_controller, ControllerError)):
+        with pytest.raises(error, match="nothing_of_ours: No such file"):
+            load("nothing_of_ours")
+        with pytest.raises(error, match="by_hand.yaml: No such file"):
+            load("by_hand.yaml")
 
 
 @pytest.mark.parametrize(
