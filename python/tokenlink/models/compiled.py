@@ -28,7 +28,7 @@ from tokenlink.models.artifact_files import ArtifactContentError
 from tokenlink.models.twist.completion import AROUND
 from tokenlink.models.twist.folded import FoldedFeatures, FoldedForesight, FoldedHead
 from tokenlink.models.twist.head import TrafficLogits
-from tokenlink.models.twist.predictor import OLDEST, mixed, sureness_features
+from tokenlink.models.twist.predictor import OLDEST, mixed, sureness_features, unsureness
 
 OPSET = 17
 TORCH, ONNX_RUNTIME = "torch", "onnxruntime"
@@ -131,9 +131,11 @@ class InferencePredictor:
     @torch.no_grad()
     def __init__(self, model, engine=None):
         self._temperature, self._floor = model.temperature.tolist(), float(model.floor)
-        if min(self._temperature) < 0.01 or not 0 <= self._floor <= 1:
-            raise ArtifactContentError(f"predictor has temperatures from {min(self._temperature):g} and a floor of "
-                                       f"{self._floor:g}, expected >= 0.01 and 0..1")  # fmt: skip
+        self._unsure = float(model.unsure)
+        if min(self._temperature) < 0.01 or not 0 <= self._floor <= 1 or not 0 <= self._unsure <= 10:
+            raise ArtifactContentError(
+                f"predictor has temperatures from {min(self._temperature):g}, a floor of {self._floor:g} and unsure "
+                f"{self._unsure:g}, expected >= 0.01, 0..1 and 0..10")  # fmt: skip
         config = self.config = model.config
         ids, codes = torch.zeros(2, config.n_tokens, dtype=torch.int32), model.token.weight
         told = torch.zeros(2, config.n_tokens, model.told.in_features)
@@ -163,14 +165,16 @@ class InferencePredictor:
         before = np.full_like(state, -1) if belief.before is None else belief.before
         around = [np.append(ids, np.int32(-1))[self._around] for ids in (state, before)]
         moved = torch.from_numpy(around[1] == state[:, None]).float()
-        told = torch.cat([sureness_features(torch.tensor(belief.sureness)), moved], dim=-1)
+        sureness = torch.tensor(belief.sureness)
+        told = torch.cat([sureness_features(sureness), moved], dim=-1)
         age = min(belief.age, OLDEST) - 1
         inputs = torch.tensor(state), told, torch.tensor(before), torch.tensor(age, dtype=torch.int32)
         features = self._features(*(each[None] for each in inputs))[0]
         candidates = torch.from_numpy(np.concatenate(around, axis=1).astype(np.int64))
         gain = self._copying(features) * (candidates >= 0)
         logits = F.linear(features, *self._codes).scatter_add_(-1, candidates.clamp_(min=0), gain)
-        return mixed(logits.div_(self._temperature[age]).softmax(-1), self._floor).numpy()
+        scale = self._temperature[age] * float(unsureness(sureness, self._unsure))
+        return mixed(logits.div_(scale).softmax(-1), self._floor).numpy()
 
     def _check(self, belief):
         n_tokens, vocab_size = self.config.n_tokens, self.config.vocab_size

@@ -47,6 +47,7 @@ def shaken(config=SMALL, seed=0):
             weights.add_(0.2 * torch.randn_like(weights))
         model.temperature.uniform_(0.5, 2)
         model.floor.fill_(0.01)
+        model.unsure.fill_(0.5)
     return model
 
 
@@ -79,21 +80,25 @@ def test_it_starts_as_the_completion_model_that_has_received_nothing():
         expected = completion(*nothing, torch.from_numpy(np.array(belief.state))[None])
         given = tensors(belief)
         torch.testing.assert_close(model(*given), expected, atol=1e-4, rtol=0)
-        torch.testing.assert_close(model.calibrated(expected, given[3]), expected.softmax(-1))
+        torch.testing.assert_close(model.calibrated(expected, given[3], given[1]), expected.softmax(-1))
 
 
+@pytest.mark.parametrize(("sureness", "unsure", "temperature"), [((1, 1), 0.5, 2.0), ((0, 0), 0.0, 2.0),
+                                                                 ((0, 0), 1.0, 1.0), ((0.5, 1), 4.0, 1.0)])  # fmt: skip
 @torch.no_grad()
-def test_only_copying_gives_the_probability_of_the_closed_form():
-    """Uniform but for gains of 4 and 3 on the states here: softmax by hand, temperature 2, floor 0.1."""
+def test_only_copying_gives_the_probability_of_the_closed_form(sureness, unsure, temperature):
+    """Uniform but for gains of 4 and 3 on the states here: softmax by hand, temperature 2 in all, floor 0.1."""
     config = PredictorConfig(vocab_size=60, rows=3, cols=4, dim=16, layers=1)
     model = Predictor(config).eval()
     for weights in (model.token.weight, model.to_code.weight, model.to_code.bias):
         weights.zero_()
     model.copy_gain.bias[0], model.copy_gain.bias[9] = 4.0, 3.0
-    model.temperature.fill_(2.0)
+    model.temperature.fill_(temperature)
     model.floor.fill_(0.1)
+    model.unsure.fill_(unsure)
     state = np.arange(12, dtype=np.int32)
-    said = compiled.InferencePredictor(model, compiled.TORCH).probabilities(Belief(state, np.ones(12), state + 20))
+    belief = Belief(state, np.tile(sureness, 6), state + 20)
+    said = compiled.InferencePredictor(model, compiled.TORCH).probabilities(belief)
     weight = np.exp([2.0, 1.5])
     expected = 0.9 * np.append(weight, 1) / (weight.sum() + 58) + 0.1 / 60
     np.testing.assert_allclose(said[state, state], expected[0], rtol=1e-5)
@@ -136,7 +141,8 @@ def test_inference_says_what_the_network_says(engine):
         given, said = tensors(belief), one.probabilities(belief)
         assert said.shape == (256, 1024) and said.dtype == np.float32
         np.testing.assert_allclose(said.sum(-1, dtype=float), 1, atol=1e-5)
-        np.testing.assert_allclose(said, model.calibrated(model(*given), given[3])[0].numpy(), rtol=2e-4, atol=1e-8)
+        expected = model.calibrated(model(*given), given[3], given[1])[0].numpy()
+        np.testing.assert_allclose(said, expected, rtol=2e-4, atol=1e-8)
 
 
 def test_ages_beyond_the_oldest_are_the_oldest():
@@ -182,11 +188,12 @@ def test_beliefs_of_another_codebook_or_grid_are_refused(belief, said):
         compiled.InferencePredictor(shaken(), compiled.TORCH).probabilities(belief)
 
 
-@pytest.mark.parametrize("name, value", [("temperature", 0.0), ("temperature", -1.0), ("floor", -0.1), ("floor", 1.5)])
+@pytest.mark.parametrize("name, value", [("temperature", 0.0), ("temperature", -1.0), ("floor", -0.1), ("floor", 1.5),
+                                         ("unsure", -0.1), ("unsure", 11.0), ("unsure", np.nan)])  # fmt: skip
 def test_a_calibration_out_of_range_is_refused(name, value):
     model = shaken()
     getattr(model, name).view(-1)[0] = value
-    with pytest.raises(artifact.ArtifactContentError, match="expected >= 0.01 and 0..1"):
+    with pytest.raises(artifact.ArtifactContentError, match="expected >= 0.01, 0..1 and 0..10"):
         compiled.InferencePredictor(model, compiled.TORCH)
 
 

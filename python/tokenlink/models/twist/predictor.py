@@ -4,8 +4,8 @@
 Each position sees the twin's last state and how sure each of its tokens is, the state before that, where tokens moved
 between the two, and how old the last one is. As in the completion model, from whose weights it starts, the logits are
 those of the code embeddings plus a learned gain on each token that may simply go on: those here and next to here of the
-last state and of the one before. A temperature for every age and a floor, found on validation data, make of the
-logits probabilities that can be believed.
+last state and of the one before. A temperature for every age, higher the less sure the twin is of its state as a whole,
+and a floor, found on validation data, make of the logits probabilities that can be believed.
 """
 
 from dataclasses import asdict, dataclass
@@ -53,6 +53,7 @@ class Predictor(nn.Module):
         self.copy_gain = nn.Linear(config.dim, 2 * len(AROUND))
         self.register_buffer("temperature", torch.ones(OLDEST))
         self.register_buffer("floor", torch.zeros(()))
+        self.register_buffer("unsure", torch.zeros(()))
         nn.init.normal_(self.token.weight, std=0.3)
         for new in (self.before.weight, self.before.bias, self.told.weight, self.age.weight, self.copy_gain.weight):
             nn.init.zeros_(new)
@@ -107,9 +108,20 @@ class Predictor(nn.Module):
             hidden = block(hidden)
         return self.norm(hidden), torch.cat(around, dim=-1)
 
-    def calibrated(self, logits: torch.Tensor, age: torch.Tensor) -> torch.Tensor:
-        """Probabilities [batch, n_tokens, vocab_size] of logits: at the temperature of the age, and the floor."""
-        scale = self.temperature[age.long().clamp(1, OLDEST) - 1]
+    def calibrated(self, logits: torch.Tensor, age: torch.Tensor, sureness: torch.Tensor) -> torch.Tensor:
+        """Probabilities [batch, n_tokens, vocab_size] of logits.
+
+        Parameters
+        ----------
+        logits, age, sureness
+            As `forward` gives and takes them.
+
+        Notes
+        -----
+        Temperature of the age times 1 + `unsure` (1 - mean sureness): in states that are mostly wrong the network is
+        too sure of itself, for it was trained on other ones. Then the floor.
+        """
+        scale = self.temperature[age.long().clamp(1, OLDEST) - 1] * unsureness(sureness, self.unsure)
         return mixed((logits / scale[:, None, None]).softmax(-1), float(self.floor))
 
     def config_dict(self) -> dict:
@@ -120,6 +132,11 @@ class Predictor(nn.Module):
 def mixed(probability: torch.Tensor, floor: float) -> torch.Tensor:
     """Probabilities [..., n] mixed, in place, with a share `floor` of anything may come."""
     return probability.mul_(1 - floor).add_(floor / probability.shape[-1])
+
+
+def unsureness(sureness: torch.Tensor, unsure: float | torch.Tensor) -> torch.Tensor:
+    """By what the temperature is higher for states of a sureness [..., n_tokens], [...], >= 1 for `unsure` >= 0."""
+    return 1 + unsure * (1 - sureness.float().mean(-1))
 
 
 def sureness_features(sureness: torch.Tensor) -> torch.Tensor:
