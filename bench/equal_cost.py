@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Mismatch of the adaptive policies at equal cost, all receivers with a prior: what docs/prior.md says of twin-aware.
 
-    python bench/equal_cost.py --tracks kitti_tracking --split test [--limit 50] [--realisations 1]
+    python bench/equal_cost.py --tracks kitti_tracking --split test [--limit 50] [--realisations 1] [--modes prior]
 
 Each policy runs with its thresholds moved, twin-aware with the mismatch it aims for, so that its mean cost moves. Its
 mean mismatch over sequences and Es/N0 of a channel is a curve over the mean cost, read between its points by straight
 lines (whoever mixes two settings gets that). Intervals: 95 %, jackknife over sequences of the logarithm of the ratio,
-Student's t. Written to standard output as Markdown.
+Student's t. With --modes, mode table and controller are the pair of that name. Written to standard output as Markdown.
 """
 
 import argparse
@@ -27,7 +27,7 @@ CHANNELS = {"awgn, SNR in steps": ("awgn", TRAJECTORY, (7.0, 10.0, 13.0)),
 OFFSETS = (-0.15, -0.1, -0.05, 0.0, 0.05, 0.1, 0.15)
 MOVED = {RIVAL: ("quality_low", "quality_high"), "twist": ("theta_low", "theta_high")}
 TARGETS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.2)
-COSTS = (0.85, 0.9, 0.95, 1.0, 1.1)
+COSTS = (0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.1)
 
 
 def specs(control):
@@ -39,9 +39,9 @@ def specs(control):
     return of
 
 
-def measured(tracks, split, limit, realisations):
+def measured(tracks, split, limit, realisations, modes=None):
     """Cost and mismatch float64 [sequences, points, 2] by channel, then by policy."""
-    tables, control = load_inputs(None, None, None)
+    tables, control = load_inputs(modes, modes)
     sequences = load_sequences("rendered", split, tracks=tracks, limit=limit)
     setting, of = make_setting("rendered", split, control, tables), specs(control)
     every = tuple(spec for each in of.values() for spec in each)
@@ -89,8 +89,9 @@ def main():
     parser.add_argument("--split", default="val")
     parser.add_argument("--limit", type=int, default=50)
     parser.add_argument("--realisations", type=int, default=1)
+    parser.add_argument("--modes")
     arguments = parser.parse_args()
-    found = measured(arguments.tracks, arguments.split, arguments.limit, arguments.realisations)
+    found = measured(arguments.tracks, arguments.split, arguments.limit, arguments.realisations, arguments.modes)
     print("| channel | cost | " + " | ".join(f"TSMR {policy}" for policy in (RIVAL, "twist", "twin-aware"))
           + " | twin-aware over " + RIVAL + " |")  # fmt: skip
     print("|---|--:|" + "--:|" * 4)
