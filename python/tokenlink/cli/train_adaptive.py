@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``./twist train adaptive``: the transformer that drops tokens, then its compression pairs."""
+"""``./twist train adaptive``: the transformer that drops tokens, then its compression pairs; and the baselines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tokenlink.cli.options import at_least_one, not_negative, writable_folder
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 
 app = typer.Typer(
-    help="Train the adaptive system on Imagenette: first backbone, then pairs; both go on where they stopped. Example: "
+    help="Train the adaptive system on Imagenette: first backbone, then pairs; all go on where they stopped. Example: "
     "./twist train adaptive backbone --pictures imagenette2",
     no_args_is_help=True,
 )
@@ -23,6 +23,11 @@ Work = Annotated[Path, typer.Option(help="Folder of checkpoints and logs.", call
 Minutes = Annotated[float, typer.Option(help="Wall-clock budget; 0: --steps alone decides.", callback=not_negative)]
 Steps = Annotated[int, typer.Option(help="Budget in steps; 0: --minutes alone decides.", callback=not_negative)]
 Processes = Annotated[int, typer.Option(help="Processes that share the work, one thread each.", callback=at_least_one)]
+Training = Annotated[str, typer.Option(help="robust: with noise and fading; noiseless.")]
+Out = Annotated[
+    OptionalPath,
+    typer.Option(help="Folder of the artifacts; default: artifacts/ of this checkout.", callback=writable_folder),
+]
 WORK = Path(".cache/train/adaptive")
 BACKBONE_STEPS, PAIRS_STEPS = 16_000, 5_000
 
@@ -49,35 +54,66 @@ def backbone(
 @app.command()
 def pairs(
     pictures: Pictures,
-    training: Annotated[str, typer.Option(help="robust: with noise and fading; noiseless.")] = "robust",
+    training: Training = "robust",
     work: Work = WORK,
     minutes: Minutes = 0.0,
     steps: Steps = PAIRS_STEPS,
     processes: Processes = 2,
-    out: Annotated[
-        OptionalPath, typer.Option(help="Folder of the artifacts; default: artifacts/ of this checkout.",
-                                   callback=writable_folder)
-    ] = None,
-) -> None:  # fmt: skip
+    out: Out = None,
+) -> None:
     """Train the compression pairs on the transformer that backbone has made, measure all, and save an artifact.
 
     Example: ./twist train adaptive pairs --pictures imagenette2 --training robust
     """
-    import json
-
     from tokenlink.models import artifact
     from tokenlink.models.adaptive.adaptive_vit import AdaptiveViT
     from tokenlink.train.adaptive import pairs as training_of_pairs
     from tokenlink.train.adaptive import ship
     from tokenlink.train.adaptive.course import Course, train, trained
 
-    start, start_run = trained(work / "backbone", AdaptiveViT())
+    training_of_pairs.is_robust(training)  # before anything is read
+    start, begun = trained(work / "backbone", AdaptiveViT())
     subject = training_of_pairs.subject(start, training)
     model, run = train(Course(pictures, work / training, minutes=minutes, steps=steps, processes=processes), subject)
-    about = {
-        "training_command": f"./twist train adaptive backbone && ./twist train adaptive pairs --training {training}",
-        "backbone": start_run, "pairs": {"steps": run.step, "minutes": round(run.elapsed_s / 60, 1)},
-    }  # fmt: skip
+    about = ship.describe(f"./twist train adaptive backbone && ./twist train adaptive pairs --training {training}",
+                          training, begun, run)  # fmt: skip
     metrics = {**ship.measure(model, pictures), "curve": ship.learning_curve(work / "backbone")}
-    metrics = ship.ship(model, training, about, metrics, pictures, out or artifact.DEFAULT_DIR)
+    _show(ship.ship(ship.NAMES[training], model, about, metrics, pictures, out or artifact.DEFAULT_DIR))
+
+
+@app.command()
+def baseline(
+    name: Annotated[str, typer.Argument(help="vit-ae, mnv3 or mnv3-cnn.")],
+    pictures: Pictures,
+    training: Training = "robust",
+    work: Work = WORK,
+    steps: Steps = BACKBONE_STEPS,
+    pairs_steps: Annotated[int, typer.Option(help="Steps of the pairs.", callback=at_least_one)] = PAIRS_STEPS,
+    processes: Processes = 2,
+    out: Out = None,
+) -> None:
+    """Train a network that drops nothing, then its compression pairs, measure it, and save an artifact.
+
+    Example: ./twist train adaptive baseline vit-ae --pictures imagenette2
+    """
+    from tokenlink.models import artifact
+    from tokenlink.train.adaptive import ship
+    from tokenlink.train.adaptive.baselines import baseline_named
+    from tokenlink.train.adaptive.course import Course, train
+    from tokenlink.train.adaptive.pairs import is_robust
+
+    made, _ = baseline_named(name), is_robust(training)
+    start, run = train(Course(pictures, work / made.start_folder, steps=steps, processes=processes), made.clean)
+    begun = {"steps": run.step, "minutes": round(run.elapsed_s / 60, 1)}
+    course = Course(pictures, work / f"{name}-{training}", steps=pairs_steps, processes=processes)
+    model, run = train(course, made.with_pairs(start, training))
+    command = f"./twist train adaptive baseline {name} --training {training}"
+    metrics = {**made.measure(model, pictures), "curve": ship.learning_curve(work / made.start_folder)}
+    about = ship.describe(command, training, begun, run)
+    _show(ship.ship(made.artifacts[training], model, about, metrics, pictures, out or artifact.DEFAULT_DIR))
+
+
+def _show(metrics):
+    import json
+
     print(json.dumps({key: metrics[key] for key in ("clean", "float16")}, indent=2))

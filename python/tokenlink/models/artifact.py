@@ -42,19 +42,25 @@ __all__ = [
     "present", "read_description", "read_manifest", "read_metrics", "save_artifact", "sha256_of", "verify",
     "write_json",
 ]  # fmt: skip
-#: file below this folder, class of the model, class of its configuration; imported when asked for
+#: class of the model and of its configuration, by their places below this folder; imported when asked for
 MODELS = {
-    "tokenizer": ("twist.tokenizer", "Tokenizer", "TokenizerConfig"),
-    "completion": ("twist.completion", "Completion", "CompletionConfig"),
-    "head": ("twist.head", "TrafficHead", "HeadConfig"),
-    "predictor": ("twist.predictor", "Predictor", "PredictorConfig"),
-    "adaptive": ("adaptive.djscc", "AdaptiveDJSCC", "AdaptiveConfig"),
-    "adaptive_noiseless": ("adaptive.djscc", "AdaptiveDJSCC", "AdaptiveConfig"),
+    "tokenizer": ("twist.tokenizer.Tokenizer", "twist.tokenizer.TokenizerConfig"),
+    "completion": ("twist.completion.Completion", "twist.completion.CompletionConfig"),
+    "head": ("twist.head.TrafficHead", "twist.head.HeadConfig"),
+    "predictor": ("twist.predictor.Predictor", "twist.predictor.PredictorConfig"),
+    "adaptive": ("adaptive.djscc.AdaptiveDJSCC", "adaptive.adaptive_vit.AdaptiveConfig"),
+    "adaptive_noiseless": ("adaptive.djscc.AdaptiveDJSCC", "adaptive.adaptive_vit.AdaptiveConfig"),
+    "adaptive_vit_ae": ("adaptive.baselines.ViTAutoencoder", "adaptive.adaptive_vit.AdaptiveConfig"),
+    "adaptive_vit_ae_noiseless": ("adaptive.baselines.ViTAutoencoder", "adaptive.adaptive_vit.AdaptiveConfig"),
+    "adaptive_mnv3": ("adaptive.baselines.MobileDJSCC", "adaptive.baselines.MobileConfig"),
+    "adaptive_mnv3_noiseless": ("adaptive.baselines.MobileDJSCC", "adaptive.baselines.MobileConfig"),
+    "adaptive_mnv3_cnn": ("adaptive.baselines.MobileDJSCC", "adaptive.baselines.MobileConfig"),
+    "adaptive_mnv3_cnn_noiseless": ("adaptive.baselines.MobileDJSCC", "adaptive.baselines.MobileConfig"),
 }
 #: of a twin of road scenes
 OF_TWIST = ("tokenizer", "completion", "head", "predictor")
 #: models that need not be there: what a twin can do without, and other systems
-OPTIONAL = ("predictor", "adaptive", "adaptive_noiseless")
+OPTIONAL = ("predictor", *(name for name in MODELS if name not in OF_TWIST))
 _KINDS = {torch.float32: "F32", torch.int64: "I64", torch.bool: "BOOL"}
 _WIDENED = {"F16": "F32"}  # kinds in files that become others when they are loaded
 #: largest values in a configuration: of what is built one after the other, and of every other whole number
@@ -190,9 +196,8 @@ def load(name: str, root: Path = DEFAULT_DIR, vocab_size: int | None = None) -> 
 
 def classes_of(name: str) -> tuple[type, type]:
     """Class of a model, and of its configuration."""
-    home, *names = MODELS[name]
-    module = import_module(f"tokenlink.models.{home}")
-    return tuple(getattr(module, each) for each in names)
+    parts = [place.rpartition(".") for place in MODELS[name]]
+    return tuple(getattr(import_module(f"tokenlink.models.{home}"), each) for home, _, each in parts)
 
 
 def read_config(name: str, root: Path = DEFAULT_DIR):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Training of the adaptive system: equations (7) to (9) by hand, lessons, interruption; that budgets are learned."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,11 +11,14 @@ from PIL import Image
 
 from tokenlink.data.imagenette import CLASSES, read_split
 from tokenlink.link.token_ratios import RATIOS
+from tokenlink.models import artifact
 from tokenlink.models.adaptive.adaptive_vit import AdaptiveConfig, AdaptiveViT
-from tokenlink.train.adaptive import backbone, pairs, ship
+from tokenlink.models.adaptive.baselines import StaticViT
+from tokenlink.train.adaptive import backbone, baselines, pairs, ship
 from tokenlink.train.adaptive.budget_terms import budget_loss, penalties
 from tokenlink.train.adaptive.course import Course, train, trained
 from tokenlink.train.adaptive.lessons import Lessons, Shown
+from tokenlink.train.adaptive.scores import METHODS, digital_scores
 from tokenlink.train.training_run import CheckpointError
 
 SMALL = AdaptiveConfig(side=32, width=24, n_blocks=4, heads=3, split=3)
@@ -158,6 +162,48 @@ def test_pairs_are_trained_and_measured_from_a_backbone(folder, tmp_path):
     assert all(2 <= n <= 5 for n in found["proxy"]["n_tokens"]) and not found["air"]["fading"]
     with pytest.raises(ValueError, match="training is 'loud', expected one of robust, noiseless"):
         pairs.subject(start, "loud")
+
+
+@pytest.mark.parametrize("name", ["vit-ae", "mnv3", "mnv3-cnn"])
+def test_baselines_are_trained_and_measured(folder, tmp_path, name):
+    made = baselines.baseline_named(name)
+    if name == "vit-ae":
+        made = replace(made, clean=backbone.subject(SMALL, StaticViT))
+    start, _ = train(replace(course(folder, tmp_path / "clean", 1), side=start_side(name), batch=5), made.clean)
+    again = replace(course(folder, tmp_path / "pairs", 1), side=start_side(name), batch=5)
+    model, run = train(again, made.with_pairs(start, "robust"))
+    assert run.step == 1
+    found = made.measure(model, folder, table_every=20)
+    assert np.shape(found["proxy"]["accuracy"]) == (1, len(RATIOS), 11) and found["clean"]["alpha"] == [1.0]
+    tokens = found["air"]["n_tokens"][0]
+    assert tokens == {"vit-ae": 5}.get(name, 256)  # both have 24 features
+    assert found["air"]["channel_uses"][0] == [n * tokens for n in (1, 2, 4, 6, 12)]
+    about = ship.describe("none", "robust", {"steps": 1, "minutes": 0.0}, run)
+    ship.ship(made.artifacts["robust"], model, about, found, folder, tmp_path / "out")
+    loaded = artifact.load(made.artifacts["robust"], tmp_path / "out")
+    assert type(loaded) is type(model) and loaded.config == model.config
+
+
+def start_side(name):
+    return SMALL.side if name == "vit-ae" else 128
+
+
+def test_other_baselines_are_refused():
+    with pytest.raises(ValueError, match="baseline is 'vgg', expected one of vit-ae, mnv3, mnv3-cnn"):
+        baselines.baseline_named("vgg")
+
+
+def test_pictures_as_bits_are_wrong_where_they_do_not_fit(folder):
+    """With a model that always says class 4, one picture in ten is right as long as it fits."""
+    model = AdaptiveViT(SMALL).eval()
+    torch.nn.init.zeros_(model.head.weight)
+    with torch.no_grad():
+        model.head.bias.copy_(torch.arange(10) == 4)
+    shown = Shown(read_split(folder, "val"), 32)
+    for method in METHODS:
+        found = digital_scores(model, shown, method, [4, 8000], [0.0, 10.0])
+        assert found["fits"] == [[0.0, 0.0], [1.0, 1.0]]
+        assert found["accuracy"] == [[0.0, 0.0], [pytest.approx(0.1)] * 2]
 
 
 def test_accuracy_is_the_share_of_right_answers(folder):

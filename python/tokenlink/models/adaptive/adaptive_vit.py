@@ -84,6 +84,8 @@ class AdaptiveViT(VisionTransformer):
     drop_path : float   share of residual branches left out in training, in the last block; fewer in those before
     """
 
+    drops = True  # whether there is a budget to be kept
+
     def __init__(self, config: AdaptiveConfig = AdaptiveConfig(), drop_path: float = 0.0):  # noqa: B008 (frozen)
         width = config.width
         channels = [width // part for part in (8, 4, 4, 2, 2, 1)]

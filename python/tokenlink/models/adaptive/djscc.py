@@ -6,7 +6,7 @@ features of what arrives. Power is 1 on average over all symbols of a picture, a
 may be louder than another. The receiver knows channel gain and noise, and equalises before it decodes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -90,10 +90,12 @@ class AdaptiveDJSCC(nn.Module):
     drop_path : float   as of AdaptiveViT
     """
 
+    transformer = AdaptiveViT
+
     def __init__(self, config: AdaptiveConfig = AdaptiveConfig(), drop_path: float = 0.0):  # noqa: B008 (frozen)
         super().__init__()
         self.config = config
-        self.vit = AdaptiveViT(config, drop_path)
+        self.vit = self.transformer(config, drop_path)
         self.pairs = nn.ModuleList(CompressionPair(config.width, max(1, round(config.width * r))) for r in RATIOS)
         self.position = nn.Parameter(torch.zeros(1 + config.positions, config.width))  # the header tells it
 
@@ -111,12 +113,12 @@ class AdaptiveDJSCC(nn.Module):
         ratio : float   of RATIOS
         """
         sent = nn.functional.pad(kept, (1, 0), value=True)[..., None]
-        return _unit_power(self.pair(ratio).encode(tokens) * sent, sent)
+        return unit_power(self.pair(ratio).encode(tokens) * sent, sent)
 
     def encode(self, tokens: torch.Tensor, ratio: float) -> torch.Tensor:
         """Symbols of one picture's tokens [n, width]: complex64 [n, o] of mean power 1."""
         symbols = self.pair(ratio).encode(tokens)
-        return _unit_power(symbols[None], torch.ones(1, len(symbols), 1))[0]
+        return unit_power(symbols[None], torch.ones(1, len(symbols), 1))[0]
 
     def decode_masked(self, symbols: torch.Tensor, kept: torch.Tensor, ratio: float) -> torch.Tensor:
         """Logits [batch, n_classes] of equalised symbols of a batch, as `encode_masked` lays them out."""
@@ -160,16 +162,14 @@ class AdaptiveDJSCC(nn.Module):
         return self.vit.config_dict()
 
 
-def three_layers(inputs: int, outputs: int) -> nn.Sequential:
-    """Three linear layers with ReLU between, of widths on a straight line from inputs to outputs."""
+def three_layers(inputs: int, outputs: int, layer: Callable[[int, int], nn.Module] = nn.Linear) -> nn.Sequential:
+    """Three layers with ReLU between, of widths on a straight line from inputs to outputs."""
     first, second = (max(1, round(inputs + (outputs - inputs) * part / 3)) for part in (1, 2))
-    return nn.Sequential(
-        nn.Linear(inputs, first), nn.ReLU(), nn.Linear(first, second), nn.ReLU(), nn.Linear(second, outputs)
-    )
+    return nn.Sequential(layer(inputs, first), nn.ReLU(), layer(first, second), nn.ReLU(), layer(second, outputs))
 
 
-def _unit_power(symbols, sent):
-    """Symbols [batch, n, o] scaled to mean power 1 over those that are sent, [batch, n, 1]."""
+def unit_power(symbols: torch.Tensor, sent: torch.Tensor) -> torch.Tensor:
+    """Symbols complex64 [batch, n, o] scaled to mean power 1 over those tokens that are sent, [batch, n, 1]."""
     count = sent.sum((1, 2), keepdim=True) * symbols.shape[-1]
     energy = symbols.real.square().sum((1, 2), keepdim=True) + symbols.imag.square().sum((1, 2), keepdim=True)
     return symbols * (count / energy.clamp(min=1e-12)).sqrt()

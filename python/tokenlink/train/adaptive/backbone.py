@@ -16,9 +16,9 @@ DROP_PATH, SMOOTHING = 0.1, 0.1
 OPEN_STEPS, RAMP_STEPS = 700, 700
 
 
-def subject(config: AdaptiveConfig = AdaptiveConfig()) -> Subject:  # noqa: B008 (frozen)
-    """The transformer as something to be trained."""
-    return Subject(partial(AdaptiveViT, config, DROP_PATH), terms, watch)
+def subject(config: AdaptiveConfig = AdaptiveConfig(), model_class: type = AdaptiveViT) -> Subject:  # noqa: B008 (frozen)
+    """The transformer as something to be trained, or one that drops nothing."""
+    return Subject(partial(model_class, config, DROP_PATH), terms, watch)
 
 
 def terms(model, lesson, step):
@@ -26,7 +26,7 @@ def terms(model, lesson, step):
     alpha = draw_budgets(len(lesson.pictures))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits, kept = model(lesson.pictures.contiguous(memory_format=torch.channels_last), alpha)
-    weight = min(1.0, max(0.0, (step - OPEN_STEPS) / RAMP_STEPS))
+    weight = min(1.0, max(0.0, (step - OPEN_STEPS) / RAMP_STEPS)) if model.drops else 0.0
     return {"class": class_loss(logits, lesson), "budget": weight * budget_loss(kept, alpha)}
 
 

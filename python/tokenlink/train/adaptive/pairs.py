@@ -32,12 +32,15 @@ def subject(start: AdaptiveViT, training: str, model_class: type = AdaptiveDJSCC
     ------
     ValueError   a training that there is none of
     """
+    begin = partial(_begin, model_class, start.config, start.state_dict())
+    return Subject(begin, partial(terms, is_robust(training)), watch, slow="vit.")
+
+
+def is_robust(training: str) -> bool:
+    """Whether a training is with noise; ValueError for one that there is none of."""
     if training not in TRAININGS:
         raise ValueError(f"training is {training!r}, expected one of {', '.join(TRAININGS)}")
-    weights = start.state_dict()
-    return Subject(
-        partial(_begin, model_class, start.config, weights), partial(terms, training == "robust"), watch, slow="vit."
-    )
+    return training == "robust"
 
 
 def _begin(model_class, config, weights):
@@ -63,7 +66,8 @@ def terms(robust: bool, model: AdaptiveDJSCC, lesson, step: int) -> dict:
     alpha, air = draw_budgets(batch), draw_air(batch, robust)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits, kept = model(lesson.pictures.contiguous(memory_format=torch.channels_last), alpha, RATIOS, air)
-    return {"class": class_loss(logits, lesson), "budget": budget_loss(kept, alpha)}
+    budget = budget_loss(kept, alpha) if model.vit.drops else torch.zeros(())
+    return {"class": class_loss(logits, lesson), "budget": budget}
 
 
 def watch(model, shown):

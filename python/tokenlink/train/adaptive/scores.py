@@ -2,10 +2,14 @@
 """What a trained network reaches: accuracy by budget, by ratio and by SNR, and whether the budget is kept."""
 
 from collections.abc import Sequence
+from functools import partial
 
+import numpy as np
 import torch
 
-from tokenlink.models.adaptive.djscc import AdaptiveDJSCC, Air, slow_fading
+from tokenlink.models.adaptive.adaptive_vit import as_input
+from tokenlink.models.adaptive.baselines import MobileDJSCC, capacity_bits, jpeg_to_fit, resized_to_fit
+from tokenlink.models.adaptive.djscc import Air, slow_fading
 from tokenlink.train.adaptive.lessons import Shown
 
 BATCH = 64
@@ -43,14 +47,14 @@ def budget_scores(model, shown: Shown, alphas: Sequence[float]) -> dict:
 
 @torch.no_grad()
 def channel_scores(
-    model: AdaptiveDJSCC, shown: Shown, alphas: Sequence[float], ratios: Sequence[float], snrs_db: Sequence[float],
+    model: torch.nn.Module, shown: Shown, alphas: Sequence[float], ratios: Sequence[float], snrs_db: Sequence[float],
     fading: bool = False,
 ) -> dict:  # fmt: skip
     """Accuracy behind a channel, for every budget, ratio and SNR; the same noise and gains for all.
 
     Parameters
     ----------
-    model : AdaptiveDJSCC
+    model : AdaptiveDJSCC or MobileDJSCC   the latter has no budgets and gives the same for all
     shown : Shown
     alphas, ratios, snrs_db : sequences of float
     fading : bool   Rayleigh, one gain a picture, of mean power 1; else the gain is 1
@@ -58,35 +62,103 @@ def channel_scores(
     Returns
     -------
     dict   "alpha", "r", "snr_db"; "accuracy", share, as list [alpha][r][snr_db]; "n_tokens", mean sent, [alpha];
-           "pictures" and "fading"
+           "channel_uses", mean, [alpha][r]; "pictures" and "fading"
     """
+    ends = _mobile_ends(model) if isinstance(model, MobileDJSCC) else _token_ends(model)
     right = torch.zeros(len(alphas), len(ratios), len(snrs_db))
-    n_tokens = torch.zeros(len(alphas))
+    n_tokens, uses = torch.zeros(len(alphas)), torch.zeros(len(alphas), len(ratios))
     for number, (pictures, labels) in enumerate(shown.batches(BATCH)):
         for a, alpha in enumerate(alphas):
-            tokens, there = model.vit.device_masked(pictures, torch.full((len(labels),), alpha))
-            kept = there[:, -1] > 0
-            n_tokens[a] += float((1 + kept.sum(1)).sum())
+            n_sent, encode, decode = ends(pictures, torch.full((len(labels),), alpha))
+            n_tokens[a] += float(n_sent.sum())
             for r, ratio in enumerate(ratios):
-                symbols = model.encode_masked(tokens, kept, ratio)
+                symbols = encode(ratio)
+                uses[a, r] += float(n_sent.sum()) * symbols.shape[-1]
                 for s, snr_db in enumerate(snrs_db):
-                    air = _air(len(labels), snr_db, fading, NOISE_SEED + number)
-                    said = _answers(model, symbols, kept, ratio, air, NOISE_SEED + number)
+                    said = decode(_through(symbols, snr_db, fading, NOISE_SEED + number), ratio).argmax(1)
                     right[a, r, s] += float((said == labels).sum())
     return {
         "alpha": list(alphas), "r": list(ratios), "snr_db": list(snrs_db), "accuracy": (right / len(shown)).tolist(),
-        "n_tokens": (n_tokens / len(shown)).tolist(), "pictures": len(shown), "fading": fading,
+        "n_tokens": (n_tokens / len(shown)).tolist(), "channel_uses": (uses / len(shown)).tolist(),
+        "pictures": len(shown), "fading": fading,
     }  # fmt: skip
 
 
-def _air(batch, snr_db, fading, seed):
-    gain = torch.ones(batch, dtype=torch.complex64)
-    if fading:
-        gain = slow_fading(batch, torch.Generator().manual_seed(seed))
-    return Air(gain, torch.full((batch,), 10 ** (-snr_db / 10)))
+def _token_ends(model):
+    """How many tokens each picture of a batch sends, its encoder and its decoder, of AdaptiveDJSCC."""
+
+    def ends(pictures, alpha):
+        tokens, there = model.vit.device_masked(pictures, alpha)
+        kept = there[:, -1] > 0
+        return 1 + kept.sum(1), partial(model.encode_masked, tokens, kept), lambda symbols, ratio: model.decode_masked(
+            symbols, kept, ratio)  # fmt: skip
+
+    return ends
 
 
-def _answers(model, symbols, kept, ratio, air, seed):
-    with torch.random.fork_rng(devices=[]), torch.autocast("cpu", dtype=torch.bfloat16):
+def _mobile_ends(model):
+    """The same of MobileDJSCC: positions of its map are tokens."""
+
+    def ends(pictures, alpha):
+        features = model.device(pictures)
+        n_sent = torch.full((len(features),), features[0, ..., 0].numel())
+        return n_sent, partial(model.encode, features), model.decode
+
+    return ends
+
+
+def _through(symbols, snr_db, fading, seed):
+    """Equalised symbols behind a channel whose noise and gains a seed decides."""
+    batch, generator = len(symbols), torch.Generator().manual_seed(seed)
+    gain = slow_fading(batch, generator) if fading else torch.ones(batch, dtype=torch.complex64)
+    air = Air(gain, torch.full((batch,), 10 ** (-snr_db / 10)))
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return model.decode_masked(air.equalise(air.send(symbols)), kept, ratio).argmax(1)
+        return air.equalise(air.send(symbols))
+
+
+@torch.no_grad()
+def mobile_accuracy(model: MobileDJSCC, shown: Shown) -> float:
+    """Share of right answers without a channel."""
+    right = [model(pictures).argmax(1) == labels for pictures, labels in shown.batches(BATCH)]
+    return float(torch.cat(right).float().mean())
+
+
+@torch.no_grad()
+def digital_scores(vit, shown: Shown, method: str, channel_uses: Sequence[int], snrs_db: Sequence[float]) -> dict:
+    """Accuracy of the transformer on pictures that went as bits at capacity; those that do not fit count as wrong.
+
+    Parameters
+    ----------
+    vit : AdaptiveViT      that reads what arrives, with the whole budget
+    shown : Shown
+    method : str           of METHODS
+    channel_uses : sequence of int
+    snrs_db : sequence of float
+
+    Returns
+    -------
+    dict   "channel_uses", "snr_db"; "accuracy", share, and "fits", share of pictures, lists [channel_uses][snr_db]
+    """
+    bits = [[capacity_bits(uses, snr_db) for snr_db in snrs_db] for uses in channel_uses]
+    found = {each: _one_budget(vit, shown, METHODS[method], each) for each in sorted({n for row in bits for n in row})}
+    return {
+        "channel_uses": list(channel_uses), "snr_db": list(snrs_db),
+        "accuracy": [[found[n][0] for n in row] for row in bits], "fits": [[found[n][1] for n in row] for row in bits],
+    }  # fmt: skip
+
+
+METHODS = {"resize": resized_to_fit, "jpeg": jpeg_to_fit}
+
+
+def _one_budget(vit, shown, fit, max_bits):
+    """Accuracy, and share of pictures that fit into so many bits."""
+    arrived = [fit(np.ascontiguousarray(image.permute(1, 2, 0).numpy()), max_bits) for image in shown.images]
+    there = [i for i, picture in enumerate(arrived) if picture is not None]
+    right = 0
+    for first in range(0, len(there), BATCH):
+        chosen = there[first : first + BATCH]
+        pictures = as_input(torch.from_numpy(np.stack([arrived[i] for i in chosen])).permute(0, 3, 1, 2))
+        logits, _ = vit(pictures, torch.ones(len(chosen)))
+        right += int((logits.argmax(1) == shown.labels[chosen]).sum())
+    return right / len(shown), len(there) / len(shown)

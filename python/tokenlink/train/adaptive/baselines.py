@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Training of what the adaptive system is compared with, by name: first without a channel, then with pairs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from tokenlink.models.adaptive.adaptive_vit import AdaptiveConfig
+from tokenlink.models.adaptive.baselines import MobileConfig, StaticViT, ViTAutoencoder
+from tokenlink.train.adaptive import backbone, mobile, pairs, ship
+from tokenlink.train.adaptive.course import Subject
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One of them.
+
+    Attributes
+    ----------
+    start_folder : str       of the training without a channel, which some share
+    clean : Subject          that training
+    with_pairs : (model, training) -> Subject   the one after it
+    measure : (model, Path of pictures) -> dict
+    artifacts : dict         training -> name
+    """
+
+    start_folder: str
+    clean: Subject
+    with_pairs: Callable[[torch.nn.Module, str], Subject]
+    measure: Callable[[torch.nn.Module, Path], dict]
+    artifacts: dict
+
+
+def baseline_named(name: str) -> Baseline:
+    """Baseline of a name; ValueError for one that is not there."""
+    if name not in BASELINES:
+        raise ValueError(f"baseline is {name!r}, expected one of {', '.join(BASELINES)}")
+    return BASELINES[name]()
+
+
+def _artifacts(name):
+    return {"robust": name, "noiseless": f"{name}_noiseless"}
+
+
+def _vit_ae():
+    clean = backbone.subject(AdaptiveConfig(), StaticViT)
+    with_pairs = partial(pairs.subject, model_class=ViTAutoencoder)
+    measure = partial(ship.measure, alphas=(1.0,))
+    return Baseline("vit-ae-clean", clean, with_pairs, measure, _artifacts("adaptive_vit_ae"))
+
+
+def _mobile(kind, name):
+    clean = mobile.clean_subject(MobileConfig())
+    with_pairs = partial(mobile.subject, kind=kind)
+    return Baseline("mnv3-clean", clean, with_pairs, ship.measure_mobile, _artifacts(name))
+
+
+BASELINES = {
+    "vit-ae": _vit_ae,
+    "mnv3": partial(_mobile, "linear", "adaptive_mnv3"),
+    "mnv3-cnn": partial(_mobile, "cnn", "adaptive_mnv3_cnn"),
+}
