@@ -173,7 +173,7 @@ class InferencePredictor:
         candidates = torch.from_numpy(np.concatenate(around, axis=1).astype(np.int64))
         gain = self._copying(features) * (candidates >= 0)
         logits = F.linear(features, *self._codes).scatter_add_(-1, candidates.clamp_(min=0), gain)
-        scale = self._temperature[age] * float(unsureness(sureness, self._unsure))
+        scale = self._temperature[age] * float(unsureness(sureness, torch.tensor(belief.age), self._unsure))
         return mixed(logits.div_(scale).softmax(-1), self._floor).numpy()
 
     def _check(self, belief):

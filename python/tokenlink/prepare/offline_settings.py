@@ -248,12 +248,12 @@ class PrepareSettings:
 def with_prior(settings, prior):
     """The same for receivers that are told what the twin expects: higher code rates, cheaper modes, protection and
     controllers measured in the closed loop. Runs that are told share few steps, so that fewer candidates are tried."""
-    mix = Mix(esn0_db=TOLD_ESN0_DB)
-    few = replace(settings.controllers, prior=prior, mix=mix, scenes=4, slots=24, candidates=8, rounds=2)
+    told = replace(settings.controllers, prior=prior, mix=Mix(esn0_db=TOLD_ESN0_DB), scenes=4, slots=24, candidates=8,
+                   rounds=2)  # fmt: skip
+    few = replace(told, mix=Mix(esn0_db=TOLD_ESN0_DB[:-1]), scenes=3, slots=20, candidates=6)
     foresight = ForesightSettings((3.0, 5.0), (0.01, 0.03, 0.06, 0.1), prior, few)
-    told = ToldSettings(prior, few)
     link = replace(settings.link, code_rates=TOLD_RATES, budgets=TOLD_BUDGETS)
-    return replace(settings, link=link, controllers=few, foresight=foresight, told=told)
+    return replace(settings, link=link, controllers=few, foresight=foresight, told=ToldSettings(prior, told))
 
 
 def trial(settings):

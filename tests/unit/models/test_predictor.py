@@ -83,10 +83,11 @@ def test_it_starts_as_the_completion_model_that_has_received_nothing():
         torch.testing.assert_close(model.calibrated(expected, given[3], given[1]), expected.softmax(-1))
 
 
-@pytest.mark.parametrize(("sureness", "unsure", "temperature"), [((1, 1), 0.5, 2.0), ((0, 0), 0.0, 2.0),
-                                                                 ((0, 0), 1.0, 1.0), ((0.5, 1), 4.0, 1.0)])  # fmt: skip
+@pytest.mark.parametrize(("sureness", "age", "unsure", "temperature"), [
+    ((1, 1), 1, 0.5, 2.0), ((0, 0), 1, 0.0, 2.0), ((0, 0), 1, 1.0, 1.0), ((0.5, 1), 1, 4.0, 1.0), ((0, 0), 2, 1.0, 2.0),
+])
 @torch.no_grad()
-def test_only_copying_gives_the_probability_of_the_closed_form(sureness, unsure, temperature):
+def test_only_copying_gives_the_probability_of_the_closed_form(sureness, age, unsure, temperature):
     """Uniform but for gains of 4 and 3 on the states here: softmax by hand, temperature 2 in all, floor 0.1."""
     config = PredictorConfig(vocab_size=60, rows=3, cols=4, dim=16, layers=1)
     model = Predictor(config).eval()
@@ -97,7 +98,7 @@ def test_only_copying_gives_the_probability_of_the_closed_form(sureness, unsure,
     model.floor.fill_(0.1)
     model.unsure.fill_(unsure)
     state = np.arange(12, dtype=np.int32)
-    belief = Belief(state, np.tile(sureness, 6), state + 20)
+    belief = Belief(state, np.tile(sureness, 6), state + 20, age)
     said = compiled.InferencePredictor(model, compiled.TORCH).probabilities(belief)
     weight = np.exp([2.0, 1.5])
     expected = 0.9 * np.append(weight, 1) / (weight.sum() + 58) + 0.1 / 60

@@ -118,10 +118,10 @@ class Predictor(nn.Module):
 
         Notes
         -----
-        Temperature of the age times 1 + `unsure` (1 - mean sureness): in states that are mostly wrong the network is
-        too sure of itself, for it was trained on other ones. Then the floor.
+        Temperature of the age, of the slot just before times 1 + `unsure` (1 - mean sureness): in states that are
+        mostly wrong the network is too sure of itself, for it was trained on other ones. Then the floor.
         """
-        scale = self.temperature[age.long().clamp(1, OLDEST) - 1] * unsureness(sureness, self.unsure)
+        scale = self.temperature[age.long().clamp(1, OLDEST) - 1] * unsureness(sureness, age, self.unsure)
         return mixed((logits / scale[:, None, None]).softmax(-1), float(self.floor))
 
     def config_dict(self) -> dict:
@@ -134,9 +134,10 @@ def mixed(probability: torch.Tensor, floor: float) -> torch.Tensor:
     return probability.mul_(1 - floor).add_(floor / probability.shape[-1])
 
 
-def unsureness(sureness: torch.Tensor, unsure: float | torch.Tensor) -> torch.Tensor:
-    """By what the temperature is higher for states of a sureness [..., n_tokens], [...], >= 1 for `unsure` >= 0."""
-    return 1 + unsure * (1 - sureness.float().mean(-1))
+def unsureness(sureness: torch.Tensor, age: torch.Tensor, unsure: float | torch.Tensor) -> torch.Tensor:
+    """By what the temperature is higher for states of a sureness [..., n_tokens] and an age [...]: [...], 1 for older
+    ones than the slot just before."""
+    return 1 + unsure * (1 - sureness.float().mean(-1)) * (age == 1)
 
 
 def sureness_features(sureness: torch.Tensor) -> torch.Tensor:

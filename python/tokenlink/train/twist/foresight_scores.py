@@ -65,7 +65,7 @@ def calibrate(model: Predictor, lessons: Lessons) -> None:
     at_temperature = {age: np.zeros(len(TEMPERATURES)) for age in np.unique(lessons.age.numpy()).tolist()}
     for one in _batches(lessons):
         logits, truth = one.logits(model)[:, ::EVERY], one.truth[:, ::EVERY]
-        logits = logits / unsureness(one.sureness, model.unsure)[:, None, None]
+        logits = logits / unsureness(one.sureness, one.age, model.unsure)[:, None, None]
         for i, temperature in enumerate(TEMPERATURES):
             loss = F.cross_entropy((logits / temperature).flatten(0, 1), truth.flatten(), reduction="none")
             for age, each in zip(one.age.tolist(), loss.view(len(one.age), -1).sum(1).tolist(), strict=True):
