@@ -25,9 +25,9 @@ def claims(
     from tokenlink.report import kept_rows
     from tokenlink.report.collect import collect
     from tokenlink.report.over_time import run_figures
-    from tokenlink.systems import system_named
+    from tokenlink.systems import system_with_studies
 
-    metrics = system_named(system).metrics
+    metrics = system_with_studies(system).metrics
     folder = out or results / "figures"
     found = collect(results)
     command = f"./twist claims --results {results.name}"

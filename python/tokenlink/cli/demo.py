@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from tokenlink.cli.options import at_least_one, writable_file, writable_folder
-from tokenlink.cli.run_options import PRIOR, PROFILE, RADIO, RUN_FOLDER, SYSTEM
+from tokenlink.cli.run_options import PRIOR, PROFILE, RADIO, RUN_FOLDER, SOURCES, SYSTEM
 
 OptionalPath, OptionalStr = Optional[Path], Optional[str]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 LEVELS_DB = (0.0, 6.0, -4.0, 3.0, -7.0, 5.0)
@@ -18,6 +18,7 @@ LEVELS_DB = (0.0, 6.0, -4.0, 3.0, -7.0, 5.0)
 def demo(
     seed: Annotated[int, typer.Option(help="Channel and noise.")] = 1,
     scene: Annotated[int, typer.Option(help="Seed of the street.")] = 12,
+    frames_from: Annotated[OptionalStr, typer.Option(help=f"Instead of a street. {SOURCES}")] = None,
     frames: Annotated[int, typer.Option(help="Frames to send.", callback=at_least_one)] = 120,
     radio: Annotated[str, typer.Option(help=RADIO)] = "gnuradio",
     profile: Annotated[OptionalStr, typer.Option(help=PROFILE)] = None,
@@ -36,16 +37,18 @@ def demo(
     With --radio virtual the same frames cross an air interface in bursts: each meets the fading and SNR of its slot,
     and timing, carrier and clock offsets, phase noise and a converter. With --profile that profile's air instead.
 
+    With --system adaptive pictures of --frames-from are classified instead, the first 120.
+
     Example: ./twist demo --seed 2
     """
     from tokenlink.channel import ChannelConfig, SnrTrajectory
     from tokenlink.cli.show_run import new_run_folder, run_and_show
-    from tokenlink.control import load_controller
     from tokenlink.loop.run_config import RunConfig, best_prior
     from tokenlink.systems import system_named
 
+    about = system_named(system)
     config = RunConfig(
-        source=system_named(system).source.demo(scene, frames),
+        source=frames_from or about.source.demo(scene, frames),
         n_frames=frames,
         seed=seed,
         channel=ChannelConfig(
@@ -54,7 +57,7 @@ def demo(
             fading_correlation=0.9,
             trajectory=SnrTrajectory("blockwise", levels_db=LEVELS_DB, block_slots=20),
         ),
-        control=load_controller(controller),
+        control=about.loop.load_control(controller),
         mode_table=str(mode_table) if mode_table else None,
         artifacts=str(artifacts) if artifacts else None,
         radio=radio,

@@ -71,9 +71,9 @@ def evaluate(
     from tokenlink.study.result_store import ResultStore
     from tokenlink.study.snr_range import update
     from tokenlink.study.sweep import load_inputs, make_setting, run_sweep
-    from tokenlink.systems import system_named
+    from tokenlink.systems import system_with_studies
 
-    about = system_named(system)
+    about = system_with_studies(system)
     if scheduler is not None:
         refuse("with --scheduler, whose workers are its own", "workers")
     console, own = Console(markup=False), _words(test, "--test")

@@ -40,9 +40,9 @@ def figure(
     """
     from tokenlink.report.collect import collect
     from tokenlink.report.figures import catalog
-    from tokenlink.systems import system_named
+    from tokenlink.systems import system_with_studies
 
-    about = system_named(system)
+    about = system_with_studies(system)
     wanted = [each.number for each in about.figures] if number == "all" else [_number(number)]
     for each in wanted:
         catalog.entry(each, about)

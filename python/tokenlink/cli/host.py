@@ -188,9 +188,10 @@ def _config(role, run, links, channel, control, mode_table, artifacts):
     from tokenlink.channel import ChannelConfig
     from tokenlink.control import FORESEEING, ControlConfig
     from tokenlink.hosts.host_config import LISTEN as DEFAULT
-    from tokenlink.hosts.host_config import HostConfig
+    from tokenlink.hosts.host_config import HostConfig, check_on_hosts
     from tokenlink.loop.run_config import RunConfig
 
+    check_on_hosts(run["system"])
     _refuse_idle_options(links)
     links = {name: str(value) if isinstance(value, Path) else value for name, value in links.items()}
     links["listen"] = links["listen"] or DEFAULT[role]

@@ -40,13 +40,18 @@ def loopback(
     levels_db: Annotated[str, typer.Option(help="Blockwise: offsets from --snr-db, dB.")] = "0,-6,3,-3,6",
     block_slots: Annotated[int, typer.Option(help="Blockwise: slots per level.")] = 20,
     walk_std_db: Annotated[float, typer.Option(help="Gauss-Markov: standard deviation, dB.")] = 3.0,
-    policy: Annotated[str, typer.Option(help=POLICIES)] = "twist",
+    policy: Annotated[str, typer.Option(help=POLICIES)] = "",
     feedback_loss: Annotated[float, typer.Option(help="Probability that a slot's feedback is lost.")] = 0.0,
     feedback_delay: Annotated[int, typer.Option(help="Slots until feedback decides a mode; 1: the next slot's.")] = 1,
     lost_slots: Annotated[str, typer.Option(help="Slots whose feedback is lost, such as 10-19,30.")] = "",
     hold_slots: Annotated[OptionalInt, typer.Option(help="Slots without feedback that keep their mode.")] = None,
     fallback_mode: Annotated[OptionalInt, typer.Option(help="mode_id once feedback stays lost.")] = None,
     level_modes: Annotated[str, typer.Option(help="mode_id of the low, med and high budget, such as 0,1,2.")] = "",
+    ratio_limit: Annotated[OptionalFloat, typer.Option(help="Adaptive: most that the mean rho may be.")] = None,
+    lyapunov_v: Annotated[OptionalFloat, typer.Option(help="Adaptive: V, what accuracy weighs.")] = None,
+    lyapunov_mu: Annotated[OptionalFloat, typer.Option(help="Adaptive: mu, how fast the queue moves.")] = None,
+    alpha: Annotated[OptionalFloat, typer.Option(help="Adaptive, policy fixed: token budget.")] = None,
+    ratio: Annotated[OptionalFloat, typer.Option(help="Adaptive, policy fixed: compression ratio r.")] = None,
     urgent_slots: Annotated[str, typer.Option(help="Slots of priority 1, such as 40-59.")] = "",
     completion: Annotated[str, typer.Option(help="model, or copy: holes take the previous state.")] = "model",
     frames: Annotated[OptionalInt, typer.Option(help=FRAMES)] = None,
@@ -70,19 +75,21 @@ def loopback(
     """
     from tokenlink.channel import ChannelConfig, SnrTrajectory
     from tokenlink.cli.show_run import new_run_folder, run_and_show
-    from tokenlink.control import load_controller
     from tokenlink.loop.run_config import FeedbackConfig, RunConfig
 
     refuse_idle_options(radio, profile, channel, trajectory)
     walk = SnrTrajectory(trajectory, parse_levels(levels_db), block_slots, std_db=walk_std_db)
-    control = given_values(hold_slots=hold_slots, fallback_mode=fallback_mode) | parse_modes(level_modes)
+    control = given_values(
+        hold_slots=hold_slots, fallback_mode=fallback_mode, ratio_limit=ratio_limit, v=lyapunov_v,
+        step_size=lyapunov_mu, alpha=alpha, ratio=ratio,
+    ) | parse_modes(level_modes)  # fmt: skip
     config = RunConfig(
         source=frames_from,
         **given_values(n_frames=frames),
         seed=seed,
         channel=ChannelConfig(channel, snr_db, rician_k_db, fading_correlation, walk),
         policy=policy,
-        control=replace(load_controller(controller), **control),
+        control=with_settings(system, controller, control),
         feedback=FeedbackConfig(feedback_loss, parse_slots(lost_slots, "--lost-slots"), feedback_delay),
         urgent_slots=parse_slots(urgent_slots, "--urgent-slots"),
         completion=completion,
@@ -96,6 +103,17 @@ def loopback(
         **given_values(slot_timeout_s=slot_timeout),
     )
     run_and_show(config, out or new_run_folder("loopback"), json, report, frames or 1)
+
+
+def with_settings(system, controller, given):
+    """Settings of a system's policies from a controller file or those that ship, some given; ValueError for others."""
+    from tokenlink.systems import system_named
+
+    control = system_named(system).loop.load_control(controller)
+    unknown = sorted(set(given) - set(vars(control)))
+    if unknown:
+        raise ValueError(f"system {system} has no {', '.join(unknown)}: its settings are {', '.join(vars(control))}")
+    return replace(control, **given)
 
 
 def refuse_idle_options(radio, profile, channel, trajectory):

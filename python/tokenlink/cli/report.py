@@ -34,9 +34,9 @@ def report(
     from tokenlink.report.collect import collect
     from tokenlink.report.figures import catalog
     from tokenlink.report.study_page import write_report
-    from tokenlink.systems import system_named
+    from tokenlink.systems import system_with_studies
 
-    about = system_named(system)
+    about = system_with_studies(system)
     folder = out or results / "figures"
     found = collect(results)
     refuse_wrong_inputs(found, tracks, frames, real)

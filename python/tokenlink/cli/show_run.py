@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -67,7 +68,7 @@ def run_and_show(config, out, json_file=None, report=True, n_needed=1):
                 try:
                     if not (arrays := Path(out) / "arrays.npz").is_file():
                         raise OSError(f"there was no room for {arrays}")
-                    show_report(console, out)
+                    show_report(console, out, config.system)
                 except Exception as error:  # the cause of the stop matters more
                     console.print(f"no report: {sentence_of(error)}", soft_wrap=True, highlight=False)
             raise
@@ -76,7 +77,7 @@ def run_and_show(config, out, json_file=None, report=True, n_needed=1):
     console.print(result_table(result, system_named(config.system)))
     console.print(f"run folder  {out}", soft_wrap=True, highlight=False)
     if report:
-        show_report(console, out)
+        show_report(console, out, config.system)
     if json_file:
         content = {"config": asdict(config), "metrics": result.summary, "timing": result.timing, "run": result.info}
         write_text(json_file, json.dumps(content | {"run_folder": str(out)}, indent=2) + "\n")
@@ -89,12 +90,12 @@ def has_frames(out):
     return records.is_file() and records.stat().st_size > 0
 
 
-def show_report(console, out):
-    """Write the report of a run folder and print its path."""
+def show_report(console, out, system):
+    """Write the report of a run folder of a system (str) and print its path."""
     with console.status("writing the report"):
-        from tokenlink.report.run_page import write_report
+        from tokenlink.systems import system_named
 
-        page = write_report(out)
+        page = import_module(system_named(system).loop.page).write_report(out)
     console.print(f"report      {page}", soft_wrap=True, highlight=False)
 
 

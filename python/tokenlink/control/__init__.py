@@ -5,10 +5,12 @@ from tokenlink.control.feedback_link import FeedbackConfig, FeedbackLink
 from tokenlink.control.files import (
     ControllerError,
     check_controller,
+    check_modes,
     load_controller,
     write_controller,
 )
 from tokenlink.control.lyapunov import LyapunovConfig, LyapunovPolicy, LyapunovState, PictureReport
+from tokenlink.control.picture_control import FixedPair, PictureControl, load_picture_control
 from tokenlink.control.policies import (
     ABLATIONS,
     CHANNEL_LED,
@@ -36,10 +38,12 @@ __all__ = [
     "ControlState",
     "FeedbackConfig",
     "FeedbackLink",
+    "FixedPair",
     "ControllerError",
     "LyapunovConfig",
     "LyapunovPolicy",
     "LyapunovState",
+    "PictureControl",
     "PictureReport",
     "ProxyError",
     "ProxyTable",
@@ -50,9 +54,11 @@ __all__ = [
     "WithoutSignal",
     "channel_quality",
     "check_controller",
+    "check_modes",
     "drift",
     "esn0_db_of",
     "load_controller",
+    "load_picture_control",
     "load_proxy",
     "make_policy",
     "observe",

@@ -114,3 +114,24 @@ def check_controller(config, table):
                 f"controller {config.source} is made for {what} {made_for[:12]}, mode table {table.source} has {what} "
                 f"{there[:12]}: run ./twist prepare, or name another with --controller"
             )
+
+
+def check_modes(control, table):
+    """Refuse a controller of another codebook or group map, and mode numbers that the mode table does not have.
+
+    Parameters
+    ----------
+    control : ControlConfig
+    table : ModeTable
+
+    Raises
+    ------
+    ValueError   names the field, its value and the legal range
+    """
+    check_controller(control, table)
+    names = ", ".join(f"{mode.mode_id} {mode.name}" for mode in table.modes)
+    for entry in fields(control):
+        value = getattr(control, entry.name)
+        if entry.name.endswith("_mode") and value not in range(len(table.modes)):
+            legal = f"0 to {len(table.modes) - 1}: the mode table has {names}"
+            raise ValueError(f"{entry.name} is {value}, expected {legal}")

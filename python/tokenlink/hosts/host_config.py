@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tokenlink.hosts.control_link import ROLES, ControlLink
 from tokenlink.hosts.handshake import agreement
-from tokenlink.loop.run_config import RunConfig, check_modes
+from tokenlink.loop.run_config import RunConfig
 from tokenlink.phy.frame import BurstConfig
 from tokenlink.process.children import Child
 from tokenlink.radio.end_flowgraphs import RadioAccess
@@ -22,6 +22,12 @@ from tokenlink.wire.curve_keys import is_loopback, load_host_keys
 LISTEN = {"tx": "tcp://127.0.0.1:5571", "rx": "tcp://127.0.0.1:5572"}
 FEEDBACKS = ("network", "air")
 RADIOS = ("simulator", "gnuradio")
+
+
+def check_on_hosts(system):
+    """Refuse a system (str) whose ends do not run on two machines; ValueError."""
+    if not system_named(system).loop.on_hosts:
+        raise ValueError(f"system is {system!r}, which runs on one machine only: ./twist loopback")
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,7 @@ class HostConfig:
             raise ValueError(f"period_s is {self.period_s}, expected > 0")
         if not (math.isfinite(self.patience_s) and self.patience_s >= 0):
             raise ValueError(f"patience_s is {self.patience_s}, expected >= 0")
+        check_on_hosts(self.run.system)
         if self.profile is not None:
             object.__setattr__(self, "burst", read_profile(self.profile).burst)
         elif self.radio == "gnuradio":
@@ -82,7 +89,7 @@ class HostConfig:
     def load_table(self):
         """The mode table of the run, refused where it lacks a mode the controller may choose."""
         table = system_named(self.run.system).payload.load_table(self.run.mode_table)
-        check_modes(self.run.control, table)
+        system_named(self.run.system).loop.check_control(self.run.control, table)
         return table
 
     def open_link(self, table):

@@ -29,6 +29,37 @@ def truth_record(frame):
 
 def main(config):
     """Send up to `n_frames` frames, then a Bye with the number of frames sent and skipped."""
+    serve(config, TokenSending)
+
+
+class TokenSending:
+    """Makes tokens of frames before their slots begin.
+
+    Parameters
+    ----------
+    run : RunConfig
+    table : ModeTable
+    words : PullSocket   the twin's words
+    """
+
+    def __init__(self, run, table, words):
+        self._tokens_of = system_named(run.system).models.sender(run.artifacts, table)
+        self._words = Words(words)
+
+    def prepare(self, frame):
+        """What can be done of a frame before its slot begins: (it, seconds by stage)."""
+        begin_s = time.monotonic()
+        token_ids = self._tokens_of(frame)
+        return token_ids, {"tokenize_s": time.monotonic() - begin_s}
+
+    def message(self, slot, frame, token_ids):
+        """Once the slot has begun: message to the radio, what is true of the frame as array and record, and seconds."""
+        self._words.wait(slot)
+        return TokenFrame(slot, 0, token_ids), token_ids, truth_record(frame), {}
+
+
+def serve(config, sending):
+    """The camera's work: a ``sending``, made as `TokenSending` is, makes messages of frames, one a slot."""
     run, at, system = config.run, config.addresses, system_named(config.run.system)
     table = system.payload.load_table(run.mode_table)
     # Before torch, whose import takes seconds: a wrong source is refused at once.
@@ -39,36 +70,38 @@ def main(config):
     from tokenlink.models.compiled import engine_version
 
     torch.set_num_threads(1)
-    tokens_of = system.models.sender(run.artifacts, table)
     n_sent = 0
     with (
         PullSocket(at.camera) as words,
         PushSocket(at.tokens) as radio,
         PushSocket(at.camera_records) as recorder,
     ):
+        sender = sending(run, table, words)
         made_by = {"torch": torch.__version__, "engine": engine_version()}
         recorder.deliver(Hello(0, 0, "camera", {"origin": getattr(source, "origin", "")} | made_by))
-        may_send = Words(words)
         begin_s = time.monotonic()
         for slot, frame in enumerate(islice(source, config.first_slot, run.n_frames), config.first_slot):
             opened_s = time.monotonic()
-            token_ids = tokens_of(frame)
-            ready_s = time.monotonic()
+            prepared, timing = sender.prepare(frame)
             if config.frames_folder:
-                picture = Path(config.frames_folder) / f"{slot:06d}.jpg"
-                with naming(picture):
-                    Image.fromarray(frame.image).save(picture, quality=JPEG_QUALITY)
-            may_send.wait(slot)
+                keep_picture(Path(config.frames_folder) / f"{slot:06d}.jpg", frame)
+            message, truth, record, later = sender.message(slot, frame, prepared)
             sent_s = time.monotonic()
-            radio.deliver(TokenFrame(slot, 0, token_ids))
-            timing = {"source_s": opened_s - begin_s, "tokenize_s": ready_s - opened_s, "sent_at_s": sent_s}
-            recorder.deliver(StateReport(slot, 0, token_ids, {**truth_record(frame), "timing": timing}))
+            radio.deliver(message)
+            timing |= later | {"source_s": opened_s - begin_s, "sent_at_s": sent_s}
+            recorder.deliver(StateReport(slot, 0, truth, record | {"timing": timing}))
             n_sent += 1
             begin_s = time.monotonic()
         n_skipped = int(getattr(source, "n_skipped", 0))
         if n_sent == 0:
             raise NodeError(f"{run.source} gave no readable frame ({n_skipped} were skipped)")
         recorder.deliver(Bye(n_sent, 0, "camera", "", {"n_frames": n_sent, "n_skipped": n_skipped}))
+
+
+def keep_picture(path, frame):
+    """Write the picture of a frame for the report."""
+    with naming(path):
+        Image.fromarray(frame.image).save(path, quality=JPEG_QUALITY)
 
 
 class Words:

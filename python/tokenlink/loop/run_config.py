@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from tokenlink.channel import ChannelConfig, SnrTrajectory
-from tokenlink.control import FORESEEING, ControlConfig, FeedbackConfig, check_controller, load_controller
+from tokenlink.control import FORESEEING, FeedbackConfig
 from tokenlink.files.json_file import read_json
 from tokenlink.files.writing import write_text
 from tokenlink.link.prior_schedule import BEST, OFF, exchanges_of
@@ -26,12 +26,12 @@ class RunConfig:
 
     Parameters
     ----------
-    source : str            where the frames come from, as `tokenlink.data.sources.open_source` reads it
+    source : str            where the frames come from, as the system's source reads it
     n_frames : int          frames at most, >= 1; a source may end before
     seed : int              of channel, noise and feedback losses, >= 0
     channel : ChannelConfig
-    policy : str            one of the system's
-    control : ControlConfig   left out: that of the controller file that ships
+    policy : str            one of the system's; empty: its first one
+    control : object        settings of its policies; left out: those that ship
     feedback : FeedbackConfig
     urgent_slots : tuple of int   slots of priority 1, known from outside
     completion : str        "model", or "copy": erased tokens are those of the previous state
@@ -59,8 +59,8 @@ class RunConfig:
     n_frames: int = 120
     seed: int = 1
     channel: ChannelConfig = field(default_factory=ChannelConfig)
-    policy: str = "twist"
-    control: ControlConfig = field(default_factory=load_controller)
+    policy: str = ""
+    control: object = None
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
     urgent_slots: tuple[int, ...] = ()
     completion: str = "model"
@@ -81,7 +81,14 @@ class RunConfig:
             raise ValueError(f"n_frames is {self.n_frames}, expected >= 1")
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}, expected >= 0")
-        policies = system_named(self.system).policies
+        system = system_named(self.system)
+        object.__setattr__(self, "policy", self.policy or system.policies[0])
+        if self.control is None:
+            object.__setattr__(self, "control", system.loop.load_control(None))
+        if not isinstance(self.control, system.loop.control):
+            kind = type(self.control).__name__
+            raise ValueError(f"control is a {kind}, system {self.system} has a {system.loop.control.__name__}")
+        policies = system.policies
         for name, legal in (("policy", policies), ("radio", RADIOS), ("completion", COMPLETIONS)):
             if getattr(self, name) not in legal:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(legal)}")
@@ -159,21 +166,20 @@ class NodeConfig:
         return cls(run, addresses, raw["frames_folder"], raw["first_slot"])
 
 
-def check_source(source, n_needed=1):
+def check_source(source, n_needed=1, system="twist"):
     """Refuse a source that is none, or has fewer frames than are needed; nothing is drawn or read for it.
 
     Parameters
     ----------
-    source : str      as `tokenlink.data.sources.open_source` reads it
+    source : str      as the system's source reads it
     n_needed : int
+    system : str
 
     Raises
     ------
     ValueError, OSError   names the source, what it has and what is needed
     """
-    from tokenlink.data.sources import open_source
-
-    if (n_frames := len(open_source(source))) < n_needed:
+    if (n_frames := len(system_named(system).source.open(source))) < n_needed:
         raise ValueError(f"{source} has {n_frames} frames, {n_needed} are asked for: ask for fewer with --frames")
 
 
@@ -206,27 +212,6 @@ def check_artifacts(run):
         verify(name, root)
 
 
-def check_modes(control, table):
-    """Refuse a controller of another codebook or group map, and mode numbers that the mode table does not have.
-
-    Parameters
-    ----------
-    control : ControlConfig
-    table : ModeTable
-
-    Raises
-    ------
-    ValueError   names the field, its value and the legal range
-    """
-    check_controller(control, table)
-    names = ", ".join(f"{mode.mode_id} {mode.name}" for mode in table.modes)
-    for entry in fields(control):
-        value = getattr(control, entry.name)
-        if entry.name.endswith("_mode") and value not in range(len(table.modes)):
-            legal = f"0 to {len(table.modes) - 1}: the mode table has {names}"
-            raise ValueError(f"{entry.name} is {value}, expected {legal}")
-
-
 def read_run_config(path):
     """RunConfig of the config.json of a run folder; ValueError for a file that is none."""
     try:
@@ -241,7 +226,7 @@ def run_config_from_dict(raw):
     channel["trajectory"] = SnrTrajectory(**channel["trajectory"])
     parts = {
         "channel": ChannelConfig(**channel),
-        "control": ControlConfig(**raw["control"]),
+        "control": system_named(raw.get("system", "twist")).loop.control(**raw["control"]),
         "feedback": FeedbackConfig(**raw["feedback"]),
     }
-    return replace(RunConfig(**{key: value for key, value in raw.items() if key not in parts}), **parts)
+    return RunConfig(**{key: value for key, value in raw.items() if key not in parts}, **parts)

@@ -18,8 +18,8 @@ import numpy as np
 import tokenlink
 from tokenlink.files.writing import WriteError
 from tokenlink.link.prior_schedule import OFF
-from tokenlink.loop.run_config import RUNNING_RADIO, Addresses, NodeConfig, check_artifacts, check_modes, check_source
-from tokenlink.measure.records import Recorder, RunFolder
+from tokenlink.loop.run_config import RUNNING_RADIO, Addresses, NodeConfig, check_artifacts, check_source
+from tokenlink.measure.records import RunFolder
 from tokenlink.process.children import Child, ask_all, stop_all
 from tokenlink.process.node import NodeError
 from tokenlink.radio.end_flowgraphs import RadioAccess, end_command
@@ -27,7 +27,7 @@ from tokenlink.radio.flowgraph import compile_flowgraph, flowgraph_command, ship
 from tokenlink.radio.profiles import ProfileError, read_profile
 from tokenlink.radio.radio_process import service_command
 from tokenlink.systems import system_named
-from tokenlink.wire import Bye, Hello, StateReport, TokenEstimate
+from tokenlink.wire import Bye, Hello, StateReport
 from tokenlink.wire.sockets import PullSocket
 
 POLL_S = 0.02
@@ -35,6 +35,8 @@ CONNECT_S = 0.5
 NODES = {
     "camera": "tokenlink.loop.camera",
     "twin": "tokenlink.loop.twin",
+    "picture_camera": "tokenlink.loop.picture_camera",
+    "picture_twin": "tokenlink.loop.picture_twin",
     "simulator": "tokenlink.loop.simulated_radio",
 }
 
@@ -79,14 +81,15 @@ def run_loop(config, out, on_frame=None, on_start=None, n_needed=1):
     """
     system = system_named(config.system)
     table = system.payload.load_table(config.mode_table)
-    check_modes(config.control, table)
+    system.loop.check_control(config.control, table)
     if Path(out).is_dir() and any(Path(out).iterdir()):
         raise ValueError(f"the run folder {out} is not empty: name another one with --out")
-    check_source(config.source, n_needed)
+    check_source(config.source, n_needed, config.system)
     check_artifacts(config)
+    system.loop.policy(config.policy, config.control, table, config.artifacts)
     folder = RunFolder(out)
     folder.write_json("config.json", asdict(config))
-    recorder = Recorder(folder, table, system.summarize)
+    recorder = system.loop.recorder(folder, table, system.summarize)
     begin_s = time.monotonic()
     info = {"status": "running", "versions": versions(), "nodes": {}}
     run = None
@@ -136,7 +139,8 @@ class LoopRun:
         self.config = node_config.run
         self.node_config = node_config
         self.table = table
-        self.payload = system_named(self.config.system).payload
+        self.system = system_named(self.config.system)
+        self.payload = self.system.payload
         self.folder = folder
         self.recorder = recorder
         self.info = info
@@ -152,10 +156,11 @@ class LoopRun:
         self.node_config.save(path)
         if self.config.radio == "running":
             at = self.node_config.addresses
-            listens = (at.tokens, at.mode) if self.config.prior == OFF else (at.tokens, at.mode, at.prior)
+            listens = [at.tokens] if self.payload.mode_at_sender else [at.tokens, at.mode]
+            listens += [] if self.config.prior == OFF else [at.prior]
             wait_for_radio(listens, self.config.startup_timeout_s)
-        self._launch("camera", self._node("camera", path))
-        self._launch("twin", self._node("twin", path))
+        self._launch("camera", self._node(self.system.loop.camera, path))
+        self._launch("twin", self._node(self.system.loop.twin, path))
         if self.config.radio == "simulator":
             self._launch("radio", self._node("simulator", path))
         elif self.config.radio == "gnuradio":
@@ -224,7 +229,7 @@ class LoopRun:
             self.n_expected = message.slot
 
     def _take_twin(self, message):
-        if isinstance(message, TokenEstimate):
+        if isinstance(message, self.payload.estimate):
             self.recorder.add_estimate(message)
         elif isinstance(message, StateReport):
             self.recorder.add_state(message)

@@ -9,14 +9,13 @@ import time
 from dataclasses import replace
 
 from tokenlink.channel import Channel
-from tokenlink.control import make_policy
 from tokenlink.link.mode_schedule import ModeSchedule
 from tokenlink.link.prior_schedule import OFF
 from tokenlink.loop.foretelling import Expectations
 from tokenlink.loop.run_config import NodeConfig
 from tokenlink.process.node import run_node
 from tokenlink.systems import system_named
-from tokenlink.wire import NO_MODE, LinkReport, ModeCommand, TokenFrame, TokenPrior
+from tokenlink.wire import NO_MODE, LinkReport, ModeCommand, TokenPrior
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
 IDLE_S = 1.0
@@ -41,7 +40,7 @@ class SimulatedLink:
         self._payload, self._expected_of = payload, expected_of
 
     def transfer(self, frame, mode_id):
-        """What arrives of a frame: (TokenFrame, int) -> (TokenEstimate, LinkReport)."""
+        """What arrives of a frame, such as (TokenFrame, int) -> (TokenEstimate, LinkReport)."""
         mode = self.table.mode(mode_id)
         symbols = self._payload.encode(frame, mode, self.table)
         received, state = self.channel.transmit(symbols, frame.slot)
@@ -138,9 +137,10 @@ def open_priors(run, address, table):
 def main(config):
     """Serve until stopped: a frame leaves once the mode of its slot is decided; what cannot be sent is dropped."""
     run, at = config.run, config.addresses
-    payload = system_named(run.system).payload
-    table = payload.load_table(run.mode_table)
-    schedule = ModeSchedule(make_policy(run.policy, run.control).fallback_mode, run.control.hold_slots)
+    system = system_named(run.system)
+    payload, table = system.payload, system.payload.load_table(run.mode_table)
+    policy = system.loop.policy(run.policy, run.control, table, run.artifacts)
+    schedule = ModeSchedule(policy.fallback_mode, run.control.hold_slots)
     with (
         PullSocket(at.tokens) as tokens,
         PullSocket(at.mode) as modes,
@@ -151,8 +151,8 @@ def main(config):
         link = SimulatedLink(Channel(run.channel, run.seed), table, payload, priors.of)
         while True:
             frame = tokens.recv(IDLE_S)
-            if isinstance(frame, TokenFrame):
-                mode_id = lock_step.mode_of(frame.slot)
+            if isinstance(frame, payload.frame):
+                mode_id = frame.mode_id if payload.mode_at_sender else lock_step.mode_of(frame.slot)
                 try:
                     messages = link.transfer(frame, mode_id)
                 except ValueError as error:

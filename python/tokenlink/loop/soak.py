@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tokenlink.loop.run_config import Addresses, NodeConfig, RunConfig, check_modes
+from tokenlink.control import check_modes
+from tokenlink.loop.run_config import Addresses, NodeConfig, RunConfig
 from tokenlink.loop.runner import LoopRun, RunError
 from tokenlink.measure.records import Recorder, RunFolder
 from tokenlink.systems import system_named

@@ -188,7 +188,7 @@ class _Priors:
             self._socket.close()
 
 
-def receive_slot(radio, slot, timeout_s):
+def receive_slot(radio, slot, timeout_s, kind=TokenEstimate):
     """What the radio says of a slot, in whichever order it comes; what belongs to an older slot is passed over.
 
     Parameters
@@ -196,19 +196,20 @@ def receive_slot(radio, slot, timeout_s):
     radio : PullSocket
     slot : int
     timeout_s : float   wait that long
+    kind : type         of the estimates
 
     Returns
     -------
-    (TokenEstimate or None, LinkReport or None)   None: did not come in time, or the radio says it never will
+    (estimate or None, LinkReport or None)   None: did not come in time, or the radio says it never will
     """
     got, deadline_s = {}, time.monotonic() + timeout_s
     while len(got) < 2 and (left_s := deadline_s - time.monotonic()) > 0:
         message = radio.recv(min(IDLE_S, left_s))
-        if isinstance(message, TokenEstimate) and (message.slot, message.mode_id) == (slot, NO_MODE):
+        if isinstance(message, kind) and (message.slot, message.mode_id) == (slot, NO_MODE):
             return None, None
-        if isinstance(message, TokenEstimate | LinkReport) and message.slot == slot:
+        if isinstance(message, kind | LinkReport) and message.slot == slot:
             got[type(message)] = message
-    return got.get(TokenEstimate), got.get(LinkReport)
+    return got.get(kind), got.get(LinkReport)
 
 
 def link_record(link):

@@ -37,7 +37,7 @@ def macro_f1(truth, predicted, n_classes=N_DENSITY):
     """
     truth, predicted = np.asarray(truth), np.asarray(predicted)
     _check_lengths(truth, predicted)
-    return _mean(f1_score(truth == each, predicted == each) for each in range(n_classes))
+    return mean_of(f1_score(truth == each, predicted == each) for each in range(n_classes))
 
 
 def traffic_f1(truth, predicted):
@@ -102,7 +102,7 @@ def auer(decided, erased, tokens):
         return None
     accepted = (~erased).sum(axis=1)
     wrong = (~erased & (decided != tokens)).sum(axis=1)
-    return _mean((wrong[accepted > 0] / accepted[accepted > 0]).tolist())
+    return mean_of((wrong[accepted > 0] / accepted[accepted > 0]).tolist())
 
 
 def erasure_rate(erased):
@@ -123,22 +123,23 @@ def percentile_s(values, percent):
     return float(np.percentile(known, percent)) if known else None
 
 
-def latency_table(latencies):
+def latency_table(latencies, stages=STAGES):
     """p50 and p99 of every stage, seconds.
 
     Parameters
     ----------
     latencies : list of dict   seconds by stage, see STAGES; a stage may be missing or None. Other keys that end in
                                "_s" are blocks of the radio, but for those that end in "_at_s", which are times of day
+    stages : tuple of str      of the system
 
     Returns
     -------
     dict   stage -> {"p50": float or None, "p99": float or None}
     """
     found = [key for row in latencies for key in row if key.endswith("_s") and not key.endswith("_at_s")]
-    stages = dict.fromkeys([*STAGES, *found])
+    found = dict.fromkeys([*stages, *found])
     return {
-        stage: {f"p{p}": percentile_s([row.get(stage) for row in latencies], p) for p in (50, 99)} for stage in stages
+        stage: {f"p{p}": percentile_s([row.get(stage) for row in latencies], p) for p in (50, 99)} for stage in found
     }
 
 
@@ -167,7 +168,7 @@ def summarize(records, arrays):
         "tsmr": tsmr(arrays["state"], arrays["tokens"]),
         "auer": auer(arrays["decided"], arrays["erased"], arrays["tokens"]),
         "erasure_rate": erasure_rate(arrays["erased"]),
-        "cost": _mean(r["cost"] for r in records),
+        "cost": mean_of(r["cost"] for r in records),
         "mode_shares": mode_shares([r["mode"] for r in records if not r["missed"]]),
         "n_frames": len(records),
         "n_missed": sum(r["missed"] for r in records),
@@ -175,7 +176,8 @@ def summarize(records, arrays):
     }
 
 
-def _mean(values):
+def mean_of(values):
+    """Mean of the values that are not None; None when there are none."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
 

@@ -27,12 +27,7 @@ ARRAYS = {"tokens": np.int32, "decided": np.int32, "confidence": np.float32, "er
 
 
 class RunFolder:
-    """Names of the files of one run.
-
-    Parameters
-    ----------
-    path : Path   created if it is not there
-    """
+    """Names of the files of one run. ``path``: created if it is not there."""
 
     def __init__(self, path):
         self.path = Path(path)
@@ -124,7 +119,12 @@ class Recorder:
     ----------
     records, latencies : StoredRows   of the slots so far
     n_missed : int                    slots so far of which nothing came through
+
+    Of another system, ``stored`` and ``stages`` differ, and the methods `_width` and `_slot`.
     """
+
+    stored = ARRAYS
+    stages = metrics.STAGES
 
     def __init__(self, folder, table, summarize=metrics.summarize):
         self.folder = folder
@@ -134,7 +134,7 @@ class Recorder:
         self.latencies = StoredRows(folder.path / "latency.jsonl")
         self.n_missed = 0
         self._files = [self.records, self.latencies]
-        self._arrays = {name: AppendedFile(folder.path, "") for name in ARRAYS}
+        self._arrays = {name: AppendedFile(folder.path, "") for name in self.stored}
         self._reserve = Reserve(folder.path, RESERVE_BYTES)
         self._parts = {}
 
@@ -161,25 +161,31 @@ class Recorder:
 
     def _write(self, parts):
         truth, estimate, twin = parts["truth"], parts.get("estimate"), parts["twin"]
-        record = frame_record(truth, estimate, twin, self.table)
-        if estimate is None:
-            nothing = np.zeros(self.table.n_tokens)
-            received = nothing, nothing, nothing == 0
-        else:
-            received = estimate.token_ids, estimate.confidence, estimate.erased
-        values = (truth.token_ids, *received, twin.token_ids)
-        for (name, dtype), value in zip(ARRAYS.items(), values, strict=True):
+        record, values = self._slot(truth, estimate, twin)
+        for (name, dtype), value in zip(self.stored.items(), values, strict=True):
             self._arrays[name].append(np.ascontiguousarray(value, dtype))
-        self.latencies.append(latency_record(truth, twin))
+        self.latencies.append(latency_record(truth, twin, self.stages))
         self.records.append(record, sort_keys=True, allow_nan=False)  # last: where the record is, all of its slot is
         self.n_missed += record["missed"]
 
+    def _width(self, name):
+        """Entries of a stored array in one slot."""
+        return self.table.n_tokens
+
+    def _slot(self, truth, estimate, twin):
+        """Record of a slot, and its stored arrays in order; arguments as of `frame_record`."""
+        record = frame_record(truth, estimate, twin, self.table)
+        received = [np.zeros(self.table.n_tokens)] * 2 + [np.ones(self.table.n_tokens)]
+        if estimate is not None:
+            received = estimate.token_ids, estimate.confidence, estimate.erased
+        return record, (truth.token_ids, *received, twin.token_ids)
+
     @property
     def arrays(self):
-        """Arrays of all frames so far, [n_frames, n_tokens], read from disk."""
+        """Arrays of all frames so far, [n_frames, width], read from disk."""
         found = {}
         for name, file in self._arrays.items():
-            rows = np.frombuffer(file.read(), ARRAYS[name]).reshape(-1, self.table.n_tokens)
+            rows = np.frombuffer(file.read(), self.stored[name]).reshape(-1, self._width(name))
             found[name] = rows[: len(self.records)]  # of a slot whose record found no room there may be one more
         return found
 
@@ -209,7 +215,7 @@ class Recorder:
         decided = [row["decided_at_s"] for row in latencies]
         return {
             "first_slot_s": latencies[0]["loop_s"] if latencies else None,
-            "latency_s": metrics.latency_table(latencies[1:]),
+            "latency_s": metrics.latency_table(latencies[1:], self.stages),
             "frames_per_s": metrics.frames_per_s(decided),
         }
 
@@ -234,26 +240,37 @@ def frame_record(truth, estimate, twin, table):
     dict   u, d, risk as in (23), (24), (25) of the TWIST paper, gamma the quality of the channel in [0, 1]; risk and
            next mode belong to the decision for the next slot
     """
-    own = {key: value for key, value in twin.record.items() if key not in ("timing", "link")}
     link = {key: twin.record["link"][key] for key in ("iterations", "parity_ok")}
     if "prior" in twin.record["link"]["drops"]:  # where the decoder takes priors
         link["prior"] = twin.record["link"]["drops"]["prior"]
-    known = {key: value for key, value in truth.record.items() if key != "timing"}
     mismatch = float((twin.token_ids != truth.token_ids).mean())
     received = _nothing(table) if estimate is None else _received(estimate, truth, table)
-    return own | known | link | {"slot": twin.slot, "mismatch": mismatch} | received
+    return plain_record(truth, twin) | link | {"slot": twin.slot, "mismatch": mismatch} | received
+
+
+def plain_record(truth, twin):
+    """What camera and twin say of a slot, without times and counts: two StateReports -> dict."""
+    own = {key: value for key, value in twin.record.items() if key not in ("timing", "link")}
+    return own | {key: value for key, value in truth.record.items() if key != "timing"}
+
+
+def channel_of(estimate):
+    """What an estimate says of the channel, plain values; all None where none came."""
+    if estimate is None:
+        return {"esn0_db": None, "gain": None, "n0": None}
+    gain = complex(estimate.channel_gain)
+    return {"esn0_db": estimate.esn0_db, "gain": [gain.real, gain.imag], "n0": estimate.n0}
 
 
 def _received(estimate, truth, table):
     mode = table.mode(estimate.mode_id)
     accepted = ~np.asarray(estimate.erased)
     wrong = estimate.token_ids != truth.token_ids
-    gain = complex(estimate.channel_gain)
     return {
         "mode_id": estimate.mode_id,
         "mode": mode.name,
         "cost": table.relative_cost(mode),
-        "channel": {"esn0_db": estimate.esn0_db, "gain": [gain.real, gain.imag], "n0": estimate.n0},
+        "channel": channel_of(estimate),
         "n_erased": int((~accepted).sum()),
         "n_wrong_accepted": int((accepted & wrong).sum()),
         "n_wrong_before_gate": int(wrong.sum()),
@@ -263,17 +280,15 @@ def _received(estimate, truth, table):
 
 def _nothing(table):
     unknown = ("mode_id", "mode", "cost", "n_wrong_before_gate", "confidence")
-    channel = {"esn0_db": None, "gain": None, "n0": None}
-    return dict.fromkeys(unknown) | {"channel": channel, "n_erased": table.n_tokens, "n_wrong_accepted": 0}
+    return dict.fromkeys(unknown) | {"channel": channel_of(None), "n_erased": table.n_tokens, "n_wrong_accepted": 0}
 
 
-def latency_record(truth, twin):
+def latency_record(truth, twin, names=metrics.STAGES):
     """Seconds per stage of one slot; times of both nodes are of the machine's one monotonic clock.
 
-    ``counts`` is what the radio's blocks had counted by then: it depends on when their messages came, so it is here.
-    """
+    ``counts`` of the radio's blocks depends on when their messages came, so it is here."""
     camera, own = truth.record["timing"], twin.record["timing"]
-    stages = {name: camera.get(name, own.get(name)) for name in metrics.STAGES}
+    stages = {name: camera.get(name, own.get(name)) for name in names}
     if not twin.record["missed"]:
         stages["radio_s"] = own["received_at_s"] - camera["sent_at_s"]
         stages["loop_s"] = own["decided_at_s"] - camera["sent_at_s"]

@@ -6,12 +6,11 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, replace
 
-from tokenlink.control import make_policy
 from tokenlink.link.prior_schedule import OFF
 from tokenlink.phy.frame import BurstConfig
 from tokenlink.process.node import NodeError
 from tokenlink.radio.families import FAMILIES
-from tokenlink.radio.flowgraph import compile_flowgraph, prior_options, shipped
+from tokenlink.radio.flowgraph import compile_flowgraph, mode_options, prior_options, shipped
 from tokenlink.systems import system_named
 
 #: kind of profile -> first word of the names of its flowgraphs
@@ -60,15 +59,9 @@ def end_command(role, profile, run, table, addresses, access=None, feedback_addr
     _check(profile, feedback_address is not None)
     options = {"mode-table": run.mode_table or "", "samp-rate": profile.samp_rate, "sps": profile.burst.pulse.sps}
     if role == "tx":
-        fallback = make_policy(run.policy, run.control).fallback_mode
-        options |= {
-            "tokens-address": addresses.tokens,
-            "mode-address": addresses.mode,
-            "lock-step": 1,
-            "hold-slots": run.control.hold_slots,
-            "fallback-mode": table.mode(fallback).name,
-            "slot-s": profile.timing.slot_s,
-        }
+        modes = mode_options(run, addresses, table)
+        options |= {"tokens-address": addresses.tokens, "slot-s": profile.timing.slot_s}
+        options |= modes | {"lock-step": 1} if modes else {}
     else:
         options["estimates-address"] = addresses.estimates
         options |= {} if run.prior == OFF else prior_options(run, addresses) | {"lock-step": int(lock_step)}

@@ -14,9 +14,9 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from tokenlink.control import make_policy
 from tokenlink.link.prior_schedule import OFF
 from tokenlink.process.node import NodeError
+from tokenlink.systems import system_named
 
 ROOT = Path(__file__).resolve().parents[3]
 FLOWGRAPHS = ROOT / "flowgraphs"
@@ -118,12 +118,24 @@ def prior_options(run, addresses):
     return {"prior": run.prior, "prior-address": addresses.prior}
 
 
+def mode_options(run, addresses, table):
+    """Options of a flowgraph whose transmitter chooses the mode of a frame; none where the frame comes in one: dict."""
+    system = system_named(run.system)
+    if system.payload.mode_at_sender:
+        return {}
+    policy = system.loop.policy(run.policy, run.control, table, run.artifacts)
+    return {
+        "mode-address": addresses.mode,
+        "hold-slots": run.control.hold_slots,
+        "fallback-mode": table.mode(policy.fallback_mode).name,
+    }
+
+
 def flowgraph_command(program, config, table):
     """Command line of the compiled loopback flowgraph for a NodeConfig and its ModeTable."""
     run, at = config.run, config.addresses
     options = {
         "tokens-address": at.tokens,
-        "mode-address": at.mode,
         "estimates-address": at.estimates,
         "mode-table": run.mode_table or "",
         "channel-model": run.channel.model,
@@ -132,8 +144,7 @@ def flowgraph_command(program, config, table):
         "fading-correlation": run.channel.fading_correlation,
         "trajectory": json.dumps(asdict(run.channel.trajectory)),
         "seed": run.seed,
-        "hold-slots": run.control.hold_slots,
-        "fallback-mode": table.mode(make_policy(run.policy, run.control).fallback_mode).name,
     }
+    options |= mode_options(run, at, table)
     options |= {} if run.prior == OFF else prior_options(run, at)
     return [sys.executable, str(program), *(f"--{name}={value}" for name, value in options.items())]

@@ -45,9 +45,9 @@ def write_report(path, max_frames=MAX_FRAMES):
     page = Template((resources.files("tokenlink.report") / "run_page.html").read_text())
     shown = chosen_slots(len(records), max_frames)
     text = page.substitute(
-        title=escape(_title(config)),
-        subtitle=_subtitle(config, info),
-        cards="".join(_card(*row) for row in rows if row[0] in on_cards),
+        title=escape(run_title(config)),
+        subtitle=run_subtitle(config, info),
+        cards="".join(card(*row) for row in rows if row[0] in on_cards),
         rows="".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td><td>{escape(c)}</td></tr>" for a, b, c in rows),
         traces=traces_svg(_traces(records, config, table), _strips(records), len(records)),
         config=escape(json.dumps(config, indent=2)),
@@ -178,16 +178,19 @@ def _strips(records):
     return strips
 
 
-def _card(name, value, meaning):
+def card(name, value, meaning):
+    """A figure of a run with its name and meaning, HTML."""
     return f"<div class=card><b>{escape(value)}</b><span>{escape(name)}</span><i>{escape(meaning)}</i></div>"
 
 
-def _title(config):
+def run_title(config):
+    """What was run, from the plain values of its configuration."""
     over = "running flowgraph" if config["radio"] == "running" else f"{config['channel']['model']} channel"
     return f"Closed loop: {config['policy']} policy, {over}"
 
 
-def _subtitle(config, info):
+def run_subtitle(config, info):
+    """How it was run, HTML."""
     channel = config["channel"]
     origin = info.get("nodes", {}).get("camera", {}).get("origin", "")
     over = f"{channel['model']} channel, {channel['esn0_db']:g} dB nominal Es/N0, {channel['trajectory']['kind']}"

@@ -6,10 +6,12 @@ from __future__ import annotations
 STAGE_NAMES = {
     "source_s": "frame from the source",
     "tokenize_s": "tokenizer",
+    "encode_s": "encoder",
     "radio_s": "tokens in to estimate out",
     "foretell_s": "predictor",
     "complete_s": "completion",
     "head_s": "traffic-state head",
+    "decode_s": "decoder and classes",
     "control_s": "controller",
     "loop_s": "tokens sent to next mode",
 }

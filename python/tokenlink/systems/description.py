@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tokenlink.wire import TokenEstimate, TokenFrame
+
 
 @dataclass(frozen=True)
 class Source:
@@ -41,6 +43,8 @@ class Payload:
              twin; ``link``: their fields that tell slot and channel; ``expected``: of `link.prior_schedule`, None with
              priors off; ValueError for what cannot be decoded
     flowgraphs : str  what the names of the system's flowgraphs begin with, before "loopback", "virtual_tx", ...
+    frame, estimate : type   messages to the radio and from it
+    mode_at_sender : bool    a frame is made in its mode: commands go to the camera, the frame tells the radio
     """
 
     number: int
@@ -49,6 +53,9 @@ class Payload:
     encode: Callable[..., np.ndarray]
     decode: Callable[..., tuple]
     flowgraphs: str = ""
+    frame: type = TokenFrame
+    estimate: type = TokenEstimate
+    mode_at_sender: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,33 @@ class Models:
     sender: Callable
     receiver: Callable
     foretelling: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Loop:
+    """How a run of the closed loop is controlled, recorded and shown.
+
+    Attributes
+    ----------
+    control : type                              settings of the system's policies, a dataclass of plain values
+    load_control : path or None -> control      None: those that ship
+    check_control : (control, table) -> None    ValueError for settings that the mode table cannot serve
+    policy : (name, control, table, artifacts) -> policy   of one of the system's policies
+    recorder : (folder, table, summarize) -> Recorder
+    camera, twin : str   the nodes, by their names in `tokenlink.loop.runner`
+    page : str           module whose `write_report` makes the page of a run
+    on_hosts : bool      the ends also run on two machines
+    """
+
+    control: type
+    load_control: Callable
+    check_control: Callable
+    policy: Callable
+    recorder: Callable
+    camera: str = "camera"
+    twin: str = "twin"
+    page: str = "tokenlink.report.run_page"
+    on_hosts: bool = True
 
 
 @dataclass(frozen=True)
@@ -120,6 +154,7 @@ class System:
     source : Source
     payload : Payload
     models : Models
+    loop : Loop
     policies : tuple of str   that may choose its modes; the first one unless another is asked for
     summarize : (records, arrays) -> dict   metrics of a run, by key
     metrics : tuple of Metric               in the order of tables
@@ -131,6 +166,7 @@ class System:
     source: Source
     payload: Payload
     models: Models
+    loop: Loop
     policies: tuple[str, ...]
     summarize: Callable[[list, dict], dict]
     metrics: tuple[Metric, ...]

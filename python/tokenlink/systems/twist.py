@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from tokenlink.control import POLICIES
+from tokenlink.control import POLICIES, ControlConfig, check_modes, load_controller, make_policy
 from tokenlink.link.gating import gate, thresholds_with_prior
 from tokenlink.link.modes import load_mode_table
 from tokenlink.link.prior_decoding import decide_with_prior, decode_with_prior
 from tokenlink.link.prior_schedule import doubt_of, prior_report
 from tokenlink.link.twist import TokenDecision, decode_frame, demap_groups, encode_frame
 from tokenlink.measure.metrics import summarize
+from tokenlink.measure.records import Recorder
 from tokenlink.phy.header import SYSTEMS as NUMBERS
-from tokenlink.systems.description import Figure, Metric, Models, Payload, Source, System
+from tokenlink.systems.description import Figure, Loop, Metric, Models, Payload, Source, System
 from tokenlink.wire import LinkReport, TokenEstimate
 
 NAME = "twist"
@@ -71,6 +72,10 @@ def _receiver(root, table, completion):
     return one_frame(load_networks(root, table), completion)
 
 
+def _policy(name, control, table, artifacts):
+    return make_policy(name, control)
+
+
 METRICS = (
     Metric("f1_avg", "F1 average", "mean over {n_labelled} labelled frames", on_card=True, in_study=True),
     Metric("f1_car", "F1 car", "car present", in_study=True),
@@ -106,6 +111,7 @@ TWIST = System(
     source=Source(_open, _invented),
     payload=Payload(NUMBERS[NAME], load_mode_table, _n_symbols, _encode, _decode),
     models=Models(("tokenizer", "completion", "head"), _sender, _receiver, foretelling=("predictor",)),
+    loop=Loop(ControlConfig, load_controller, check_modes, _policy, Recorder),
     policies=tuple(POLICIES),
     summarize=summarize,
     metrics=METRICS,

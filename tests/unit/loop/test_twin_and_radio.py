@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from tokenlink.channel import Channel, ChannelConfig
-from tokenlink.control import ControlConfig
+from tokenlink.control import ControlConfig, check_modes
 from tokenlink.link.mode_schedule import ModeSchedule
 from tokenlink.link.modes import load_mode_table
 from tokenlink.loop.camera import Words
-from tokenlink.loop.run_config import FeedbackConfig, RunConfig, check_modes
+from tokenlink.loop.run_config import FeedbackConfig, RunConfig
 from tokenlink.loop.simulated_radio import LockStep, SimulatedLink
 from tokenlink.loop.twin import Twin, receive_slot
 from tokenlink.systems import system_named

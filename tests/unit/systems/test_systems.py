@@ -2,6 +2,7 @@
 """Each system's description fits what it describes, and whoever asks one gets what was asked for."""
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 from tokenlink.channel import FADING_MODELS
 from tokenlink.cli.main import app
 from tokenlink.cli.run_options import CHANNELS, POLICIES
-from tokenlink.control import FORESEEING, make_policy
+from tokenlink.control import FORESEEING
 from tokenlink.link.twist import encode_frame
 from tokenlink.loop.run_config import RunConfig, run_config_from_dict
 from tokenlink.measure.counts import METRICS
@@ -37,10 +38,25 @@ def test_name_and_number_are_those_of_the_header_of_a_burst(system):
     assert SYSTEMS[system.name] is system and header.SYSTEMS[system.name] == system.payload.number
 
 
-def test_every_policy_can_be_made_and_asked_for(system):
+def weights_of(system, folder):
+    """A folder with what policies read of the weights: accuracies by pair, the same for all."""
+    table = system.payload.load_table()
+    n_alphas, n_ratios = (len(getattr(table, name, ())) for name in ("alphas", "ratios"))
+    accuracy = np.full((n_alphas, n_ratios, 1), 0.5).tolist()
+    proxy = {"alpha": list(getattr(table, "alphas", ())), "r": list(getattr(table, "ratios", ())), "snr_db": [0],
+             "accuracy": accuracy, "n_tokens": [65] * n_alphas}  # fmt: skip
+    (folder / system.name).mkdir()
+    (folder / system.name / "metrics.json").write_text(json.dumps({"proxy": proxy}))
+    return folder
+
+
+def test_every_policy_can_be_made_and_asked_for(system, tmp_path):
+    table, control, weights = system.payload.load_table(), system.loop.load_control(None), weights_of(system, tmp_path)
+    system.loop.check_control(control, table)
+    assert RunConfig("x", system=system.name).policy == system.policies[0]
     for policy in system.policies:
-        first = make_policy(policy).initial_state()
-        assert first.mode_id in range(len(system.payload.load_table().modes))
+        first = system.loop.policy(policy, control, table, weights).initial_state()
+        assert first.mode_id in range(len(table.modes))
         prior = "once" if policy in FORESEEING else "off"
         assert RunConfig("x", system=system.name, policy=policy, prior=prior).policy == policy
 
@@ -54,7 +70,8 @@ def test_every_figure_is_drawn_from_rows_that_are_collected(system):
 def test_every_metric_is_one_of_a_run_or_of_a_study(system):
     n_tokens = system.payload.load_table().n_tokens
     tokens = np.zeros((1, n_tokens), int)
-    record = {"truth": None, "predicted": None, "cost": 1.0, "mode": "med", "missed": False}
+    record = {"truth": None, "predicted": None, "cost": 1.0, "mode": "med", "missed": False, "correct": None,
+              "bandwidth_ratio": 0.1, "air_ratio": 0.1, "tokens_kept": 9, "queue": 0.0, "source_values": 9}  # fmt: skip
     summary = system.summarize([record], {"tokens": tokens, "decided": tokens, "state": tokens, "erased": tokens > 0})
     spreads = {"f1_sequence_std", "f1_realisation_std"}
     assert {each.key for each in system.metrics} <= set(summary) | set(METRICS) | spreads
@@ -103,7 +120,7 @@ def test_metrics_of_a_run_come_in_order_with_their_meaning():
 
 
 def test_a_system_that_is_not_there_is_refused_by_name():
-    with pytest.raises(ValueError, match="system is 'morse', expected one of twist"):
+    with pytest.raises(ValueError, match="system is 'morse', expected one of twist, adaptive"):
         RunConfig("x", system="morse")
     result = CliRunner().invoke(app, ["demo", "--system", "morse"])
     assert isinstance(result.exception, ValueError) and "system is 'morse'" in str(result.exception)
@@ -131,7 +148,7 @@ def test_help_names_every_channel_and_every_policy():
         for name in family.split(", "):
             stem = name.rpartition("-")[0] if not name.startswith("-") else stem
             named.append(stem + name if name.startswith("-") else name)
-    assert set(named) == set(TWIST.policies)
+    assert set(named) == {policy for system in SYSTEMS.values() for policy in system.policies}
 
 
 def test_descriptions_are_read_without_torch():

@@ -54,6 +54,7 @@ DRAWN = {
         14: _labelled(policy_curves.jpeg),
         15: prior,
     },
+    "adaptive": {},
 }
 
 

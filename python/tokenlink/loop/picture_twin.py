@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Twin node of the adaptive system: classifies what the radio delivers, and chooses the pair of the next slot."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from tokenlink.control import FeedbackLink, PictureReport
+from tokenlink.link.token_ratios import SOURCE_VALUES
+from tokenlink.loop.run_config import NodeConfig
+from tokenlink.loop.twin import link_record, receive_slot
+from tokenlink.process.node import Stopped, run_node
+from tokenlink.systems import system_named
+from tokenlink.wire import NO_MODE, Bye, Hello, ModeCommand, StateReport
+from tokenlink.wire.sockets import PullSocket, PushSocket
+
+NOTHING = np.zeros(0, np.int32)
+
+
+class PictureTwin:
+    """The receiver's classifier and its controller; sees what the receiver sees, never the truth.
+
+    Parameters
+    ----------
+    codec : object    ``decode`` as of `tokenlink.models.adaptive.picture_codec.AdaptiveCodec`
+    policy : object   such as LyapunovPolicy
+    run : RunConfig
+    table : AdaptiveTable
+    """
+
+    def __init__(self, codec, policy, run, table):
+        self._codec, self._policy, self._run, self._table = codec, policy, run, table
+        self.control = policy.initial_state()
+        self.feedback = FeedbackLink(run.feedback, run.seed, self.control.mode_id)
+
+    def step(self, slot, estimate):
+        """Take in one slot.
+
+        Parameters
+        ----------
+        slot : int
+        estimate : SemanticEstimate or None   None: nothing came, or its header was lost
+
+        Returns
+        -------
+        (record, timing)   figures of the slot as dict, seconds per stage as dict; `control` has moved on
+        """
+        begin_s, report, logits = time.monotonic(), None, None
+        if estimate is not None:
+            ratio = self._table.mode(estimate.mode_id).ratio
+            logits = self._codec.decode(estimate.symbols, estimate.channel_gains, estimate.n0, estimate.kept, ratio)
+            report = PictureReport(slot, estimate.esn0_db, estimate.symbols.size / SOURCE_VALUES)
+        decoded_s = time.monotonic()
+        self.control, mode_id = self._policy.step(self.control, report)
+        self.feedback.decide(slot, mode_id)
+        record = {
+            "missed": estimate is None,
+            "predicted": None if logits is None else int(np.argmax(logits)),
+            "confidence": None if logits is None else _largest_share(logits),
+            "queue": self.control.queue,
+            "feedback_lost": self._run.feedback.lost(self._run.seed, slot),
+            "next_mode_id": mode_id,
+        }
+        return record, {"decode_s": decoded_s - begin_s, "control_s": time.monotonic() - decoded_s}
+
+
+def _largest_share(logits):
+    """The largest softmax of logits float [n]."""
+    shares = np.exp(logits - logits.max(), dtype=np.float64)
+    return float(shares.max() / shares.sum())
+
+
+def main(config):
+    """Serve until stopped: one estimate in, one mode command out, which the camera encodes the next picture in."""
+    import torch
+
+    torch.set_num_threads(1)
+    run, at, system = config.run, config.addresses, system_named(config.run.system)
+    table = system.payload.load_table(run.mode_table)
+    codec = system.models.receiver(run.artifacts, table, run.completion)
+    twin = PictureTwin(codec, system.loop.policy(run.policy, run.control, table, run.artifacts), run, table)
+    with (
+        PullSocket(at.estimates) as radio,
+        PushSocket(at.camera) as camera,
+        PushSocket(at.twin_records) as recorder,
+    ):
+        recorder.deliver(Hello(0, 0, "twin", {"torch": torch.__version__}))
+        slot = 0
+        try:
+            while True:
+                command = twin.feedback.command(slot)
+                camera.deliver(ModeCommand(slot, 0, NO_MODE if command is None else command))
+                timeout_s = run.slot_timeout_s if slot else run.startup_timeout_s
+                estimate, link = receive_slot(radio, slot, timeout_s, system.payload.estimate)
+                received_s = time.monotonic()
+                record, timing = twin.step(slot, estimate)
+                record["link"] = link_record(link)
+                record["timing"] = timing | {"received_at_s": received_s, "decided_at_s": time.monotonic()}
+                if estimate is not None:
+                    recorder.deliver(estimate)
+                recorder.deliver(StateReport(slot, 0, NOTHING, record))
+                slot += 1
+        except Stopped:
+            recorder.send(Bye(slot, 0, "twin"))
+            raise
+
+
+if __name__ == "__main__":
+    run_node("twin", main, NodeConfig.load)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Adaptive semantic tokens: pictures as a few tokens with analogue symbols, a controller of drift plus penalty."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tokenlink.control import FixedPair, LyapunovPolicy, PictureControl, ProxyError, load_picture_control, load_proxy
+from tokenlink.link.adaptive import PictureLost, decode_picture, encode_picture, n_symbols
+from tokenlink.link.adaptive_modes import load_adaptive_table
+from tokenlink.link.token_ratios import PICTURE_SIDE, POSITIONS, SOURCE_VALUES, symbols_per_token
+from tokenlink.measure.picture_records import PictureRecorder, summarize_pictures
+from tokenlink.models.artifact_files import DEFAULT_DIR
+from tokenlink.phy.header import SYSTEMS as NUMBERS
+from tokenlink.systems.description import Loop, Metric, Models, Payload, Source, System
+from tokenlink.wire import NO_MODE, LinkReport, SemanticEstimate, SemanticFrame
+
+NAME = "adaptive"
+POLICIES = ("lyapunov", "fixed")
+LOST_ESN0_DB = -100.0
+
+
+def _open(source):
+    from tokenlink.data.picture_source import open_pictures
+
+    return open_pictures(source, PICTURE_SIDE)
+
+
+def _demo(scene, n_frames):
+    raise ValueError("system adaptive brings no pictures: name some with --frames-from imagenette:FOLDER_OR_TAR")
+
+
+def _most_symbols(mode, table):
+    return n_symbols(mode, 1 + POSITIONS)
+
+
+def _encode(message, mode, table):
+    return encode_picture(message.symbols, message.kept, mode, table)
+
+
+def _decode(symbols, channel_gain, n0, mode, table, link, expected=None):
+    nothing = np.zeros(0, np.complex64)
+    try:
+        picture = decode_picture(symbols, channel_gain, n0, mode)
+    except PictureLost:
+        lost = SemanticEstimate(link["slot"], link["seq"], NO_MODE, np.zeros(0, bool), nothing, nothing, 0j, 0.0,
+                                LOST_ESN0_DB)  # fmt: skip
+        return (lost,)
+    estimate = SemanticEstimate(mode_id=mode.mode_id, kept=picture.kept, symbols=picture.symbols,
+                                channel_gains=np.array(picture.channel_gain), **link)  # fmt: skip
+    return estimate, LinkReport(iterations=np.zeros(0, np.int32), parity_ok=np.zeros(0, bool), **link)
+
+
+def _codec(root, table, completion=None):
+    from tokenlink.models.adaptive.picture_codec import load_codec
+
+    return load_codec(root)
+
+
+def _check_control(control, table):
+    table.mode_of(control.alpha, control.ratio)
+
+
+def _policy(name, control, table, artifacts):
+    if name == "fixed":
+        return FixedPair(control, table.mode_of(control.alpha, control.ratio).mode_id)
+    path = Path(artifacts or DEFAULT_DIR) / NAME / "metrics.json"
+    proxy = load_proxy(path, symbols_per_token, SOURCE_VALUES)
+    if (proxy.alphas, proxy.ratios) != (table.alphas, table.ratios):
+        raise ProxyError(f"proxy table {path} has other pairs of alpha and r than mode table {table.source}")
+    return LyapunovPolicy(control, proxy)
+
+
+METRICS = (
+    Metric("accuracy", "accuracy", "of {n_labelled} pictures whose class is known, lost ones wrong", is_share=True,
+           on_card=True),
+    Metric("bandwidth_ratio", "rho", "mean symbols of the tokens over {source_values} source values", on_card=True),
+    Metric("air_ratio", "rho, header too", "the same with the picture's header"),
+    Metric("tokens_kept", "tokens kept", "mean of 64", on_card=True),
+    Metric("queue", "queue Z", "after the last slot", on_card=True),
+)  # fmt: skip
+
+ADAPTIVE = System(
+    name=NAME,
+    title="Adaptive semantic tokens",
+    source=Source(_open, _demo),
+    payload=Payload(NUMBERS[NAME], load_adaptive_table, _most_symbols, _encode, _decode, "adaptive_", SemanticFrame,
+                    SemanticEstimate, mode_at_sender=True),
+    models=Models((NAME,), _codec, _codec),
+    loop=Loop(PictureControl, load_picture_control, _check_control, _policy, PictureRecorder, "picture_camera",
+              "picture_twin", "tokenlink.report.picture_page", on_hosts=False),
+    policies=POLICIES,
+    summarize=summarize_pictures,
+    metrics=METRICS,
+    figures=(),
+)  # fmt: skip
