@@ -112,6 +112,18 @@ def test_same_seed_same_records_over_the_flowgraph_too(config, first, tmp_path, 
     assert sum(block.get("header_lost", 0) for block in counts.values()) == again.summary["n_missed"]
 
 
+@needs_flowgraph
+def test_pictures_cross_the_air_in_bursts(config, tmp_path):
+    """The virtual radio, AWGN at 25 dB with the impairments of the usual profile: every picture comes."""
+    result = run_loop(replace(config, radio="virtual", n_frames=6, channel=ChannelConfig("awgn", 25.0),
+                              feedback=FeedbackConfig(), slot_timeout_s=60.0), tmp_path / "run")  # fmt: skip
+    records = result.folder.read_lines("records.jsonl")
+    assert [record["missed"] for record in records] == [False] * 6
+    assert all(21 < record["channel"]["esn0_db"] < 26 for record in records)
+    for record, before in zip(records[1:], records, strict=False):
+        assert record["mode_id"] == before["next_mode_id"]
+
+
 def test_the_page_shows_patches_constellation_and_queue(first):
     page = picture_page.write_report(first.folder.path).read_text()
     assert page.count("<figure>") == N_PICTURES and page.count("data:image/jpeg") == 4 * N_PICTURES
