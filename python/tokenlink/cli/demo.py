@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from tokenlink.cli.options import at_least_one, writable_file, writable_folder
+from tokenlink.cli.options import at_least_one, refuse, writable_file, writable_folder
 from tokenlink.cli.run_options import PRIOR, PROFILE, RADIO, RUN_FOLDER, SOURCES, SYSTEM
 
 OptionalPath, OptionalStr = Optional[Path], Optional[str]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
@@ -46,6 +46,8 @@ def demo(
     from tokenlink.loop.run_config import RunConfig, best_prior
     from tokenlink.systems import system_named
 
+    if radio == "running":
+        refuse("with --radio running, whose flowgraph has its own channel", "seed")
     about = system_named(system)
     config = RunConfig(
         source=frames_from or about.source.demo(scene, frames),

@@ -77,6 +77,8 @@ def evaluate(
     if scheduler is not None:
         refuse("with --scheduler, whose workers are its own", "workers")
     console, own = Console(markup=False), _words(test, "--test")
+    if origin == "real":
+        refuse("with origin real, whose frames belong to every split", "split")
     chosen = {name: _words(text, f"--{name}") for name, text in
               {"policies": policies, "receivers": receivers, "channels": channels}.items()}  # fmt: skip
     snrs_db = _numbers(snrs)

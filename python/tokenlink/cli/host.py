@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from tokenlink.cli.options import not_negative, positive, refuse, writable_file, writable_folder
+from tokenlink.cli.options import not_negative, positive, refuse, refuse_of_policy, writable_file, writable_folder
 from tokenlink.cli.run_options import CHANNELS, FRAMES, PRIOR, SOURCES, SYSTEM, given_values, parse_slots
 
 OptionalPath, OptionalInt = Optional[Path], Optional[int]  # noqa: UP007, UP045 (typer reads it on Python 3.10)
@@ -89,8 +89,8 @@ def tx(
     from tokenlink.hosts.host_tx import TxHost
     from tokenlink.loop.run_config import check_source
 
-    if feedback != "air":
-        refuse("without --feedback air: they are of the reverse link", "channel", "snr_db")
+    if feedback != "air" or radio != "simulator":
+        refuse("without --feedback air and --radio simulator: they draw the reverse link", "channel", "snr_db", "seed")
     run = {"source": frames_from, "startup_timeout_s": wait, "seed": seed, "policy": policy, "system": system}
     run |= {} if frames is None else {"n_frames": frames}
     links = {"listen": listen, "peer": peer, "keys": keys, "profile": profile, "feedback_over": feedback,
@@ -140,6 +140,8 @@ def rx(
     from tokenlink.hosts.host_rx import RxHost
     from tokenlink.loop.run_config import FeedbackConfig
 
+    if radio != "simulator" and not feedback_loss:
+        refuse(f"with --radio {radio} and no --feedback-loss", "seed")
     run = {
         "source": "",
         "seed": seed,
@@ -193,6 +195,7 @@ def _config(role, run, links, channel, control, mode_table, artifacts):
 
     check_on_hosts(run["system"])
     _refuse_idle_options(links)
+    refuse_of_policy(run["policy"])
     links = {name: str(value) if isinstance(value, Path) else value for name, value in links.items()}
     links["listen"] = links["listen"] or DEFAULT[role]
     links["peer"] = links["peer"] or DEFAULT["rx" if role == "tx" else "tx"]

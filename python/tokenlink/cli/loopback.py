@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from tokenlink.cli.options import refuse, writable_file, writable_folder
+from tokenlink.cli.options import refuse, refuse_of_policy, writable_file, writable_folder
 from tokenlink.cli.run_options import (
     CHANNELS,
     FRAMES,
@@ -78,6 +78,9 @@ def loopback(
     from tokenlink.loop.run_config import FeedbackConfig, RunConfig
 
     refuse_idle_options(radio, profile, channel, trajectory)
+    refuse_of_policy(policy)
+    if radio == "running" and not feedback_loss:
+        refuse("with --radio running and no --feedback-loss", "seed")
     walk = SnrTrajectory(trajectory, parse_levels(levels_db), block_slots, std_db=walk_std_db)
     control = given_values(
         hold_slots=hold_slots, fallback_mode=fallback_mode, ratio_limit=ratio_limit, v=lyapunov_v,

@@ -62,6 +62,12 @@ def given(*names):
     return [options[name] for name in names if context.get_parameter_source(name) is source]
 
 
+def refuse_of_policy(policy):
+    """Refuse what says which mode holds without feedback where the running command's policy has only one mode."""
+    if policy.startswith("static-"):
+        refuse(f"with --policy {policy}, which has one mode", "hold_slots", "fallback_mode")
+
+
 def refuse(why, *names):
     """Refuse options that would change nothing.
 

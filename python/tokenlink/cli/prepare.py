@@ -70,6 +70,8 @@ def prepare(
     origin = "rendered" if tracks or frames else "invented"
     if origin == "rendered":
         refuse("with --tracks or --frames", "invented", "invented_frames")
+    elif quick and invented_frames > TRIAL_FRAMES:
+        refuse(f"beyond {TRIAL_FRAMES} with --quick", "invented_frames")
     console = Console(markup=False)
     with progress_bar(console) as watch:
         sequences = load_sequences(

@@ -26,6 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if not options.sequences and options.invented < 1 and options.per_density < 1:
         parser.error("nothing to render: give --sequences with names, or --invented or --per-density, a number >= 1")
+    invented = options.invented or options.per_density
+    for name, needed, of in (("tracks", options.sequences, "--sequences"),
+                             ("frames", invented, "--invented or --per-density")):  # fmt: skip
+        if getattr(options, name) is not None and not needed:
+            parser.error(f"--{name} has no effect without {of}: leave it out")
+    options.tracks, options.frames = options.tracks or Path("."), 200 if options.frames is None else options.frames
     for name, least in (("frames", 1), ("stride", 1), ("per_density", 0)):
         if getattr(options, name) < least:
             parser.error(f"--{name.replace('_', '-')} is {getattr(options, name)}, expected >= {least}")
@@ -70,12 +76,12 @@ def _parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the cache")
-    parser.add_argument("--tracks", type=Path, default=Path("."), help="KITTI tracking folder, with label_02 and calib")
+    parser.add_argument("--tracks", type=Path, help="default: here; KITTI tracking folder, with label_02 and calib")
     parser.add_argument("--sequences", nargs="*", default=[], help="such as 0000 0001")
     parser.add_argument("--seed", type=int, default=0, help="surroundings, colours and light")
     parser.add_argument("--mirror", action="store_true", help="left and right exchanged")
     parser.add_argument("--invented", type=int, default=0, help="number of invented scenes")
     parser.add_argument("--per-density", type=int, default=0, help="number of invented scenes of each traffic density")
-    parser.add_argument("--frames", type=int, default=200, help="frames per invented scene")
+    parser.add_argument("--frames", type=int, help="frames per invented scene; default: 200")
     parser.add_argument("--stride", type=int, default=1, help="every n-th frame")
     return parser

@@ -23,6 +23,7 @@ from tokenlink.loop.run_config import Addresses, NodeConfig
 from tokenlink.measure.records import RESERVE_BYTES, RunFolder
 from tokenlink.process.children import ask_all, stop_all
 from tokenlink.process.node import NodeError
+from tokenlink.systems import system_named
 from tokenlink.wire import Bye, Hello, ModeCommand, StateReport, TokenFrame
 from tokenlink.wire.journal import Journal
 from tokenlink.wire.sockets import PullSocket, PushSocket
@@ -41,8 +42,10 @@ class TxHost:
     """
 
     def __init__(self, config, out):
-        self.config, self.folder = config, RunFolder(out)
-        self.table = config.load_table()
+        self.config, self.table = config, config.load_table()
+        # What the camera will send with: should that not work, nobody has to wait to hear of it.
+        system_named(config.run.system).models.sender(config.run.artifacts, self.table)
+        self.folder = RunFolder(out)
         self.commands = Commands(config, self.table)
         self.log, self.counts = SlotLog(self.folder.path), Counter()
         self._journal = Journal(self.folder.path / "journal.bin")

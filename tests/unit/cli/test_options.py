@@ -2,6 +2,7 @@
 """What commands refuse before they work: what they could not write, inputs that are not there, options of no effect."""
 
 import json
+import shutil
 
 import pytest
 from typer.main import get_command
@@ -10,6 +11,7 @@ from tokenlink.cli.main import app, run_app
 from tokenlink.cli.run_options import MAX_SLOTS, parse_modes, parse_slots
 from tokenlink.data.splits import DatasetError
 from tokenlink.files import outputs
+from tokenlink.models.artifact_files import DEFAULT_DIR, read_manifest, sha256_of
 from tokenlink.study.inputs import check_inputs
 
 
@@ -159,6 +161,22 @@ def test_what_is_used_is_not_refused():
     check_inputs("real", "test", real=["."])
     with pytest.raises(DatasetError, match="origin real needs --real"):
         check_inputs("real", "test")
+
+
+def test_a_transmitting_host_tries_its_weights_before_it_waits(tmp_path, capsys):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import load_file, save_file
+
+    weights = shutil.copytree(DEFAULT_DIR, tmp_path / "artifacts") / "tokenizer" / "weights.safetensors"
+    tensors = load_file(weights)
+    tensors["quantizer._codebook.embed"].view(-1)[-1] = torch.nan
+    save_file(tensors, weights)
+    manifest = read_manifest(tmp_path / "artifacts")
+    manifest["tokenizer"]["weights.safetensors"] = {"bytes": weights.stat().st_size, "sha256": sha256_of(weights)}
+    (tmp_path / "artifacts" / "manifest.json").write_text(json.dumps(manifest))
+    own = ["--artifacts", tmp_path / "artifacts", "--out", tmp_path / "run", "--wait", "0.5"]
+    assert "weights of tokenizer are not finite: 1 of" in refused(capsys, *TX, *own)
+    assert not (tmp_path / "run").exists()
 
 
 def test_as_many_slots_as_are_allowed_are_taken():

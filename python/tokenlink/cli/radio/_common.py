@@ -111,14 +111,12 @@ def both_ends(name, profile):
 
 
 @contextlib.contextmanager
-def one_end(role, name, profile, address, link, keys, radio_name, wait_s, gain, calibration):
+def one_end(role, name, profile, address, link, keys, curve_keys, wait_s, gain):
     """IqSender ("tx") or IqReceiver ("rx") of a profile's radio, its gain set; a USRP's process is started with it."""
     from tokenlink.radio.session import open_end, radio_process
 
-    gain = chosen_gain(profile, role, gain, calibration)
-    at = keys_to_radio(keys, radio_name)
     with radio_process(name, profile, address, keys, sides=role) as child:
-        with open_end(role, profile, address, link, at, child, wait_s) as end:
+        with open_end(role, profile, address, link, curve_keys, child, wait_s) as end:
             if gain is not None:
                 end.set(**{f"{role}_gain_db": gain})
             yield end

@@ -36,12 +36,12 @@ def link_test(
     from tokenlink.radio.both_ends import link_test as run
     from tokenlink.radio.profiles import read_profile
 
-    settings, table = read_profile(profile), load_mode_table(mode_table)
+    settings, table, at = read_profile(profile), load_mode_table(mode_table), keys_to_radio(keys, radio_name)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns) as progress:
         task = progress.add_task("bursts received", total=bursts)
         report = run(
-            profile, settings, table, bursts, seed, mode, address, keys_to_radio(keys, radio_name), keys, link,
+            profile, settings, table, bursts, seed, mode, address, at, keys, link,
             lambda slot: progress.advance(task),
         )  # fmt: skip
     write_json(json, report)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tokenlink.cli.options import writable_new_file
+from tokenlink.cli.options import refuse, writable_new_file
 from tokenlink.cli.radio._common import (
     Address,
     Bursts,
@@ -53,7 +53,7 @@ def record(
 
     Example: ./twist radio record --profile virtual --out recordings/first --bursts 20 --seed 1
     """
-    from tokenlink.cli.radio._common import one_end, show, write_json
+    from tokenlink.cli.radio._common import chosen_gain, keys_to_radio, one_end, show, write_json
     from tokenlink.files.writing import WriteError
     from tokenlink.link.modes import load_mode_table
     from tokenlink.radio.ends import receive
@@ -63,14 +63,17 @@ def record(
     from tokenlink.radio.recording import RecordingError
     from tokenlink.radio.recording_writer import RecordingWriter, check_new
 
+    if seed is None:
+        refuse("without --seed: it says which mode ./twist radio tx was given", "mode")
     check_new(out, datatype)
     settings, table = read_profile(profile), load_mode_table(mode_table)
+    gain, at = chosen_gain(settings, "rx", gain, calibration), keys_to_radio(keys, radio_name)
     truth = truth_of(settings, table, seed, mode)
     reader = TrafficReceiver(settings.burst, table, settings.samp_rate, truth)
     freq = settings.uhd.rx.center_freq if settings.uhd else None
     about = {"description": settings.description, "profile": settings.name, "mode_table_sha256": table_hash(mode_table)}
     reader.warm_up()
-    with one_end("rx", profile, settings, address, link, keys, radio_name, wait, gain, calibration) as receiver:
+    with one_end("rx", profile, settings, address, link, keys, at, wait, gain) as receiver:
         with RecordingWriter(out, settings.samp_rate, freq, datatype, about) as writer:
 
             def note(reception):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tokenlink.cli.options import at_least_one, refuse
+from tokenlink.cli.options import at_least_one, given, refuse
 from tokenlink.cli.radio._common import Json, Keys, OptionalPath, OptionalStr, Table
 
 
@@ -38,11 +38,14 @@ def replay(
         refuse("with --address, where the recording is played and not decoded", "mode_table", "json")
     else:
         refuse("without --address: a recording is decoded once, here", "repeat", "keys")
+    if address and recording:
+        refuse("with --address and a recording, which is played as it is", "profile")
     settings = read_profile(profile) if profile else None
     if recording is None:
         if settings is None or settings.file is None:
             raise ValueError("give a recording, or --profile with one of kind file")
-        recording, repeat = settings.folder / settings.file.path, max(repeat, settings.file.repeat)
+        recording = settings.folder / settings.file.path
+        repeat = repeat if given("repeat") else settings.file.repeat
     if address:
         serve_recording(recording, address, repeat, load_keys(keys), print)
         return

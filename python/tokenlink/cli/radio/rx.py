@@ -50,18 +50,19 @@ def rx(
 
     Example: ./twist radio rx --profile virtual --bursts 200
     """
-    from tokenlink.cli.radio._common import one_end, show, write_json
+    from tokenlink.cli.radio._common import chosen_gain, keys_to_radio, one_end, show, write_json
     from tokenlink.link.modes import load_mode_table
     from tokenlink.radio.ends import receive
     from tokenlink.radio.known_bursts import KnownTraffic, TrafficReceiver
     from tokenlink.radio.profiles import read_profile
 
     settings, table = read_profile(profile), load_mode_table(mode_table)
+    gain, at = chosen_gain(settings, "rx", gain, calibration), keys_to_radio(keys, radio_name)
     reader = TrafficReceiver(
         settings.burst, table, settings.samp_rate, KnownTraffic(settings.burst, table, seed, mode)
     )
     reader.warm_up()
-    with one_end("rx", profile, settings, address, link, keys, radio_name, wait, gain, calibration) as receiver:
+    with one_end("rx", profile, settings, address, link, keys, at, wait, gain) as receiver:
         report = receive(receiver, reader, settings, table, bursts, duration, max(idle, 0.1))
     write_json(json, {"profile": settings.name, "link": link, "seed": seed, **report})
     show(f"rx, profile {settings.name}", [(name, report[name]) for name in ROWS])

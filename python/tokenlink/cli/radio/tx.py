@@ -44,15 +44,16 @@ def tx(
 
     Example: ./twist radio tx --profile virtual --bursts 200
     """
-    from tokenlink.cli.radio._common import one_end, show, write_json
+    from tokenlink.cli.radio._common import chosen_gain, keys_to_radio, one_end, show, write_json
     from tokenlink.link.modes import load_mode_table
     from tokenlink.radio.ends import transmit
     from tokenlink.radio.known_bursts import KnownTraffic
     from tokenlink.radio.profiles import read_profile
 
     settings, table = read_profile(profile), load_mode_table(mode_table)
+    gain, at = chosen_gain(settings, "tx", gain, calibration), keys_to_radio(keys, radio_name)
     traffic = KnownTraffic(settings.burst, table, seed, mode)
-    with one_end("tx", profile, settings, address, link, keys, radio_name, wait, gain, calibration) as sender:
+    with one_end("tx", profile, settings, address, link, keys, at, wait, gain) as sender:
         report = transmit(sender, traffic, settings, bursts, first_slot)
     write_json(json, {"profile": settings.name, "link": link, "seed": seed, **report})
     rows = [(name, report[name]) for name in ("sent", "not_sent", "samples_per_s", "late", "underflow", "valid", "why")]

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every option of every command is used, or refused where what was chosen beside it leaves it without effect."""
+
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from tokenlink.cli.main import app, run_app
+from tokenlink.cli.render import _parser
+
+INVENTED = Path(__file__).parents[2] / "vectors" / "first_evaluation"  # results
+BASE = {  # what a command needs to be complete
+    "loopback": "--frames-from invented:1",
+    "figure": "4",
+    "host account": "a b",
+    "radio record": "--out recording",
+    "radio replay": "x.sigmf-meta",
+    "report": f"--results {INVENTED}",
+    "render": "--out made",
+}
+#: option and value -> what leaves it without effect; several of them with |
+IDLE = {
+    "demo": {"--seed 3": "--radio running", "--profile virtual": "--radio simulator"},
+    "loopback": {
+        "--channel rayleigh": "--radio running | --radio virtual --profile virtual",
+        "--snr-db 3": "--radio running | --radio virtual --profile virtual",
+        "--rician-k-db 3": "--channel awgn | --channel rayleigh | --radio running",
+        "--fading-correlation 0.5": "--channel awgn | --radio running",
+        "--trajectory blockwise": "--radio running | --radio virtual --profile virtual",
+        "--levels-db 0,3": "--trajectory constant | --trajectory gauss-markov",
+        "--block-slots 4": "--trajectory constant | --trajectory gauss-markov",
+        "--walk-std-db 2": "--trajectory constant | --trajectory blockwise",
+        "--hold-slots 2": "--policy static-low",
+        "--fallback-mode 1": "--policy static-high",
+        "--seed 3": "--radio running",
+        "--profile virtual": "--radio simulator | --radio running",
+        "--flowgraph x.grc": "--radio simulator | --radio running | --radio virtual",
+    },
+    "evaluate": {
+        "--tracks .": "--origin invented | --origin real --real . | --origin rendered --frames .",
+        "--frames .": "--origin invented | --origin real --real .",
+        "--real .": "--origin invented | --origin rendered --tracks .",
+        "--split val": "--origin real --real .",
+        "--test 0099": "--origin invented | --origin real --real . | --origin rendered --tracks . --split val",
+        "--receivers hold": "--study feedback | --study pareto | --study temporal | --study prior",
+        "--workers 4": "--scheduler a:1",
+    },
+    "figure": {"--tracks .": "", "--frames .": "", "--real .": ""},
+    "report": {"--tracks .": "", "--frames .": "", "--real .": ""},
+    "prepare": {
+        "--invented 3": "--tracks . | --frames .",
+        "--invented-frames 30": "--tracks . | --frames . | --quick",
+        "--tracks .": "--frames .",
+    },
+    "render": {"--tracks .": "--invented 1", "--frames 9": "--tracks . --sequences 0001"},
+    "host tx": {
+        "--channel awgn": "--feedback network | --feedback air --radio gnuradio --profile b210",
+        "--snr-db 3": "--feedback network | --feedback air --radio gnuradio --profile b210",
+        "--seed 3": "--feedback network | --feedback air --radio gnuradio --profile b210",
+        "--hold-slots 2": "--policy static-low",
+        "--fallback-mode 1": "--policy static-high",
+        "--peer-name rx": "",
+        "--radio-name air": "| --radio gnuradio --profile virtual",
+        "--radio-address ipc:///x": "--radio simulator | --radio gnuradio --profile b210",
+    },
+    "host rx": {
+        "--channel awgn": "--radio gnuradio --profile b210 | --radio gnuradio --profile virtual",
+        "--snr-db 3": "--radio gnuradio --profile b210 | --radio gnuradio --profile virtual",
+        "--seed 3": "--radio gnuradio --profile virtual",
+        "--hold-slots 2": "--policy static-low",
+        "--fallback-mode 1": "--policy static-high",
+        "--peer-name tx": "",
+        "--radio-name air": "| --radio gnuradio --profile virtual",
+        "--radio-address ipc:///x": "--radio simulator | --radio gnuradio --profile b210",
+    },
+    "radio tx": {"--radio-name air": "", "--calibration x.yaml": "--gain 3"},
+    "radio rx": {"--radio-name air": "", "--calibration x.yaml": "--gain 3"},
+    "radio record": {"--radio-name air": "", "--calibration x.yaml": "--gain 3", "--mode 1": ""},
+    "radio link-test": {"--radio-name air": ""},
+    "radio replay": {
+        "--profile virtual": "--address ipc:///x",
+        "--repeat 3": "",
+        "--keys .": "",
+        "--mode-table x.yaml": "--address ipc:///x",
+        "--json x.json": "--address ipc:///x",
+    },
+}  # fmt: skip
+RUN = "policy artifacts out json system mode_table"
+HOST = f"{RUN} listen peer keys profile radio feedback"
+RADIO = "profile bursts mode seed link address mode_table keys json"
+#: options that mean something whatever is chosen beside them
+ALWAYS = {
+    "demo": "scene frames radio mode_table controller artifacts out json system prior",
+    "loopback": f"{RUN} frames_from feedback_loss feedback_delay lost_slots level_modes urgent_slots completion frames "
+                "radio slot_timeout controller report prior",
+    "doctor": "json",
+    "grc": "flowgraph",
+    "evaluate": "origin study policies channels snrs realisations limit quick priority mode_table controller artifacts "
+                "out scheduler json system",
+    "figure": "number results out system",
+    "claims": "results out keep_rows system",
+    "report": "results out system",
+    "keys": "hosts out",
+    "prepare": "out frames artifacts groups grouping compare_groupings mismatch_weight target_cost quick seed stages "
+               "json",
+    "test": "",
+    "render": "out sequences seed mirror invented per_density stride",
+    "radio emulator": "profile address seed duration keys channel_of json",
+    "radio tx": f"{RADIO} gain first_slot wait",
+    "radio rx": f"{RADIO} gain duration idle wait",
+    "radio record": f"{RADIO.replace(' mode ', ' ')} gain duration idle wait out datatype",
+    "radio link-test": RADIO,
+    "radio soak": "minutes profile seed every artifacts out json",
+    "radio check": "profile mode_table json",
+    "radio calibrate": "profile tx_gains rx_gains bursts mode out mode_table json",
+    "radio replay": "recording address",
+    "radio curves": "out json only bursts seed",
+    "train tokenizer": "cache work minutes steps processes real texture start rate out json",
+    "train head": "cache work minutes out json",
+    "train completion": "cache work minutes out json",
+    "train predictor": "cache work minutes out json",
+    "train decoder": "cache work minutes real out json",
+    "bench ldpc": "repetitions peers_python quick json",
+    "bench demap": "repetitions quick json",
+    "bench link": "repetitions quick json",
+    "bench loop": "frames loop_frames quick json",
+    "bench sync": "repetitions quick json",
+    "bench all": "repetitions peers_python frames loop_frames quick json docs",
+    "host tx": f"{HOST} frames_from frames period patience wait",
+    "host rx": f"{HOST} feedback_loss feedback_delay lost_slots urgent_slots completion prior",
+    "host account": "tx_folder rx_folder out json",
+}  # fmt: skip
+CASES = [(command, option, beside.strip()) for command, options in IDLE.items()
+         for option, each in options.items() for beside in each.split("|")]  # fmt: skip
+SAID = ("no effect", ", expected none with radio", "test sequences are named for origin", "both say the gain")
+
+
+def parameters(group, names=()):
+    """(name of a command, names of its parameters) of all commands."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from parameters(command, (*names, name))
+        else:
+            found = {param.name for param in command.params if param.name != "help"}
+            yield " ".join((*names, name)), found
+
+
+def test_of_every_option_is_said_whether_something_leaves_it_idle():
+    found = dict(parameters(get_command(app)))
+    found["render"] = {action.dest for action in _parser()._actions} - {"help"}
+    idle = {name: {option.split()[0].strip("-").replace("-", "_") for option in each} for name, each in IDLE.items()}
+    assert not any(idle.get(name, set()) & set(ALWAYS[name].split()) for name in found)
+    assert {name: idle.get(name, set()) | set(words.split()) for name, words in ALWAYS.items()} == found
+
+
+@pytest.mark.parametrize(("command", "option", "beside"), CASES, ids=[" ".join(each) for each in CASES])
+def test_an_option_without_effect_is_refused(command, option, beside, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = f"{command} {BASE.get(command, '')} {option} {beside}".split()
+    assert run_app(words) in (1, 2)
+    said = capsys.readouterr()
+    sentence = said.err.strip().splitlines()[-1]
+    assert option.split()[0].strip("-") in sentence.replace("test sequences", "test"), sentence
+    assert any(text in sentence for text in SAID) and "Traceback" not in said.err, sentence
+    assert not list(tmp_path.iterdir())
