@@ -5,14 +5,14 @@
     .venv/bin/pip install --target /tmp/cosmic-ray cosmic-ray==8.7.0
     .venv/bin/python tests/mutation/run.py --cosmic-ray /tmp/cosmic-ray --sites 6 --seed 1 --out mutants.json
 
-Works on a copy of the last commit, so that the working tree stays as it is. Of each module so many places are drawn,
-and at each place one of its mutants. The tests that belong to the module (modules.yaml) must notice; with --wider, what
-lived in an earlier call meets the tests of the whole package. Left out is what changes no behaviour: annotations,
-decorators that only make functions fast, and identity in the place of equality.
+Works on a copy of the last commit, so that the working tree stays as it is. Modules come in an order that is drawn; of
+each so many places are drawn, and at each place one of its mutants. The tests that belong to the module (modules.yaml)
+must notice; with --wider, what lived in an earlier call meets the tests of the whole package. Left out is what changes
+no behaviour: annotations, decorators that only make functions fast, and identity in the place of equality.
 
 Cosmic Ray draws up and applies the mutants. Tests do not run by its own command, but in forks of this process, which
-has numba, scipy and pytest in memory: most mutants then take a second. And it is processor time that is limited, not
-waiting time, so that other work on the machine makes nothing fail.
+has numba, scipy, torch and pytest in memory: most mutants then take a second. And it is processor time that is
+limited, not waiting time, so that other work on the machine makes nothing fail.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-PRELOADED = ("numba", "numpy", "pytest", "scipy.optimize", "scipy.signal", "scipy.stats", "zmq")
+PRELOADED = ("numba", "numpy", "pytest", "scipy.optimize", "scipy.signal", "scipy.stats", "torch", "zmq")
 FAST_ONLY = ("njit", "lru_cache")
 LONGEST_S = 1200  # of the tests without a mutant
 FROZEN = "conformance/test_frozen.py"  # last, so that it costs no time where another test fails
@@ -62,7 +62,9 @@ def main():
         found = [each for each in found if each["outcome"] != "survived"]
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         os.chdir(copy_of_last_commit(Path(folder)))
-        for module, tests in chosen(options.only.split(","), options.wider):
+        plan = list(chosen(options.only.split(","), options.wider))
+        random.Random(options.seed).shuffle(plan)  # one that is stopped is a sample of all that was asked for
+        for module, tests in plan:
             path = Path(f"python/tokenlink/{module}.py")
             known = {(each["module"], each["operator"], each["occurrence"]) for each in found}
             drawn = draw(path, options.sites, f"{options.seed}/{module}")
