@@ -108,7 +108,9 @@ def test_commands_lost_on_the_air_are_counted_and_fall_back_and_the_radio_wants_
     (tmp_path / "deaf.yaml").write_text(yaml.safe_dump(raw))
     found, rows, (tx, rx), links = two_hosts(tmp_path / "k", pictures, artifacts, "air", tmp_path / "deaf.yaml",
                                              n_frames=4, patience=0.5, keyed=True)  # fmt: skip
-    assert found.totals == {"received": 4, UNACCOUNTED: 0}
+    # The transmitter goes on after half a second, and a very busy receiver may need more than its five.
+    assert found.totals.pop(UNACCOUNTED) == 0 and found.totals["received"] > 0 and sum(found.totals.values()) == 4
+    assert set(found.totals) <= {"received", "lost on the air"}
     assert [row["how"] for row in rows] == ["fallback"] * 4
     assert rx["reverse_sent"] == 5 and tx.get("reverse_commands", 0) == 0
     assert links["reverse"]["counts"]["samples"] > 0

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Result rows against the run's own metrics, brute force and figures worked by hand."""
 
+from itertools import groupby
 from types import SimpleNamespace
 
 import numpy as np
@@ -109,6 +110,18 @@ def test_a_false_alarm_is_no_miss():
     counts = confusion(labels, predicted)
     assert counts["car"] == [2, 1, 0, 0] and counts["vru"] == [0, 0, 2, 1]
     assert counts["density"] == [[1, 0, 0], [0, 0, 1], [0, 0, 1]]
+
+
+def test_a_state_is_wrong_while_a_known_part_of_it_is():
+    trace, states, tokens, labels, *_ = some_run()
+    labels[::3, 0], labels[::2, 1], labels[5:25, 2] = -1, -1, -1
+    row = result_row(trace, states, tokens, labels, np.zeros(N_FRAMES, bool), Cells(), TABLE)
+    wrong = [any(a >= 0 and a != b for a, b in zip(*slot, strict=True))
+             for slot in zip(labels.tolist(), trace.predicted.tolist(), strict=True)]  # fmt: skip
+    spells = [len([*slots]) for value, slots in groupby(wrong) if value]
+    found = row["wrong_state_ages"]
+    assert (found["spells"], found["slots"]) == (len(spells), sum(spells)) and 1 < sum(spells) < N_FRAMES
+    assert found["age_sum"] == sum(n * (n + 1) // 2 for n in spells)
 
 
 def test_ages_of_what_is_wrong_by_hand():
