@@ -15,6 +15,7 @@ def test_every_module_and_test_is_there(room):
     entry, folder = ROOMS[room], TESTS.parent / "python" / "tokenlink" / room
     modules = [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.py")]
     known = [*entry["modules"], *entry.get("left_out", [])]
-    assert sorted(known) == sorted(name for name in modules if not name.endswith("__init__"))
+    there = {name for name in modules if not name.endswith("__init__")}
+    assert there == set(known), f"tests/mutation/modules.yaml is to name, or no longer: {sorted(there ^ set(known))}"
     for path in {*entry["wider"], *sum(entry["modules"].values(), [])}:
         assert ((TESTS.parent if path.startswith("gr-twist/") else TESTS) / path).exists(), path

@@ -102,8 +102,8 @@ ALWAYS = {
     "claims": "results out keep_rows system",
     "report": "results out system",
     "keys": "hosts out",
-    "prepare": "out frames artifacts groups grouping compare_groupings mismatch_weight target_cost quick seed stages "
-               "json",
+    "prepare": "out frames artifacts groups grouping compare_groupings mismatch_weight target_cost prior quick seed "
+               "stages json",
     "test": "",
     "render": "out sequences seed mirror invented per_density stride",
     "radio emulator": "profile address seed duration keys channel_of json",
@@ -121,6 +121,9 @@ ALWAYS = {
     "train completion": "cache work minutes out json",
     "train predictor": "cache work minutes out json",
     "train decoder": "cache work minutes real out json",
+    "train adaptive backbone": "pictures work minutes steps processes",
+    "train adaptive pairs": "pictures training work minutes steps processes out",
+    "train adaptive baseline": "name pictures training work steps pairs_steps processes out",
     "bench ldpc": "repetitions peers_python quick json",
     "bench demap": "repetitions quick json",
     "bench link": "repetitions quick json",
