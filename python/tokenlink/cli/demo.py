@@ -48,6 +48,8 @@ def demo(
 
     if radio == "running":
         refuse("with --radio running, whose flowgraph has its own channel", "seed")
+    if frames_from:
+        refuse("with --frames-from", "scene")
     about = system_named(system)
     config = RunConfig(
         source=frames_from or about.source.demo(scene, frames),

@@ -79,6 +79,7 @@ def loopback(
 
     refuse_idle_options(radio, profile, channel, trajectory)
     refuse_of_policy(policy)
+    refuse_of_system(system, policy)
     if radio == "running" and not feedback_loss:
         refuse("with --radio running and no --feedback-loss", "seed")
     walk = SnrTrajectory(trajectory, parse_levels(levels_db), block_slots, std_db=walk_std_db)
@@ -106,6 +107,17 @@ def loopback(
         **given_values(slot_timeout_s=slot_timeout),
     )
     run_and_show(config, out or new_run_folder("loopback"), json, report, frames or 1)
+
+
+def refuse_of_system(system, policy):
+    """Refuse options that the system knows nothing of, and those of its other policy."""
+    from tokenlink.systems import system_named
+
+    refuse(f"with --system {system}", *system_named(system).loop.idle_options)
+    if policy == "fixed":
+        refuse("with --policy fixed, which has one mode", "lyapunov_v", "hold_slots")
+    else:
+        refuse("without --policy fixed", "alpha", "ratio")
 
 
 def with_settings(system, controller, given):

@@ -90,6 +90,7 @@ class Loop:
     camera, twin : str   the nodes, by their names in `tokenlink.loop.runner`
     page : str           module whose `write_report` makes the page of a run
     on_hosts : bool      the ends also run on two machines
+    idle_options : tuple of str   options of ``./twist loopback``, by field, that mean nothing to the system
     """
 
     control: type
@@ -101,6 +102,7 @@ class Loop:
     twin: str = "twin"
     page: str = "tokenlink.report.run_page"
     on_hosts: bool = True
+    idle_options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,11 @@ BASE = {  # what a command needs to be complete
 }
 #: option and value -> what leaves it without effect; several of them with |
 IDLE = {
-    "demo": {"--seed 3": "--radio running", "--profile virtual": "--radio simulator"},
+    "demo": {
+        "--scene 3": "--frames-from invented:1",
+        "--seed 3": "--radio running",
+        "--profile virtual": "--radio simulator",
+    },
     "loopback": {
         "--channel rayleigh": "--radio running | --radio virtual --profile virtual",
         "--snr-db 3": "--radio running | --radio virtual --profile virtual",
@@ -31,8 +35,13 @@ IDLE = {
         "--levels-db 0,3": "--trajectory constant | --trajectory gauss-markov",
         "--block-slots 4": "--trajectory constant | --trajectory gauss-markov",
         "--walk-std-db 2": "--trajectory constant | --trajectory blockwise",
-        "--hold-slots 2": "--policy static-low",
+        "--hold-slots 2": "--policy static-low | --system adaptive --policy fixed",
         "--fallback-mode 1": "--policy static-high",
+        "--completion copy": "--system adaptive",
+        "--urgent-slots 3": "--system adaptive",
+        "--alpha 0.5": "--system adaptive | --system twist",
+        "--ratio 0.5": "--system adaptive | --system twist",
+        "--lyapunov-v 1": "--system adaptive --policy fixed",
         "--seed 3": "--radio running",
         "--profile virtual": "--radio simulator | --radio running",
         "--flowgraph x.grc": "--radio simulator | --radio running | --radio virtual",
@@ -91,8 +100,8 @@ HOST = f"{RUN} listen peer keys profile radio feedback"
 RADIO = "profile bursts mode seed link address mode_table keys json"
 #: options that mean something whatever is chosen beside them
 ALWAYS = {
-    "demo": "scene frames radio mode_table controller artifacts out json system prior",
-    "loopback": f"{RUN} frames_from feedback_loss feedback_delay lost_slots level_modes urgent_slots completion frames "
+    "demo": "frames_from frames radio mode_table controller artifacts out json system prior",
+    "loopback": f"{RUN} frames_from feedback_loss feedback_delay lost_slots level_modes frames ratio_limit lyapunov_mu "
                 "radio slot_timeout controller report prior",
     "doctor": "json",
     "grc": "flowgraph",
