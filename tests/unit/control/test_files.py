@@ -36,7 +36,8 @@ def test_shipped_files_fit_the_shipped_table():
 def test_files_that_ship_are_known_by_their_names(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for folder, load in (("link", load_mode_table), ("control", load_controller)):
-        for path in sorted((resources.files(f"tokenlink.{folder}") / "tables").iterdir()):
+        paths = sorted((resources.files(f"tokenlink.{folder}") / "tables").iterdir())
+        for path in (each for each in paths if not each.name.startswith("adaptive_")):  # those of another system
             name = Path(path.name).stem
             assert repr(replace(load(name), source="")) == repr(replace(load(path), source=""))
             assert load(Path(name)).source == name

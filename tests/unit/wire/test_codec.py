@@ -45,6 +45,9 @@ MESSAGES = [
     wire.IqGrant(0, 1, 7, 8, 4096, 8192, {"late": 2}, "taken"),
     wire.IqSet(0, 2, "forward", "tx", 7, {"tx_gain_db": 3.5}, "no such gain"),
     wire.IqSamples(0, 2, "forward", 7, 8, 4096, 5000, 1, np.array([1, -0.5j], np.complex64)),
+    wire.SemanticFrame(5, 6, 7, np.array([True, False, True]), np.array([1, -0.5j], np.complex64)),
+    wire.SemanticEstimate(5, 6, 7, np.array([True, False]), np.array([0.5j], np.complex64),
+                          np.array([1 - 1j], np.complex64), 0.3 - 0.7j, 0.05, 13.0),
     wire.TokenPrior(9, 0, 1024, 3, "ab" * 32, tokens(), np.full(N_TOKENS, 0.5, np.float32)),
 ]
 
