@@ -91,7 +91,7 @@ def tune(proxy, esn0_db, ratio_limit, v_grid=V_GRID, step_sizes=STEP_SIZE_GRID, 
     return LyapunovConfig(ratio_limit, *pairs[int(np.argmax(np.where(kept, accuracy, -1.0)))])
 
 
-def simulate_loop(policy, esn0_db, feedback=None, seed=0, lost=None):
+def simulate_loop(policy, esn0_db, feedback=None, seed=0, lost=None, sensitivity_db=None):
     """The closed loop: decisions come late or never, the transmitter holds its mode or falls back, pictures get lost.
 
     Parameters
@@ -101,23 +101,26 @@ def simulate_loop(policy, esn0_db, feedback=None, seed=0, lost=None):
     feedback : FeedbackConfig or None   delay and loss of the way back; None: one slot, no loss
     seed : int                       of the losses
     lost : bool [n_slots] or None    pictures of which nothing comes: there is no report, their accuracy is 0
+    sensitivity_db : float [n_modes] or None   Es/N0 below which a picture's header is lost, and with it the picture
 
     Returns
     -------
     Trace   its queue is the controller's
     """
     esn0_db = np.asarray(esn0_db, float)
-    lost = np.zeros(esn0_db.size, bool) if lost is None else np.asarray(lost)
+    lost = np.zeros(esn0_db.size, bool) if lost is None else np.array(lost)
+    needs_db = [-np.inf] * policy.proxy.n_modes if sensitivity_db is None else list(sensitivity_db)
     ratio, state = policy.proxy.bandwidth_ratio, policy.initial_state()
     link = FeedbackLink(feedback or FeedbackConfig(), seed, state.mode_id)
     schedule = ModeSchedule(policy.fallback_mode, policy.config.hold_slots)
     chosen, queue = np.empty(esn0_db.size, np.int32), np.zeros(esn0_db.size + 1)
-    for slot, (snr, is_lost) in enumerate(zip(esn0_db.tolist(), lost.tolist(), strict=True)):
+    for slot, snr in enumerate(esn0_db.tolist()):
         command = link.command(slot)
         if command is not None:
             schedule.command(slot, command)
         chosen[slot], _ = schedule.mode_of(slot)
-        report = None if is_lost else PictureReport(slot, snr, float(ratio[chosen[slot]]))
+        lost[slot] |= snr < needs_db[chosen[slot]]
+        report = None if lost[slot] else PictureReport(slot, snr, float(ratio[chosen[slot]]))
         state, mode_id = policy.step(state, report)
         link.decide(slot, mode_id)
         queue[slot + 1] = state.queue

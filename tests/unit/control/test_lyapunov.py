@@ -176,6 +176,22 @@ def test_late_and_lost_reports_keep_the_constraint(delay, loss, picture_loss):
     assert (trace.accuracy[lost] == 0).all()
 
 
+def test_pictures_whose_header_is_lost_have_no_report():
+    """Blocks of 50 slots at 10 and at 1 dB; modes of more than 29 symbols a token need 0 dB, the others 5. In a bad
+    block the first pair that is lost is held, then the safe one is sent until the channel is good again."""
+    needs_db = np.tile([5.0, 5.0, 5.0, 0.0, 0.0], len(ALPHAS))
+    policy = LyapunovPolicy(LyapunovConfig(0.02, 10.0, 10.0, hold_slots=3), PROXY)
+    esn0_db = np.tile(np.repeat([10.0, 1.0], 50), 4)
+    trace = simulate_loop(policy, esn0_db, sensitivity_db=needs_db)
+    lost = esn0_db < needs_db[trace.mode_id]
+    assert needs_db[policy.fallback_mode] == 5.0 and 0 < lost.sum() <= 200 and not lost[esn0_db == 10].any()
+    np.testing.assert_array_equal(trace.accuracy == 0, lost)
+    first = int(np.argmax(lost))
+    assert (trace.mode_id[first + 4 : 100] == policy.fallback_mode).all()
+    assert len(set(trace.mode_id[100:150])) > 1, "reports come again"
+    assert trace.bandwidth_ratio.mean() <= 0.02 + trace.queue[-1] / (10 * 400) + 1e-12
+
+
 def test_feedback_without_delay_of_a_still_channel_is_the_simulation():
     """On a fixed SNR the report of the slot before says all: from the second slot on the loop is algorithm 2."""
     policy = LyapunovPolicy(LyapunovConfig(0.005, 100.0, 10.0), PROXY)
