@@ -34,7 +34,7 @@ OPSET = 17
 TORCH, ONNX_RUNTIME = "torch", "onnxruntime"
 _SOURCES = (
     "compiled", "twist/blocks", "twist/completion", "twist/folded", "twist/head", "twist/predictor",
-    "twist/tokenizer", "twist/tokenizer_networks",
+    "twist/tokenizer", "twist/tokenizer_networks", "adaptive/adaptive_vit", "adaptive/vit_stages",
 )  # fmt: skip
 
 

@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from tokenlink.models.adaptive.adaptive_vit import LEAST, AdaptiveConfig, AdaptiveViT, as_input
+from tokenlink.models.adaptive.vit_stages import device, server, stages_of
+from tokenlink.models.compiled import TORCH, best_engine
 
 SMALL = AdaptiveConfig(side=96, width=48, n_blocks=4, heads=3, split=3)
 
@@ -64,15 +66,29 @@ def test_mask_is_equation_6():
 @pytest.mark.parametrize("alpha", [0.05, 0.4, 1.0])
 def test_removed_tokens_and_masked_ones_give_the_same(seed, alpha):
     model, given = choosy(seed), pictures(3)
+    stages = stages_of(model, TORCH)
     with torch.no_grad():
         tokens, masks = model.device_masked(given, torch.full((3,), alpha))
         logits, _ = model(given, torch.full((3,), alpha))
         for each in range(3):
-            left, kept = model.device(given[each : each + 1], alpha)
+            left, kept = device(model, stages, given[each : each + 1], alpha)
             assert torch.equal(kept, masks[each] > 0)
             there = torch.cat([torch.tensor([True]), masks[each, -1] > 0])
             torch.testing.assert_close(left, tokens[each, there], rtol=1e-4, atol=1e-5)
-            torch.testing.assert_close(model.server(left), logits[each], rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(server(model, stages, left), logits[each], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(best_engine() == TORCH, reason="ONNX Runtime is not installed")
+def test_compiled_pieces_give_the_same():
+    """For a picture of which tokens are dropped, and for the number of tokens that the pieces were compiled with."""
+    model, given = choosy(2), pictures(2)
+    plain, fast = stages_of(model, TORCH), stages_of(model)
+    with torch.no_grad():
+        for each in range(2):
+            (left, kept), (other, same) = (device(model, s, given[each : each + 1], 0.4) for s in (plain, fast))
+            assert torch.equal(kept, same) and 1 < len(left) < 1 + SMALL.positions
+            torch.testing.assert_close(left, other, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(server(model, plain, left), server(model, fast, left), rtol=1e-4, atol=1e-4)
 
 
 def test_these_models_do_drop_tokens():
@@ -104,7 +120,7 @@ def test_one_token_is_kept_where_none_passes():
         for threshold in model.thresholds:
             threshold.bias.fill_(20.0)
         _, masks = model.device_masked(pictures(3), torch.full((3,), 0.1))
-        left, kept = model.device(pictures(3)[:1], 0.1)
+        left, kept = device(model, stages_of(model, TORCH), pictures(3)[:1], 0.1)
     assert ((masks[:, 1:] > 0).sum(2) == 1).all() and kept[-1].sum() == 1 and len(left) == 2
 
 

@@ -11,6 +11,8 @@ from tokenlink.link.token_ratios import RATIOS
 from tokenlink.models.adaptive import baselines
 from tokenlink.models.adaptive.adaptive_vit import AdaptiveConfig
 from tokenlink.models.adaptive.djscc import Air
+from tokenlink.models.adaptive.vit_stages import device, stages_of
+from tokenlink.models.compiled import TORCH
 
 QUIET = Air(torch.ones(2, dtype=torch.complex64), torch.zeros(2))
 
@@ -67,7 +69,7 @@ def test_autoencoder_keeps_everything_at_every_budget():
             threshold.bias.fill_(30.0)
         found = [model(pictures, torch.full((2,), alpha), [0.1], QUIET) for alpha in (0.1, 1.0)]
         assert all((kept == 1).all() for _, kept in found) and torch.equal(found[0][0], found[1][0])
-        assert model.vit.device(pictures[:1], 0.1)[0].shape == (37, 48)
+        assert device(model.vit, stages_of(model.vit, TORCH), pictures[:1], 0.1)[0].shape == (37, 48)
 
 
 def test_capacity_is_shannons():

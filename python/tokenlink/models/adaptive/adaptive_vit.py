@@ -5,7 +5,7 @@ timm's VisionTransformer with a convolutional stem, cut in two behind block s: t
 the second. A budget token, a mixture of two learned ones, goes with the others through every block. Before blocks 2 to
 s a threshold is read from it and a gate from each image token, and what does not pass is dropped for good. In training
 dropped tokens stay where they are, zero and hidden from attention, so that a batch keeps its shape; at inference they
-are taken out, and the blocks have less to do. Both give the same.
+are taken out, and the blocks have less to do, see `tokenlink.models.adaptive.vit_stages`. Both give the same.
 
 The budget token ends with the device's half: the server knows how many tokens have come, and makes it anew from that.
 
@@ -169,32 +169,6 @@ class AdaptiveViT(VisionTransformer):
             hidden = self.blocks[index + 1](hidden, attn_mask=visible(mask > 0))
         return hidden[:, :-1] * _with_class(mask > 0)[..., None], torch.stack(kept, dim=1)
 
-    def device(self, picture: torch.Tensor, alpha: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """The device's half for one picture: dropped tokens are gone.
-
-        Parameters
-        ----------
-        picture : float32 [1, 3, side, side]
-        alpha : float
-
-        Returns
-        -------
-        (float [1 + kept, width], bool [split, positions])
-            Class token and kept image tokens by position, and which are kept at every block.
-        """
-        hidden = self.blocks[0](self.embed(picture, torch.tensor([alpha], device=picture.device)))
-        kept = torch.ones(self.config.split, self.config.positions, dtype=torch.bool, device=picture.device)
-        mask, there = torch.ones(1, self.config.positions, device=picture.device), torch.arange(self.config.positions)
-        for index in range(self.config.split - 1):
-            mask, _ = self.select(index, hidden, mask)
-            stays = mask[0] > 0
-            mask, there = mask[:, stays], there[stays]
-            image = hidden[:, 1:-1][:, stays] * mask[..., None]
-            hidden = self.blocks[index + 1](torch.cat([hidden[:, :1], image, hidden[:, -1:]], dim=1))
-            kept[index + 1] = False
-            kept[index + 1, there] = True
-        return hidden[0, :-1], kept
-
     def server_masked(self, tokens: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
         """The server's half for batches.
 
@@ -207,17 +181,9 @@ class AdaptiveViT(VisionTransformer):
         -------
         float [batch, n_classes]   logits
         """
-        return self._server(tokens, kept.float().mean(1), visible(kept))
-
-    def server(self, tokens: torch.Tensor) -> torch.Tensor:
-        """The server's half for one picture: float [1 + kept, width] to logits [n_classes]."""
-        share = torch.tensor([(len(tokens) - 1) / self.config.positions], device=tokens.device)
-        return self._server(tokens[None], share, None)[0]
-
-    def _server(self, tokens, share, attn_mask):
-        hidden = torch.cat([tokens, self.budget_token(share).to(tokens.dtype)], dim=1)
+        hidden = torch.cat([tokens, self.budget_token(kept.float().mean(1)).to(tokens.dtype)], dim=1)
         for block in self.blocks[self.config.split :]:
-            hidden = block(hidden, attn_mask=attn_mask)
+            hidden = block(hidden, attn_mask=visible(kept))
         return self.forward_head(self.norm(hidden))
 
     def forward(self, pictures: torch.Tensor, alpha: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -124,10 +124,10 @@ class AdaptiveDJSCC(nn.Module):
         """Logits [batch, n_classes] of equalised symbols of a batch, as `encode_masked` lays them out."""
         return self.vit.server_masked(self.pair(ratio).decode(symbols) + self.position, kept)
 
-    def decode(self, symbols: torch.Tensor, kept: torch.Tensor, ratio: float) -> torch.Tensor:
-        """Logits [n_classes] of one picture's equalised symbols, complex64 [n, o]; kept : bool [positions]."""
+    def arrived(self, symbols: torch.Tensor, kept: torch.Tensor, ratio: float) -> torch.Tensor:
+        """Tokens [n, width] of one picture's equalised symbols, complex64 [n, o]; kept : bool [positions]."""
         places = nn.functional.pad(kept, (1, 0), value=True)
-        return self.vit.server(self.pair(ratio).decode(symbols) + self.position[places])
+        return self.pair(ratio).decode(symbols) + self.position[places]
 
     def forward(
         self, pictures: torch.Tensor, alpha: torch.Tensor, ratios: Sequence[float], air: Air

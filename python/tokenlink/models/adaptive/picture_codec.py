@@ -20,6 +20,8 @@ from tokenlink.link.token_ratios import (
 )
 from tokenlink.models.adaptive.adaptive_vit import AdaptiveConfig, as_input
 from tokenlink.models.adaptive.djscc import AdaptiveDJSCC, equalise
+from tokenlink.models.adaptive.vit_stages import device, server, stages_of
+from tokenlink.models.compiled import TORCH
 
 #: how the pairs were trained -> artifact
 TRAININGS = {"robust": "adaptive", "noiseless": "adaptive_noiseless"}
@@ -47,13 +49,14 @@ class AdaptiveCodec:
     Parameters
     ----------
     model : AdaptiveDJSCC
+    engine : str or None   that runs it, of `tokenlink.models.compiled`; None: the best there is
 
     Raises
     ------
     ValueError   sizes that are not those of the link
     """
 
-    def __init__(self, model: AdaptiveDJSCC):
+    def __init__(self, model: AdaptiveDJSCC, engine: str | None = None):
         config = model.config
         if (config.grid, config.width, config.n_classes) != (GRID, WIDTH, len(CLASSES)):
             raise ValueError(
@@ -61,13 +64,14 @@ class AdaptiveCodec:
                 f"link has {GRID}, {WIDTH} and {len(CLASSES)}"
             )
         self.model, self.class_names = model.eval(), tuple(name for _, name in CLASSES)
+        self._stages = stages_of(model.vit, engine)
 
     @classmethod
-    def untrained(cls, seed: int = 0) -> AdaptiveCodec:
+    def untrained(cls, seed: int = 0, engine: str | None = TORCH) -> AdaptiveCodec:
         """A codec of the right shapes that knows nothing."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return cls(AdaptiveDJSCC(AdaptiveConfig()))
+            return cls(AdaptiveDJSCC(AdaptiveConfig()), engine)
 
     @torch.inference_mode()
     def encode(self, picture: np.ndarray, alpha: float, ratio: float) -> SentTokens:
@@ -88,7 +92,7 @@ class AdaptiveCodec:
             found = f"{getattr(picture, 'dtype', type(picture).__name__)} of shape {getattr(picture, 'shape', ())}"
             raise ValueError(f"picture is {found}, expected uint8 of shape ({side}, {side}, 3)")
         given = as_input(torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None])
-        tokens, kept = self.model.vit.device(given, checked_alpha(alpha))
+        tokens, kept = device(self.model.vit, self._stages, given, checked_alpha(alpha))
         symbols = self.model.encode(tokens, ratio)
         return SentTokens(symbols.numpy(), kept[-1].numpy(), kept.numpy())
 
@@ -125,7 +129,8 @@ class AdaptiveCodec:
         if (noise < 0).any():
             raise ValueError(f"n0 is {noise.min()}, expected a variance >= 0")
         estimate = equalise(*map(torch.from_numpy, (received, gain, noise)))
-        return self.model.decode(estimate, torch.from_numpy(checked_kept(kept)), checked_ratio(ratio)).numpy()
+        tokens = self.model.arrived(estimate, torch.from_numpy(checked_kept(kept)), checked_ratio(ratio))
+        return server(self.model.vit, self._stages, tokens).numpy()
 
 
 def load_codec(root=None, training: str = "robust") -> AdaptiveCodec:
