@@ -92,7 +92,7 @@ def _by_sequence(places, values, policy):
     sequences = sorted({sequence for sequence, _ in places})
     if policy is None:
         return np.zeros(len(sequences))
-    return np.array([np.mean([values[policy, *p] for p in places if p[0] == sequence]) for sequence in sequences])
+    return np.array([np.mean([values[(policy, *p)] for p in places if p[0] == sequence]) for sequence in sequences])
 
 
 def _examine(figure, best):
