@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Training of the adaptive system: equations (7) to (9) by hand, lessons, interruption; that budgets are learned."""
 
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tokenlink.cli.main import run_app
 from tokenlink.data.imagenette import CLASSES, read_split
 from tokenlink.link.token_ratios import RATIOS
 from tokenlink.models import artifact
@@ -18,7 +20,7 @@ from tokenlink.train.adaptive import backbone, baselines, pairs, ship
 from tokenlink.train.adaptive.budget_terms import budget_loss, penalties
 from tokenlink.train.adaptive.course import Course, train, trained
 from tokenlink.train.adaptive.lessons import Lessons, Shown
-from tokenlink.train.adaptive.scores import METHODS, digital_scores
+from tokenlink.train.adaptive.scores import METHODS, digital_scores, useful_esn0_db
 from tokenlink.train.training_run import CheckpointError
 
 SMALL = AdaptiveConfig(side=32, width=24, n_blocks=4, heads=3, split=3)
@@ -109,6 +111,24 @@ def _seeded(build):
 def test_a_training_that_is_not_there_or_of_other_sizes_is_named(tmp_path):
     with pytest.raises(CheckpointError, match="no training in .*: train the backbone first"):
         trained(tmp_path, AdaptiveViT(SMALL))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["backbone"], "nowhere is not there, expected a folder with train and val in it, or its tar"),
+        (["baseline", "vgg"], "baseline is 'vgg', expected one of vit-ae, mnv3, mnv3-cnn"),
+        (["baseline", "mnv3", "--training", "loud"], "training is 'loud', expected one of robust, noiseless"),
+        (["pairs", "--training", "loud"], "training is 'loud', expected one of robust, noiseless"),
+        (["pairs"], "no training in .*backbone, expected a checkpoint.pt there: train the backbone first"),
+        (["backbone", "--steps", "-1"], "--steps is -1, expected >= 0"),
+    ],
+)
+def test_commands_say_what_is_wrong_in_one_sentence(tmp_path, capfd, words, message):
+    given = ["--pictures", str(tmp_path / "nowhere"), "--work", str(tmp_path / "work")]
+    assert run_app(["train", "adaptive", *words, *given]) == 1
+    said = capfd.readouterr().err.strip()
+    assert re.fullmatch(f"twist: .*{message}.*", said), said
 
 
 def test_kept_shares_follow_the_budget_after_some_steps():
@@ -204,6 +224,14 @@ def test_pictures_as_bits_are_wrong_where_they_do_not_fit(folder):
         found = digital_scores(model, shown, method, [4, 8000], [0.0, 10.0])
         assert found["fits"] == [[0.0, 0.0], [1.0, 1.0]]
         assert found["accuracy"] == [[0.0, 0.0], [pytest.approx(0.1)] * 2]
+
+
+def test_useful_from_half_way_between_chance_and_best():
+    """By hand: levels 0.5, 0.3 and 0.5; a dip counts as not useful; one that is always above; one that ends below."""
+    snr_db = [-10, 0, 10]
+    curves = [[0.1, 0.3, 0.9], [0.1, 0.2, 0.5], [0.6, 0.4, 0.9], [0.8, 0.9, 0.9], [0.1, 0.9, 0.4]]
+    found = useful_esn0_db({"snr_db": snr_db, "accuracy": [curves]})
+    assert found == [[pytest.approx(each) for each in (3.4, 3.4, 2.0, -10.0, 10.0)]]
 
 
 def test_accuracy_is_the_share_of_right_answers(folder):

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from tokenlink.data.imagenette import read_split
+from tokenlink.data.imagenette import SPLITS, read_split
 from tokenlink.train.adaptive.lessons import Lesson, Lessons, Shown
 from tokenlink.train.team import Team
 from tokenlink.train.training_run import Budget, CheckpointError, Run, set_up
@@ -73,7 +73,14 @@ def train(course: Course, subject: Subject) -> tuple[torch.nn.Module, Run]:
     Returns
     -------
     (Module, Run)   the mean of the weights, for evaluation
+
+    Raises
+    ------
+    PictureSetError   no pictures there, or a class without
+    CheckpointError   a checkpoint that is damaged, or of a model of other sizes
     """
+    for split in SPLITS:  # before processes are started: each of them would say it
+        read_split(course.pictures, split)
     team = Team(0, course.processes, course.work)
     helpers = torch.multiprocessing.spawn(
         _help, (course, subject), nprocs=course.processes - 1, join=False
@@ -114,16 +121,17 @@ def _train(course, subject, team):
     pictures = read_split(course.pictures, "train")
     lessons = Lessons(pictures, course.side, course.batch, course.seed, team.rank, team.size)
     shown = Shown(read_split(course.pictures, "val"), course.side, WATCHED_EVERY) if team.leads else None
-    run, sums = learner.run, {}
+    run, sums, summed = learner.run, {}, 0
     while (progress := team.agree(run.progress)) < 1:
         run.set_rate(learner.optimizer, progress)
         terms = learner.step(lessons.at(run.step))
         if not team.leads:
             continue
         sums = {name: sums.get(name, 0.0) + float(value.detach()) for name, value in terms.items()}
+        summed += 1
         if run.step % LOG_EVERY == 0:
-            run.log(progress=progress, epoch=run.step / lessons.steps, **{k: v / LOG_EVERY for k, v in sums.items()})
-            sums = {}
+            run.log(progress=progress, epoch=run.step / lessons.steps, **{k: v / summed for k, v in sums.items()})
+            sums, summed = {}, 0
         if run.step % WATCH_EVERY == 0:
             run.log(validation=subject.watch(learner.mean(), shown))
         run.save(SAVE_EVERY_S)

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from tokenlink.data.imagenette import CLASSES
 from tokenlink.models.adaptive.adaptive_vit import as_input
 from tokenlink.models.adaptive.baselines import MobileDJSCC, capacity_bits, jpeg_to_fit, resized_to_fit
 from tokenlink.models.adaptive.djscc import Air, slow_fading
@@ -14,6 +15,7 @@ from tokenlink.train.adaptive.lessons import Shown
 
 BATCH = 64
 NOISE_SEED = 11
+CHANCE = 1 / len(CLASSES)
 
 
 @torch.no_grad()
@@ -115,6 +117,35 @@ def _through(symbols, snr_db, fading, seed):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return air.equalise(air.send(symbols))
+
+
+def useful_esn0_db(scores: dict) -> list[list[float]]:
+    """From which Es/N0 on each pair of budget and ratio is of use, for a mode table.
+
+    Parameters
+    ----------
+    scores : dict   of `channel_scores`
+
+    Returns
+    -------
+    list [alpha][r] of float
+        dB, rounded up to tenths: from where accuracy, linear between the SNRs that were measured, stays at least half
+        way from chance to the pair's best; the lowest SNR that was measured where it always does.
+    """
+    snr_db = np.asarray(scores["snr_db"], float)
+    return [[_rises_above(snr_db, np.asarray(each)) for each in row] for row in scores["accuracy"]]
+
+
+def _rises_above(snr_db, accuracy):
+    level = (CHANCE + accuracy.max()) / 2
+    below = np.flatnonzero(accuracy < level)
+    if not len(below):
+        return float(snr_db[0])
+    if below[-1] == len(snr_db) - 1:  # worse again in the best channel
+        return float(snr_db[-1])
+    i = below[-1]
+    part = (level - accuracy[i]) / (accuracy[i + 1] - accuracy[i])
+    return float(np.ceil(10 * (snr_db[i] + part * (snr_db[i + 1] - snr_db[i])) - 1e-9) / 10)
 
 
 @torch.no_grad()

@@ -13,7 +13,14 @@ from tokenlink.models import artifact
 from tokenlink.models.adaptive.baselines import MobileDJSCC
 from tokenlink.models.adaptive.djscc import AdaptiveDJSCC
 from tokenlink.train.adaptive.lessons import Shown
-from tokenlink.train.adaptive.scores import METHODS, budget_scores, channel_scores, digital_scores, mobile_accuracy
+from tokenlink.train.adaptive.scores import (
+    METHODS,
+    budget_scores,
+    channel_scores,
+    digital_scores,
+    mobile_accuracy,
+    useful_esn0_db,
+)
 
 ORIGIN = "Imagenette v2, pictures of 10 classes of ImageNet"
 ALPHAS = tuple(tenth / 10 for tenth in range(1, 11))
@@ -59,7 +66,8 @@ def measure(model: AdaptiveDJSCC, pictures: Path, table_every: int = TABLE_EVERY
     Returns
     -------
     dict   "clean" without a channel, "air" and "fading" behind one, on validation pictures; "digital", pictures as
-           bits at capacity; "proxy", the controller's table, on training pictures; "measured_on", how many of each
+           bits at capacity; "proxy", the controller's table, on training pictures, and "useful_esn0_db" of it;
+           "measured_on", how many of each
     """
     shown, known = _both(model, pictures, table_every)
     some = [alpha for alpha in alphas if alpha in SOME_ALPHAS]
@@ -83,11 +91,12 @@ def _both(model, pictures, table_every):
 
 
 def _behind_channels(model, shown, known, some_alphas, alphas):
+    table = channel_scores(model, known, alphas, RATIOS, SNRS_DB)
     return {
         "origin": ORIGIN, "measured_on": {"validation": len(shown), "training": len(known)},
         "air": channel_scores(model, shown, some_alphas, RATIOS, SOME_SNRS_DB),
         "fading": channel_scores(model, shown, some_alphas, RATIOS, SOME_SNRS_DB, fading=True),
-        "proxy": channel_scores(model, known, alphas, RATIOS, SNRS_DB),
+        "proxy": table, "useful_esn0_db": useful_esn0_db(table),
     }  # fmt: skip
 
 
