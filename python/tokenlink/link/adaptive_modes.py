@@ -36,7 +36,7 @@ class AdaptiveMode:
     Attributes
     ----------
     mode_id : int              position in the table
-    name : str                 such as "alpha 0.5, r 0.1"
+    name : str                 alpha and r, such as "0.5/0.1"
     alpha, ratio : float       share of the tokens that may stay, and symbols of a token over its features
     useful_esn0_db : float     Es/N0 from which on the symbols are useful, dB
     header_symbols : int       the fewest that are read HEADER_MARGIN_DB below that
@@ -130,7 +130,7 @@ def parse_adaptive_table(raw: dict) -> AdaptiveTable:
              legal)  # fmt: skip
     pairs = [(alpha, ratio, float(value)) for alpha, row in zip(alphas, useful, strict=True)
              for ratio, value in zip(ratios, row, strict=True)]  # fmt: skip
-    modes = tuple(AdaptiveMode(mode_id, f"alpha {alpha}, r {ratio}", alpha, ratio, value, header_symbols(value))
+    modes = tuple(AdaptiveMode(mode_id, f"{alpha:g}/{ratio:g}", alpha, ratio, value, header_symbols(value))
                   for mode_id, (alpha, ratio, value) in enumerate(pairs))  # fmt: skip
     return AdaptiveTable(alphas, ratios, modes, raw.get("provenance", ""))
 

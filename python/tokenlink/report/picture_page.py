@@ -11,6 +11,7 @@ from string import Template
 import numpy as np
 from PIL import Image
 
+from tokenlink.data.imagenette import CLASSES
 from tokenlink.files.writing import write_text
 from tokenlink.measure.picture_records import BLOCKS
 from tokenlink.measure.records import RunFolder
@@ -74,7 +75,7 @@ def _traces(records, config):
         Trace("alpha", "token budget", column("alpha"), 0.0, 1.0, steps=True),
         Trace("r", "symbols a feature", column("r"), 0.0, 0.5, steps=True),
         Trace("tokens", "kept, of 64", column("tokens_kept"), 0.0, 64.0, steps=True),
-        Trace("rho", "of the slot", rho, 0.0, max(rho), steps=True, marks={limit: f"limit {limit:g}"}),
+        Trace("rho", "of the slot", rho, 0.0, max([limit, *rho]), steps=True, marks={limit: f"limit {limit:g}"}),
         Trace("mean rho", "so far", mean, 0.0, max([limit, *mean]), marks={limit: f"limit {limit:g}"}),
         Trace("queue Z", "after the slot", column("queue"), 0.0),
         Trace("confidence", "of the class", column("confidence"), 0.0, 1.0),
@@ -107,7 +108,7 @@ def _figure(folder, record, kept):
     blocks = [dropped_patches(picture, each) for each in kept.reshape(BLOCKS, -1)]
     shown = "".join(f'<img alt="" src="{pictures.jpeg_uri(each)}">' for each in (picture, *blocks))
     known = "" if record["correct"] is None else " right" if record["correct"] else " wrong"
-    state = "lost" if record["missed"] else f"class {record['predicted']}{known}"
+    state = "lost" if record["missed"] else f"{CLASSES[record['predicted']][1]}{known}"
     pair = f"alpha {record['alpha']:g}, r {record['r']:g}, {record['tokens_kept']} kept"
     return f"<figure><div>{shown}</div><figcaption>slot {record['slot']}, {pair}: {state}</figcaption></figure>"
 

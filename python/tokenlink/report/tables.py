@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+MOST_MODES = 4  # in a row of the table
 STAGE_NAMES = {
     "source_s": "frame from the source",
     "tokenize_s": "tokenizer",
@@ -72,4 +73,8 @@ def _ms(value_s):
 
 
 def _shares(shares):
+    """All modes, or of very many the most frequent ones."""
+    if len(shares) > MOST_MODES:
+        frequent = sorted(shares.items(), key=lambda entry: -entry[1])[: MOST_MODES - 1]
+        shares = dict(frequent) | {"others": 1 - sum(share for _, share in frequent)}
     return ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items())

@@ -119,7 +119,7 @@ SIX, MODE = np.arange(64) < 6, TABLE.mode_of(0.1, 0.1)
         (forged(MODE, 0x10, 1, 7, SIX, 7 * 19), r"version and system \(1, 0\), expected \(1, 1\)"),
         (forged(MODE, 0x21, 1, 7, SIX, 7 * 19), r"version and system \(2, 1\), expected \(1, 1\)"),
         (forged(MODE, 0x11, 1, 1, SIX & False, 19), "the header keeps no token"),
-        (np.ones(MODE.header_symbols - 1), "symbols came, the header of mode alpha 0.1, r 0.1 has"),
+        (np.ones(MODE.header_symbols - 1), "symbols came, the header of mode 0.1/0.1 has"),
     ],
 )
 def test_a_header_that_disagrees_is_a_lost_picture(payload, match):

@@ -172,3 +172,10 @@ def test_nobody_asks_which_system_it_is():
         found += [f"{path.name}: {ast.unparse(node)}" for node in compares if asks_which_system(node)]
     assert not found
     assert asks_which_system(ast.parse("run.system == 'twist'").body[0].value)
+
+
+def test_of_very_many_modes_the_table_names_the_most_frequent():
+    summary = {"mode_shares": {"a": 0.1, "b": 0.4, "c": 0.05, "d": 0.3, "e": 0.15}, "n_frames": 20, "n_missed": 0}
+    timing = {"frames_per_s": 10.0, "first_slot_s": 0.1, "wall_s": 1.0, "latency_s": {}}
+    rows = summary_rows(summary, timing, {}, ())
+    assert rows[0] == ("modes", "b 40 %, d 30 %, e 15 %, others 15 %", "share of frames")
