@@ -21,7 +21,8 @@ def test_examples_show_what_the_gate_did(tmp_path):
     (sequence,) = dataset.load_sequences("invented", n_invented=1, invented_frames=20, cache=tmp_path / "cache")
     tables, control = load_inputs()
     table = tables["table"]
-    examples = pick_examples(sequence, tables, control, load_networks(None, table), n_examples=2)
+    examples = pick_examples(sequence, tables, control, load_networks(None, table))
+    assert len(examples) == 2
     for example in examples:
         assert example.image.shape == example.reconstruction.shape == (128, 512, 3)
         thresholds = table.token_thresholds(table.mode_named(example.mode))

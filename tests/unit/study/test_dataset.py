@@ -76,6 +76,13 @@ def test_raw_drives_have_no_labels_and_stills_know_their_cars(artifacts, tmp_pat
         require_labels([drive, stills])
 
 
+def test_the_first_still_without_cars_is_named(artifacts, tmp_path):
+    pictures(tmp_path / "stills" / "image_02", 3)
+    (tmp_path / "stills" / sequence_frames.STILL_CARS).write_text(json.dumps({"000000": []}))
+    with pytest.raises(DatasetError, match="says nothing of 000001 and 1 more stills"):
+        load_sequences("real", real=[tmp_path / "stills"], artifacts=artifacts, cache=tmp_path / "cache")
+
+
 @pytest.mark.parametrize(
     "options, message",
     [

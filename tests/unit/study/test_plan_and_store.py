@@ -13,7 +13,7 @@ from tokenlink.channel import ChannelConfig
 from tokenlink.control import ControlConfig, ControllerError
 from tokenlink.control.files import shipped_controller
 from tokenlink.link.modes import ModeTableError, load_mode_table
-from tokenlink.study import plan, urgency
+from tokenlink.study import plan
 from tokenlink.study.dataset import Sequence
 from tokenlink.study.plan import RunSpec, Setting, Task, content_hash, run_config, study_tasks
 from tokenlink.study.result_store import ResultStore, StoreError, load_results
@@ -99,12 +99,12 @@ def test_wrong_names_are_refused(make, message):
 
 
 def test_urgent_spells_have_their_share_and_length_and_know_nothing_of_the_scene():
-    long = replace(SEQUENCE, token_ids=np.zeros((40_000, 1), np.int16), labels=None)
+    long = replace(SEQUENCE, token_ids=np.zeros((400_000, 1), np.int16), labels=None)
     urgent = urgent_slots("exogenous", long, 0)
     spells = np.flatnonzero(np.diff(np.concatenate([[0], urgent, [0]]).astype(int)) == 1).size
-    # About 800 spells whose length has a standard deviation of 9.5 slots: 4 sigma.
-    assert urgent.sum() / spells == pytest.approx(urgency.URGENT_SLOTS, abs=4 * 9.5 / np.sqrt(800))
-    assert urgent.mean() == pytest.approx(urgency.URGENT_SHARE, abs=0.03)
+    # As docs/evaluation.md says. About 8000 spells whose length has a standard deviation of 9.5 slots: 4 sigma.
+    assert urgent.sum() / spells == pytest.approx(10, abs=4 * 9.5 / np.sqrt(8000))
+    assert urgent.mean() == pytest.approx(0.2, abs=0.01)
     assert np.array_equal(urgent, urgent_slots("exogenous", long, 0))
     assert not np.array_equal(urgent, urgent_slots("exogenous", long, 1))
     assert urgent_slots("oracle", SEQUENCE, 0).all() and not urgent_slots("none", SEQUENCE, 0).any()

@@ -117,6 +117,9 @@ def test_metrics_of_a_run_come_in_order_with_their_meaning():
         ("TSMR", "0.000", "twin tokens unlike the camera's"), ("AUER", "0.000", "wrong among accepted tokens"),
         ("erased", "12.5 %", "tokens below their threshold"), ("cost", "1.250", "mean budget over nominal"),
     ]  # fmt: skip
+    assert ("frames", "4", "0 unreadable skipped") in rows
+    rows = summary_rows(summary, timing, {"camera": {"n_skipped": 3}}, TWIST.metrics)
+    assert ("frames", "4", "3 unreadable skipped") in rows
 
 
 def test_a_system_that_is_not_there_is_refused_by_name():
