@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tokenlink.measure import metrics
+from tokenlink.measure.counts import f1_parts
 
 
 @pytest.mark.parametrize(
@@ -94,3 +95,12 @@ def test_shapes_that_differ_are_refused():
         metrics.f1_score([True], [True, False])
     with pytest.raises(ValueError, match="differ"):
         metrics.tsmr(np.zeros((2, 4)), np.zeros((2, 5)))
+
+
+def test_f1_of_counts_by_hand():
+    """Two cars found, one more said, one missed; of VRUs nothing is known; a density class is never met or said."""
+    confusion = {"car": [2, 1, 1, 6], "vru": [0, 0, 0, 0], "density": [[3, 1, 0], [0, 4, 0], [0, 0, 0]]}
+    parts = f1_parts(confusion)
+    assert parts["f1_car"] == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))
+    assert parts["f1_density"] == pytest.approx((2 * 3 / (2 * 3 + 1) + 2 * 4 / (2 * 4 + 1)) / 2)
+    assert parts["f1_vru"] is None and parts["f1_avg"] is None
