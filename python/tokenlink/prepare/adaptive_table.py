@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mode table of the adaptive system from measured accuracies: from which Es/N0 on a mode's symbols are useful."""
+"""The mode table of the adaptive system from the figures of trained weights: headers as long as symbols are useful."""
 
 from __future__ import annotations
 
 import numpy as np
 import yaml
 
-from tokenlink.control.proxy_table import ProxyTable
+from tokenlink.control import ProxyError
 from tokenlink.files.writing import write_text
 from tokenlink.link.adaptive_modes import HEADER_MARGIN_DB, HEADER_SENSITIVITY_DB, SCHEMA_VERSION, load_adaptive_table
 
-CHANCE = 0.1
-#: no header is read below that, with its margin
+#: no header is read HEADER_MARGIN_DB below less than that
 LEAST_DB = min(HEADER_SENSITIVITY_DB.values()) + HEADER_MARGIN_DB
 HEADER = """\
 # Modes of the adaptive system: every pair of a token budget alpha and a compression ratio r. Es/N0 from which on a mode
@@ -19,52 +18,31 @@ HEADER = """\
 """
 
 
-def useful_esn0_db(proxy: ProxyTable, chance: float = CHANCE) -> np.ndarray:
-    """Es/N0 from which on a mode has gained half of what it gains at best over chance, dB.
-
-    Parameters
-    ----------
-    proxy : ProxyTable
-    chance : float   accuracy of who guesses, in [0, 1)
-
-    Returns
-    -------
-    float64 [n_modes]   linear between the measured points; that of the lowest point where it is enough; infinite where
-                        a mode never does better than chance
-    """
-    found = np.full(proxy.n_modes, np.inf)
-    for mode_id, accuracy in enumerate(np.maximum.accumulate(proxy.accuracy, axis=1)):
-        if accuracy[-1] > chance:
-            half = (chance + accuracy[-1]) / 2
-            right = int(np.argmax(accuracy >= half))
-            left = max(right - 1, 0)
-            found[mode_id] = np.interp(half, accuracy[left : right + 1], proxy.esn0_db[left : right + 1])
-    return found
-
-
-def write_adaptive_table(path, proxy: ProxyTable, provenance, chance: float = CHANCE) -> None:
-    """Write the mode table of the pairs of a proxy, headers as long as their symbols are useful for.
+def write_adaptive_table(path, metrics, provenance) -> None:
+    """Write the mode table of trained weights.
 
     Parameters
     ----------
     path : Path
-    proxy : ProxyTable
-    provenance : dict or str   where the accuracies come from, plain values
-    chance : float             as of `useful_esn0_db`
+    metrics : dict             of the artifact: "proxy" with "alpha" and "r", and "useful_esn0_db" by alpha, then r
+    provenance : dict or str   where they come from, plain values
 
     Raises
     ------
+    ProxyError           metrics that lack one of these, or are none
     AdaptiveTableError   what was written cannot be read back
 
     Notes
     -----
-    Below LEAST_DB the longest header is not read 3 dB below what is useful; such modes get LEAST_DB. A mode that never
-    does better than chance gets the highest Es/N0 of the proxy.
+    Rounded up to tenths. A mode that is useful below LEAST_DB gets LEAST_DB: the longest header is not more robust.
     """
-    useful = np.clip(useful_esn0_db(proxy, chance), LEAST_DB, proxy.esn0_db[-1])
-    tenths = np.ceil(useful * 10 - 1e-6).reshape(len(proxy.alphas), -1).astype(int)
+    try:
+        alphas, ratios = (list(metrics["proxy"][name]) for name in ("alpha", "r"))
+        useful = np.array(metrics["useful_esn0_db"], float).reshape(len(alphas), len(ratios))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ProxyError(f"metrics have no useful_esn0_db of every pair in proxy: {error!r}") from None
+    tenths = np.ceil(np.maximum(useful, LEAST_DB) * 10 - 1e-6).astype(int)
     rows = [[tenth / 10 for tenth in row] for row in tenths.tolist()]
-    content = {"schema": SCHEMA_VERSION, "provenance": provenance, "alpha": list(proxy.alphas), "r": list(proxy.ratios),
-               "useful_esn0_db": rows}  # fmt: skip
+    content = {"schema": SCHEMA_VERSION, "provenance": provenance, "alpha": alphas, "r": ratios, "useful_esn0_db": rows}
     write_text(path, HEADER + yaml.safe_dump(content, sort_keys=False, width=118, default_flow_style=None))
     load_adaptive_table(path)
