@@ -92,7 +92,8 @@ def test_drawn_frames_of_a_test_sequence_are_refused(tmp_path):
     assert all(name in str(result.exception) for name in HELD_OUT) and not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("folder, file", [("link", "twist_default.yaml"), ("control", "twist_controller.yaml")])
+@pytest.mark.parametrize("folder, file", [("link", "twist_default.yaml"), ("control", "twist_controller.yaml"),
+                                          ("link", "prior.yaml"), ("control", "prior.yaml")])  # fmt: skip
 def test_what_ships_was_prepared_without_the_test_sequences(folder, file):
     text = (resources.files(f"tokenlink.{folder}") / "tables" / file).read_text()
     made = yaml.safe_load(text)["provenance"]

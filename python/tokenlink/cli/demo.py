@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from tokenlink.cli.options import at_least_one, refuse, writable_file, writable_folder
-from tokenlink.cli.run_options import PRIOR, PROFILE, RADIO, RUN_FOLDER, SOURCES, SYSTEM
+from tokenlink.cli.run_options import CONTROLLER, MODE_TABLE, PRIOR, PROFILE, RADIO, RUN_FOLDER, SOURCES, SYSTEM
 
 OptionalPath, OptionalStr = Optional[Path], Optional[str]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 LEVELS_DB = (0.0, 6.0, -4.0, 3.0, -7.0, 5.0)
@@ -22,8 +22,8 @@ def demo(
     frames: Annotated[int, typer.Option(help="Frames to send.", callback=at_least_one)] = 120,
     radio: Annotated[str, typer.Option(help=RADIO)] = "gnuradio",
     profile: Annotated[OptionalStr, typer.Option(help=PROFILE)] = None,
-    mode_table: Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")] = None,
-    controller: Annotated[OptionalPath, typer.Option(help="YAML; default: the controller that ships.")] = None,
+    mode_table: Annotated[OptionalPath, typer.Option(help=MODE_TABLE)] = None,
+    controller: Annotated[OptionalPath, typer.Option(help=CONTROLLER)] = None,
     artifacts: Annotated[OptionalPath, typer.Option(help="Folder of other weights.")] = None,
     out: Annotated[OptionalPath, typer.Option(help=RUN_FOLDER, callback=writable_folder)] = None,
     json: Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.", callback=writable_file)] = None,

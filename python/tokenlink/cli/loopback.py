@@ -12,7 +12,9 @@ import typer
 from tokenlink.cli.options import refuse, refuse_of_policy, writable_file, writable_folder
 from tokenlink.cli.run_options import (
     CHANNELS,
+    CONTROLLER,
     FRAMES,
+    MODE_TABLE,
     POLICIES,
     PRIOR,
     PROFILE,
@@ -60,8 +62,8 @@ def loopback(
     profile: Annotated[OptionalStr, typer.Option(help=PROFILE)] = None,
     flowgraph: Annotated[OptionalPath, typer.Option(help="A .grc file instead of the one that ships.")] = None,
     slot_timeout: Annotated[OptionalFloat, typer.Option(help="Give a slot up after that many seconds.")] = None,
-    mode_table: Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")] = None,
-    controller: Annotated[OptionalPath, typer.Option(help="YAML; default: the controller that ships.")] = None,
+    mode_table: Annotated[OptionalPath, typer.Option(help=MODE_TABLE)] = None,
+    controller: Annotated[OptionalPath, typer.Option(help=CONTROLLER)] = None,
     artifacts: Annotated[OptionalPath, typer.Option(help="Folder of other weights.")] = None,
     out: Annotated[OptionalPath, typer.Option(help=RUN_FOLDER, callback=writable_folder)] = None,
     json: Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.", callback=writable_file)] = None,

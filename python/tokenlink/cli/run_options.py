@@ -23,6 +23,8 @@ POLICIES = (
 )
 FRAMES = "Frames to send; the source must have them. Default: 120, or all there are."
 PRIOR = "What the twin expects of a frame helps to decode it: off; once; 0 to 4 exchanges with the decoder."
+MODE_TABLE = "YAML, or the name of one that ships: twist_default; prior, made for --prior; by_hand."
+CONTROLLER = "YAML, or the name of one that ships: twist_controller; prior, made for --prior; by_hand."
 RUN_FOLDER = "Run folder; default: a new one under runs/."
 MAX_SLOTS = 1_000_000
 _SLOT = re.compile("[0-9]{1,15}")

@@ -178,11 +178,12 @@ def _raw_table(models, settings, groups, scales):
 
 def _provenance(origin, sequences, settings, cache):
     link, thresholds, controllers = settings.link, settings.thresholds, settings.controllers
+    mix = link.mix if settings.told.prior == OFF else settings.told.scenes.mix
     return dict(origin or {}) | {
         "sequences": {s.name: len(s) for s in sequences},
         "seeds": {"link": link.seed, "thresholds": thresholds.seed, "controllers": controllers.seed},
         "grouping": link.grouping,
-        "averaged_over": {"channels": list(link.mix.channels), "esn0_db": list(link.mix.esn0_db)},
+        "averaged_over": {"channels": list(mix.channels), "esn0_db": list(mix.esn0_db)},
         "mismatch_weight": thresholds.mismatch_weight,
         "target_cost": controllers.target_cost,
         "stages": {stage.name: stage.digest[:16] for stage in cache.stages},

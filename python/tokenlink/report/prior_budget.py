@@ -72,12 +72,13 @@ def budgets(rows: list[dict], level: float) -> list[dict]:
 
 
 def _curves(rows, prior, level):
-    """Least cost by Es/N0 of all sequences, then without each: float64 [1 + n_sequences, n_snrs]; the Es/N0; frames."""
+    """Least cost by Es/N0 of all sequences, then without each (NaN for one that is alone): float64
+    [1 + n_sequences, n_snrs]; the Es/N0; frames."""
     modes = [stack(select(rows, policy=policy, prior=prior)).sum(axis=1) for policy in STATIC]
     whole = np.array([counts.sum(axis=0) for counts in modes])  # [modes, Es/N0, counts]
     n = len(modes[0])
     selections = [whole, *(whole - np.array([counts[i] for counts in modes]) for i in range(n))]
-    curves = [[least_cost(part[:, i, AT["cost"]] / part[:, i, AT["n_frames"]], METRICS["tsmr"](part[:, i]), level)
+    curves = [[least_cost(METRICS["cost"](part[:, i]), METRICS["tsmr"](part[:, i]), level)
                for i in range(part.shape[1])] for part in selections]  # fmt: skip
     snrs_db = sorted({row["esn0_db"] for row in rows})
     return np.array(curves), snrs_db, modes[0][:, 0, AT["n_frames"]]

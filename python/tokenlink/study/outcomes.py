@@ -113,13 +113,13 @@ def harden(llr):
     return np.where(llr < 0, -HARD_LLR, HARD_LLR)
 
 
-def uniform_table(table, code_rates=CODE_RATES):
+def uniform_table(table, code_rates=None):
     """The table with one code rate for all groups of a mode: the strongest that fits its budget.
 
     Parameters
     ----------
     table : ModeTable
-    code_rates : tuple of Fraction   to choose from
+    code_rates : tuple of Fraction or None   to choose from; None: CODE_RATES, and those of the table
 
     Returns
     -------
@@ -129,6 +129,8 @@ def uniform_table(table, code_rates=CODE_RATES):
     ------
     ValueError   no rate fits the budget of a mode
     """
+    if code_rates is None:
+        code_rates = sorted({*CODE_RATES, *(rate for mode in table.modes for rate in mode.code_rates)})
     scale = dict(table.llr_scale)
     for rate in code_rates:
         scale.setdefault(rate, table.llr_scale[min(table.llr_scale, key=lambda known: abs(known - rate))])

@@ -49,6 +49,13 @@ def test_files_that_ship_are_known_by_their_names(tmp_path, monkeypatch):
             load("by_hand.yaml")
 
 
+def test_the_pair_made_for_priors_belongs_together_and_to_the_codebook_of_the_default():
+    table, control = load_mode_table("prior"), load_controller("prior")
+    check_controller(control, table)
+    assert control.codes_sha256 == table.codes_sha256 == load_mode_table().codes_sha256
+    assert table.provenance["prior"] == "3" and [mode.name for mode in table.modes] == ["low", "med", "high"]
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [

@@ -60,3 +60,10 @@ def test_the_interval_is_over_sequences():
     each = [1.0 + 0.5 * (1 - 0.1 / (0.2 + 0.001 * number)) - 0.75 for number in range(5)]
     low, high = stats.ttest_1samp(each, 0).confidence_interval(0.95)
     assert (found["saved"].low, found["saved"].high) == pytest.approx((low, high), abs=2e-4)
+
+
+def test_of_one_sequence_there_is_no_interval():
+    """What one sequence alone would be without itself is nothing."""
+    rows = rows_of("off", lambda *_: 0.0, 1) + rows_of("3", lambda *_: 0.0, 1)
+    found = budgets(rows, 0.05)[1]["saved"]
+    assert found.mean == 0 and math.isnan(found.low)

@@ -177,6 +177,11 @@ def test_uniform_protection_has_one_rate_a_mode_and_keeps_the_budget():
         uniform_table(TABLE, (Fraction(1, 3),))
 
 
+def test_uniform_protection_of_a_table_whose_groups_are_alike_is_its_own():
+    table = load_mode_table("prior")
+    assert uniform_table(table).modes == table.modes
+
+
 def test_hard_llrs_carry_bits_only_and_their_size_changes_nothing():
     code = ldpc.LdpcCode(200, 400, ldpc.choose_base_graph(200, 0.5), 4)
     rng = np.random.default_rng(1)
