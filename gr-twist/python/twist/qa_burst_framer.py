@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Burst framer: the samples of the library with tags where gr-uhd wants them, times, bounds, malformed input."""
 
+import sys
 from unittest import mock
 
 import numpy as np
@@ -14,6 +15,8 @@ from gnuradio.twist.pdus import read_count
 from tokenlink.phy.frame import BurstConfig, modulate_burst
 from tokenlink.phy.header import SYSTEMS, Header
 from tokenlink.phy.pulse import Pulse
+
+MODULE = sys.modules[twist.burst_framer.__module__]
 
 
 def expected(slot, payload, system="twist", config=None):
@@ -59,7 +62,7 @@ class sending:
 
 class qa_burst_framer(block_test):
     def setUp(self):
-        hold = mock.patch("gnuradio.twist.burst_framer.END_HOLD_S", 0.0)
+        hold = mock.patch.object(MODULE, "END_HOLD_S", 0.0)
         self.addCleanup(hold.stop)
         hold.start()
 
@@ -127,7 +130,7 @@ class qa_burst_framer(block_test):
         self.assertEqual((block.counts()["queue_full"], len(tags["tx_sob"])), (3, 2))
 
     def test_the_stream_outlives_the_end_of_the_run(self):
-        with mock.patch("gnuradio.twist.burst_framer.END_HOLD_S", np.inf):
+        with mock.patch.object(MODULE, "END_HOLD_S", np.inf):
             graph = sending(twist.burst_framer(gap_symbols=9), [frame(0, symbols(9)), end("done")])
             self.assertTrue(wait_until(lambda: len(graph.delivered.received) == 2))
             last, _ = graph.delivered.received[-1]

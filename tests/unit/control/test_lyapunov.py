@@ -140,7 +140,8 @@ def test_accuracy_comes_near_the_optimum_of_all_randomised_policies(limit):
     trace = simulate(PROXY, np.resize(states, 99_999), limit, v, step_size)
     accuracy, ratio = PROXY.accuracy_at(states), PROXY.bandwidth_ratio
     share = np.kron(np.eye(3), np.ones(ratio.size))
-    best = linprog(-accuracy.reshape(-1) / 3, A_ub=[np.tile(ratio, 3) / 3], b_ub=[limit], A_eq=share, b_eq=np.ones(3))
+    best = linprog(-accuracy.reshape(-1) / 3, A_ub=[np.tile(ratio, 3) / 3], b_ub=[limit], A_eq=share, b_eq=np.ones(3),
+                   method="highs")
     assert best.success
     gap = step_size * np.max((ratio - limit) ** 2) / 2 / v
     # what the path may spend beyond the limit while the queue fills, at the price the limit has
