@@ -4,6 +4,8 @@
 import pytest
 
 from tokenlink.control import FixedPair, PictureControl, PictureReport, load_picture_control
+from tokenlink.control.lyapunov_simulation import STEP_SIZE_GRID, V_GRID
+from tokenlink.link.adaptive_modes import load_adaptive_table
 
 
 def test_a_file_changes_what_it_names(tmp_path):
@@ -39,3 +41,9 @@ def test_the_fixed_pair_stays_and_its_queue_is_eq_11():
         state, mode_id = policy.step(state, report)
         modes.append(mode_id)
     assert modes == [7] * 4 == [policy.fallback_mode] * 4 and state.queue == pytest.approx(0.2) and state.missed == 0
+
+
+def test_what_ships_is_a_pair_of_the_table_and_weighs_as_one_of_the_papers():
+    control = load_picture_control()
+    assert load_adaptive_table().mode_of(control.alpha, control.ratio).mode_id >= 0
+    assert control.v in V_GRID and control.step_size in STEP_SIZE_GRID
