@@ -2,6 +2,7 @@
 """Sockets over the loopback interface: order, bounds, timeouts and counters."""
 
 import signal
+import socket as plain
 import threading
 import time
 
@@ -10,6 +11,7 @@ import pytest
 import zmq
 
 from tokenlink import wire
+from tokenlink.wire import sockets
 from tokenlink.wire.duplex import ClientSocket, ServerSocket
 from tokenlink.wire.sockets import PullSocket, PushSocket, is_loopback
 
@@ -227,3 +229,14 @@ def test_without_a_timeout_of_its_own_a_socket_waits_a_second(make, address):
         begin_s = time.monotonic()
         assert socket.recv() is None
         assert 0.9 < time.monotonic() - begin_s
+
+
+def test_an_address_that_is_given_up_in_a_moment_is_waited_for(monkeypatch):
+    monkeypatch.setattr(sockets, "_BIND_PATIENCE_S", TIMEOUT_S)
+    with plain.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        port = held.getsockname()[1]
+        threading.Timer(0.1, held.close).start()
+        with PullSocket(f"tcp://127.0.0.1:{port}") as pull:
+            assert pull.address.endswith(f":{port}")
