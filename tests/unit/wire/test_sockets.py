@@ -240,3 +240,11 @@ def test_an_address_that_is_given_up_in_a_moment_is_waited_for(monkeypatch):
         threading.Timer(0.1, held.close).start()
         with PullSocket(f"tcp://127.0.0.1:{port}") as pull:
             assert pull.address.endswith(f":{port}")
+
+
+def test_a_client_may_speak_before_its_server_is_there(tmp_path):
+    address = f"ipc://{tmp_path}/late"
+    with ClientSocket(address, timeout_s=0.0) as client:
+        assert client.send(frame(3))
+        with ServerSocket(address, timeout_s=TIMEOUT_S) as server:
+            assert server.recv()[1].slot == 3
