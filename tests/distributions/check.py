@@ -21,7 +21,7 @@ from root import PROJECT, Root
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROUNDS = 200
 #: what GNU Radio has a part in: most of what differs between distributions, in a third of the time
-RADIO_TESTS = "gr-twist tests/integration tests/conformance/test_grc.py tests/conformance/test_install.py"
+RADIO_TESTS = "gr-twist/python tests/integration tests/conformance/test_grc.py tests/conformance/test_install.py"
 STEPS = {
     "doctor": "./twist doctor --json doctor.json",
     "demo": "./twist demo",
