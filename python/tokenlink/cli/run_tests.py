@@ -10,8 +10,9 @@ import typer
 
 ROOT = Path(__file__).resolve().parents[3]
 PASSED_ON = "test"  # everything after this command belongs to pytest
-# A worker for each core; what a file's tests share is made once. Options that are given come later and so win.
-WORKERS = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile")
+# A worker for each core; what a file's tests share is made once. Files come as they are collected, so that those of few
+# long tests are not the last ones. Options that are given come later and so win.
+WORKERS = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 def test(context: typer.Context) -> None:

@@ -4,6 +4,7 @@
 import json
 import pickle
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,8 @@ def test_pieces_are_whole_or_not_there(disk):
     file.close()
     expected = b"".join(bytes([number % 251]) * 1000 for number in range(n_pieces))
     assert (disk / "pieces").read_bytes() == expected
-    with pytest.raises(WriteError, match=REASON):
-        AppendedFile(disk / "pieces", "a").append(bytes(300_000))
+    with closing(AppendedFile(disk / "pieces", "a")) as file, pytest.raises(WriteError, match=REASON):
+        file.append(bytes(300_000))
     assert (disk / "pieces").read_bytes() == expected
 
 
@@ -77,6 +78,7 @@ def test_a_reserve_is_there_when_all_else_is_used_up(disk):
     reserve.release()
     write_text(disk / "summary.json", "x" * 20_000)
     assert not writing.is_full(disk)
+    file.close()
 
 
 def slot_messages(slot):
@@ -117,6 +119,7 @@ def test_notes_of_a_host_end_with_a_whole_line_and_a_whole_message(disk):
     message = slot_messages(0)[0]
     n_messages, error = until_full(lambda slot: journal.write(message))
     assert f"{disk}/journal.bin cannot be written" in str(error)
+    journal.close()
     assert read_journal(disk / "journal.bin") == [message] * n_messages
 
 

@@ -40,7 +40,7 @@ def test_steadiness_that_does_not_differ_is_read_beside_that_of_the_dearest_mode
     assert [figure["examination"]["cause"] for figure in steady["figures"]] == [cause] * 2
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")  # all of them would be those of other tests too
 @pytest.mark.parametrize("labelled", [True, False])
 def test_steadiness_is_that_of_runs_with_labels(tmp_path, series_of, labelled):
     rows = []
