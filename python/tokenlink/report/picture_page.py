@@ -3,11 +3,6 @@
 
 from __future__ import annotations
 
-import json
-from html import escape
-from importlib import resources
-from string import Template
-
 import numpy as np
 from PIL import Image
 
@@ -16,7 +11,8 @@ from tokenlink.files.writing import write_text
 from tokenlink.measure.picture_records import BLOCKS
 from tokenlink.measure.records import RunFolder
 from tokenlink.report import pictures
-from tokenlink.report.run_page import RATE, card, chosen_slots, run_subtitle, run_title
+from tokenlink.report.page_frame import filled_page
+from tokenlink.report.run_page import chosen_slots
 from tokenlink.report.tables import summary_rows
 from tokenlink.report.traces import Trace, traces_svg
 from tokenlink.systems import system_named
@@ -44,19 +40,12 @@ def write_report(path, max_pictures=MAX_PICTURES):
     records, kept = folder.read_lines("records.jsonl"), folder.read_arrays()["kept_by_block"]
     system = system_named(config["system"])
     rows = summary_rows(summary, timing, info, system.metrics)
-    on_cards = {each.label for each in system.metrics if each.on_card} | {RATE}
-    page = Template((resources.files("tokenlink.report") / "picture_page.html").read_text())
-    text = page.substitute(
-        title=escape(run_title(config)),
-        subtitle=run_subtitle(config, info),
-        cards="".join(card(*row) for row in rows if row[0] in on_cards),
-        rows="".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td><td>{escape(c)}</td></tr>" for a, b, c in rows),
+    text = filled_page(
+        "picture_page.html", config, info, rows, system,
         traces=traces_svg(_traces(records, config), _strips(records), len(records)),
         constellation=constellation_svg([each for record in records for each in record["symbols"]]),
         pictures="".join(_figure(folder, records[slot], kept[slot])
                          for slot in chosen_slots(len(records), max_pictures)),
-        config=escape(json.dumps(config, indent=2)),
-        info=escape(json.dumps(info, indent=2)),
     )  # fmt: skip
     out = folder.path / "report.html"
     write_text(out, text)

@@ -4,22 +4,19 @@
 from __future__ import annotations
 
 import json
-from html import escape
-from importlib import resources
-from string import Template
 
 import numpy as np
 
 from tokenlink.files.writing import write_text
 from tokenlink.measure.records import RunFolder
 from tokenlink.report import pictures
+from tokenlink.report.page_frame import filled_page
 from tokenlink.report.tables import summary_rows
 from tokenlink.report.traces import Trace, traces_svg
 from tokenlink.systems import system_named
 
 MAX_FRAMES = 120
 DENSITY = ("low", "medium", "high")
-RATE = "frames/s"  # on a card too, beside the system's metrics
 
 
 def write_report(path, max_frames=MAX_FRAMES):
@@ -41,17 +38,10 @@ def write_report(path, max_frames=MAX_FRAMES):
     system = system_named(config.get("system", "twist"))
     table = system.payload.load_table(config["mode_table"])
     rows = summary_rows(summary, timing, info, system.metrics)
-    on_cards = {each.label for each in system.metrics if each.on_card} | {RATE}
-    page = Template((resources.files("tokenlink.report") / "run_page.html").read_text())
     shown = chosen_slots(len(records), max_frames)
-    text = page.substitute(
-        title=escape(run_title(config)),
-        subtitle=run_subtitle(config, info),
-        cards="".join(card(*row) for row in rows if row[0] in on_cards),
-        rows="".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td><td>{escape(c)}</td></tr>" for a, b, c in rows),
+    text = filled_page(
+        "run_page.html", config, info, rows, system,
         traces=traces_svg(_traces(records, config, table), _strips(records), len(records)),
-        config=escape(json.dumps(config, indent=2)),
-        info=escape(json.dumps(info, indent=2)),
         data=json.dumps(_frames(folder, records, arrays, shown, config, table)).replace("</", "<\\/"),
     )
     out = folder.path / "report.html"
@@ -176,33 +166,3 @@ def _strips(records):
         if any(values):
             strips.append((title, "fault", values))
     return strips
-
-
-def card(name, value, meaning):
-    """A figure of a run with its name and meaning, HTML."""
-    return f"<div class=card><b>{escape(value)}</b><span>{escape(name)}</span><i>{escape(meaning)}</i></div>"
-
-
-def run_title(config):
-    """What was run, from the plain values of its configuration."""
-    over = "running flowgraph" if config["radio"] == "running" else f"{config['channel']['model']} channel"
-    return f"Closed loop: {config['policy']} policy, {over}"
-
-
-def run_subtitle(config, info):
-    """How it was run, HTML."""
-    channel = config["channel"]
-    origin = info.get("nodes", {}).get("camera", {}).get("origin", "")
-    over = f"{channel['model']} channel, {channel['esn0_db']:g} dB nominal Es/N0, {channel['trajectory']['kind']}"
-    parts = [
-        f"source {config['source']}" + (f" ({origin})" if origin else ""),
-        "channel as set in the running flowgraph" if config["radio"] == "running" else over,
-        f"policy {config['policy']}",
-        f"radio {config['radio']}",
-        f"seed {config['seed']}",
-    ]
-    if config.get("prior", "off") != "off":
-        parts.append(f"prior {config['prior']}")
-    if info["status"] != "complete":
-        parts.append(info["status"])
-    return " · ".join(escape(part) for part in parts)
