@@ -27,9 +27,10 @@ def untrained(config):
 
 
 def shipped(config):
-    """A street, the networks that ship and fading that remembers; feedback comes three slots late, or not at all."""
+    """A street, the networks that ship and fading that remembers, two gains a frame; feedback comes three slots late,
+    or not at all."""
     levels = SnrTrajectory("blockwise", block_slots=2)
-    channel = ChannelConfig("rayleigh", 13.0, fading_correlation=0.8, trajectory=levels)
+    channel = ChannelConfig("rayleigh", 13.0, fading_correlation=0.8, trajectory=levels, coherence_blocks=2)
     feedback = FeedbackConfig(0.2, lost_slots=(4,), delay_slots=3)
     return replace(config, source="invented:7?frames=10", n_frames=10, channel=channel, feedback=feedback,
                    artifacts=None, urgent_slots=(1,))  # fmt: skip

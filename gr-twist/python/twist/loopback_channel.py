@@ -28,7 +28,7 @@ def parse_trajectory(text):
 
 
 class loopback_channel(pdu_block):
-    """Faded noisy symbols, y = h s + n with h fixed in a slot; the same seed and slot give the same h and n.
+    """Faded noisy symbols, y = h s + n with h fixed in a coherence block; the same seed and slot give the same h and n.
 
     Parameters
     ----------
@@ -39,6 +39,7 @@ class loopback_channel(pdu_block):
     trajectory : str             change of the nominal Es/N0: "constant", "blockwise", "gauss-markov", or a JSON object
                                  such as {"kind": "blockwise", "levels_db": [0, -6], "block_slots": 20}
     seed : int                   >= 0
+    coherence_blocks : int       equal parts of a frame that fade on their own, in 1..64; 1: h is fixed in a slot
 
     Ports
     -----
@@ -47,15 +48,17 @@ class loopback_channel(pdu_block):
 
     Metadata
     --------
-    Reads slot, up to 2^22; adds channel_gain, n0 and esn0_db (received, |h|^2 / n0).
+    Reads slot, up to 2^22; adds channel_gain, n0 and esn0_db (received, |h|^2 / n0), and channel_gains where there are
+    several coherence blocks.
     """
 
     dtype = np.complex64
 
     def __init__(self, model="rayleigh", esn0_db=12.0, rician_k_db=6.0, fading_correlation=0.0, trajectory="constant",
-                 seed=1):
+                 seed=1, coherence_blocks=1):
         pdu_block.__init__(self, "loopback_channel")
-        config = ChannelConfig(model, esn0_db, rician_k_db, fading_correlation, parse_trajectory(trajectory))
+        config = ChannelConfig(model, esn0_db, rician_k_db, fading_correlation, parse_trajectory(trajectory),
+                               coherence_blocks)
         self._channel = Channel(config, seed)
 
     def set_esn0_db(self, esn0_db):
@@ -69,4 +72,6 @@ class loopback_channel(pdu_block):
         received, state = self._channel.transmit(check_finite(payload), slot)
         known = {keys.CHANNEL_GAIN: complex(state.channel_gain), keys.N0: float(state.n0),
                  keys.ESN0_DB: float(state.received_esn0_db)}
+        if state.block_gains:
+            known[keys.CHANNEL_GAINS] = state.gains(payload.size)
         return known, received

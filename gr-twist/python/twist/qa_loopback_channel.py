@@ -15,7 +15,7 @@ from gnuradio.twist._testing import (
     stages,
 )
 from gnuradio.twist.loopback_channel import MAX_SLOT
-from gnuradio.twist.pdus import read_complex, read_count, read_float
+from gnuradio.twist.pdus import read_array, read_complex, read_count, read_float
 
 from tokenlink.channel import Channel, ChannelConfig, SnrTrajectory
 
@@ -39,6 +39,19 @@ class qa_loopback_channel(block_test):
         self.assertEqual(read_float(meta, keys.N0), state.n0)
         self.assertEqual(read_float(meta, keys.ESN0_DB), state.received_esn0_db)
         self.assertEqual(read_count(meta, keys.MODE_ID), MODE.mode_id, "metadata is passed on")
+
+    def test_coherence_blocks_tell_the_gain_of_each_symbol(self):
+        symbols = stages().symbols
+        block = twist.loopback_channel("rayleigh", 7.0, seed=9, coherence_blocks=3)
+        with running(block) as graph:
+            graph.post(pdu(symbols))
+            meta, payload = graph.wait_for(1)[0]
+        received, state = Channel(ChannelConfig("rayleigh", 7.0, coherence_blocks=3), 9).transmit(symbols, 4)
+        self.assert_equal(payload, received)
+        gains = read_array(meta, keys.CHANNEL_GAINS, np.complex64)
+        self.assertEqual(len(set(gains.tolist())), 3)
+        np.testing.assert_array_equal(gains, state.gains(symbols.size))
+        self.assertAlmostEqual(read_complex(meta, keys.CHANNEL_GAIN), np.mean(list(dict.fromkeys(gains.tolist()))), 5)
 
     def test_far_slot_gets_through_and_the_next_frames_do_not_change(self):
         symbols, config = stages().symbols, ChannelConfig("rayleigh", fading_correlation=0.9)
@@ -71,7 +84,8 @@ class qa_loopback_channel(block_test):
             trajectory=[("zag", "trajectory is 'zag', must be constant, blockwise, gauss-markov, or JSON"),
                         ('{"kind": "blockwise", "colour": 3}', "trajectory is .* unexpected keyword argument 'colour'"),
                         ('{"kind": "zag"}', "kind is 'zag', expected one of constant")],
-            seed=[(-1, "seed is -1, expected >= 0")])
+            seed=[(-1, "seed is -1, expected >= 0")],
+            coherence_blocks=[(0, "coherence_blocks is 0, expected a whole number in 1..64")])
 
 
 if __name__ == "__main__":

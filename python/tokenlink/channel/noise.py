@@ -52,7 +52,7 @@ def awgn(symbols, n0, rng):
 
 
 def apply(symbols, state, rng):
-    """Received symbols of one slot, y = h s + n with h fixed within the slot.
+    """Received symbols of one slot, y = h s + n with h fixed within a coherence block, by default the slot.
 
     Parameters
     ----------
@@ -68,4 +68,5 @@ def apply(symbols, state, rng):
     -----
     TWIST paper, eq. (6).
     """
-    return awgn(np.complex64(state.channel_gain) * np.asarray(symbols, dtype=np.complex64), state.n0, rng)
+    symbols = np.asarray(symbols, dtype=np.complex64)
+    return awgn(np.complex64(state.gains(symbols.size)) * symbols, state.n0, rng)

@@ -38,6 +38,7 @@ def loopback(
     snr_db: Annotated[float, typer.Option(help="Nominal Es/N0, dB; average over the fading.")] = 12.0,
     rician_k_db: Annotated[float, typer.Option(help="Rician: line of sight over diffuse power, dB.")] = 6.0,
     fading_correlation: Annotated[float, typer.Option(help="Of neighbouring slots, from 0 to below 1.")] = 0.0,
+    coherence_blocks: Annotated[int, typer.Option(help="Parts of a frame that fade on their own.")] = 1,
     trajectory: Annotated[str, typer.Option(help="constant, blockwise or gauss-markov.")] = "constant",
     levels_db: Annotated[str, typer.Option(help="Blockwise: offsets from --snr-db, dB.")] = "0,-6,3,-3,6",
     block_slots: Annotated[int, typer.Option(help="Blockwise: slots per level.")] = 20,
@@ -93,7 +94,7 @@ def loopback(
         source=frames_from,
         **given_values(n_frames=frames),
         seed=seed,
-        channel=ChannelConfig(channel, snr_db, rician_k_db, fading_correlation, walk),
+        channel=ChannelConfig(channel, snr_db, rician_k_db, fading_correlation, walk, coherence_blocks),
         policy=policy,
         control=with_settings(system, controller, control),
         feedback=FeedbackConfig(feedback_loss, parse_slots(lost_slots, "--lost-slots"), feedback_delay),
@@ -136,7 +137,8 @@ def with_settings(system, controller, given):
 def refuse_idle_options(radio, profile, channel, trajectory):
     """Refuse options that the radio, the channel or its trajectory that were chosen know nothing of."""
     walks = {"blockwise": ("levels_db", "block_slots"), "gauss-markov": ("walk_std_db",)}
-    own = ("channel", "snr_db", "rician_k_db", "fading_correlation", "trajectory", *sum(walks.values(), ()))
+    own = ("channel", "snr_db", "rician_k_db", "fading_correlation", "coherence_blocks", "trajectory",
+           *sum(walks.values(), ()))  # fmt: skip
     if radio == "running":
         refuse("with --radio running, whose flowgraph has its own channel", *own)
     if profile is not None:
@@ -144,7 +146,7 @@ def refuse_idle_options(radio, profile, channel, trajectory):
     if channel != "rician":
         refuse(f"with --channel {channel}", "rician_k_db")
     if channel == "awgn":
-        refuse("with --channel awgn, which does not fade", "fading_correlation")
+        refuse("with --channel awgn, which does not fade", "fading_correlation", "coherence_blocks")
     for kind, names in walks.items():
         if trajectory != kind:
             refuse(f"with --trajectory {trajectory}", *names)

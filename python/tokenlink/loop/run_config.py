@@ -97,13 +97,20 @@ class RunConfig:
         if self.policy in FORESEEING and self.prior == OFF:
             raise ValueError(f"prior is {self.prior!r} with policy {self.policy}, expected once or 0 to 4: it "
                              "decides by what the twin expects")
+        self._check_radio()
+        for name in ("startup_timeout_s", "slot_timeout_s", "stall_timeout_s"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise ValueError(f"{name} is {getattr(self, name)}, expected > 0")
+
+    def _check_radio(self):
         if self.flowgraph is not None and self.radio != "gnuradio":
             raise ValueError(f"flowgraph is {self.flowgraph!r}, expected none with radio {self.radio}")
         if self.profile is not None and self.radio != "virtual":
             raise ValueError(f"profile is {self.profile!r}, expected none with radio {self.radio}")
-        for name in ("startup_timeout_s", "slot_timeout_s", "stall_timeout_s"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
-                raise ValueError(f"{name} is {getattr(self, name)}, expected > 0")
+        blocks = self.channel.coherence_blocks
+        if blocks != 1 and self.radio == "virtual":
+            raise ValueError(f"coherence_blocks is {blocks}, expected 1 with radio virtual: what changes in a burst is "
+                             "the doppler_hz of its profile")  # fmt: skip
 
 
 # What the shipped flowgraphs use where nobody says otherwise; the twin binds estimates, the radio everything else.

@@ -52,7 +52,8 @@ class SimulatedLink:
             "esn0_db": state.received_esn0_db,
         }
         expected = self._expected_of(frame.slot)
-        return self._payload.decode(received, state.channel_gain, state.n0, mode, self.table, link, expected)
+        gain = state.gains(len(symbols))
+        return self._payload.decode(received, gain, state.n0, mode, self.table, link, expected)
 
 
 class LockStep:

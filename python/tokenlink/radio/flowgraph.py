@@ -142,6 +142,7 @@ def flowgraph_command(program, config, table):
         "esn0-db": run.channel.esn0_db,
         "rician-k-db": run.channel.rician_k_db,
         "fading-correlation": run.channel.fading_correlation,
+        "coherence-blocks": run.channel.coherence_blocks,
         "trajectory": json.dumps(asdict(run.channel.trajectory)),
         "seed": run.seed,
     }

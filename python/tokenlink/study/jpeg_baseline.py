@@ -98,7 +98,7 @@ def arrived(coded: CodedSequence, channel) -> np.ndarray:
     for first in range(0, len(through), CHUNK_FRAMES):
         slots = range(first, min(first + CHUNK_FRAMES, len(through)))
         pairs = [channel.transmit(coded.link.encode(coded.payloads[slot]), slot) for slot in slots]
-        gains, n0 = (np.array([getattr(state, name) for _, state in pairs]) for name in ("channel_gain", "n0"))
+        gains, n0 = (np.array(values) for values in zip(*((s.gains(len(y)), s.n0) for y, s in pairs), strict=True))
         for slot, got in zip(slots, coded.link.decode(np.stack([y for y, _ in pairs]), gains, n0), strict=True):
             through[slot] = got is not None
             if through[slot] and got[: len(coded.payloads[slot])] != coded.payloads[slot]:

@@ -63,14 +63,15 @@ class Outcomes:
         self._done[mode_id, slots] = True
 
     def _received(self, mode_id, slots):
-        """Symbols [n, n_symbols] as they come out of the channel, channel gain [n] and n0 [n]."""
+        """Symbols [n, n_symbols] as they come out of the channel, channel gain [n], or [n, n_symbols], and n0 [n]."""
         sent = encode_frames(self._sent[slots], self._table.mode(mode_id), self._table)
         states = [self.states[slot] for slot in slots]
         received = np.stack([
             apply(symbols, state, self._channel.noise_rng(state.slot))
             for symbols, state in zip(sent, states, strict=True)
         ])  # fmt: skip
-        return received, np.array([state.channel_gain for state in states]), np.array([state.n0 for state in states])
+        gains = np.array([state.gains(sent.shape[1]) for state in states])
+        return received, gains, np.array([state.n0 for state in states])
 
     def llr(self, slot, mode_id):
         """LLRs of the channel, for receivers that decode on their own: list of float32 [n_g]."""
@@ -82,7 +83,7 @@ class Outcomes:
         return decision.token_ids, decision.confidence
 
     def _decide_hard(self, received, gain, n0, mode):
-        llr = demap_groups(received, gain[:, None], n0[:, None], mode, self._table)
+        llr = demap_groups(received, gain.reshape(len(gain), -1), n0[:, None], mode, self._table)
         return decide_tokens(decode_groups([harden(values) for values in llr], mode, self._table)[0], self._table)
 
     def get(self, slot, mode_id):

@@ -193,19 +193,24 @@ def run_config(setting, sequence, task, spec, realisation):
 
 
 def channel_name(channel):
-    """Name of a kind of channel: its model, and the correlation from slot to slot where there is one."""
-    correlation = channel.fading_correlation
-    return channel.model if correlation == 0 else f"{channel.model}:{correlation:g}"
+    """Name of a kind of channel: its model, the correlation from slot to slot and the coherence blocks of a frame where
+    there are any, such as rayleigh:0.9/4."""
+    correlation, blocks = channel.fading_correlation, channel.coherence_blocks
+    name = channel.model if correlation == 0 else f"{channel.model}:{correlation:g}"
+    return name if blocks == 1 else f"{name}/{blocks}"
 
 
 def channel_named(name, esn0_db, trajectory):
-    """ChannelConfig of a name such as "awgn", "rayleigh" or "rayleigh:0.9"; ValueError for any other."""
-    model, _, correlation = name.partition(":")
+    """ChannelConfig of a name such as "awgn", "rayleigh", "rayleigh:0.9" or "rayleigh/4"; ValueError for any other."""
+    kind, _, blocks = name.partition("/")
+    model, _, correlation = kind.partition(":")
     try:
-        value = float(correlation) if correlation else 0.0
+        values = float(correlation or 0), int(blocks or 1)
     except ValueError:
-        raise ValueError(f"channel is {name!r}, expected a model and a correlation such as rayleigh:0.9") from None
-    return ChannelConfig(model, float(esn0_db), fading_correlation=value, trajectory=trajectory)
+        raise ValueError(f"channel is {name!r}, expected a model, a correlation and a number of coherence blocks such "
+                         "as rayleigh:0.9/4") from None  # fmt: skip
+    return ChannelConfig(model, float(esn0_db), fading_correlation=values[0], trajectory=trajectory,
+                         coherence_blocks=values[1])  # fmt: skip
 
 
 def channel_seed(sequence, realisation):

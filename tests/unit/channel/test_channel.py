@@ -138,6 +138,41 @@ def test_correlated_fading_keeps_power_and_has_the_stated_correlation():
     assert abs(np.mean(h[1:] * np.conj(h[:-1])) - rho) < 4 / np.sqrt(worth)
 
 
+@pytest.mark.parametrize("correlation", [0.0, 0.8])
+def test_coherence_blocks_fade_on_their_own_each_like_a_slot(correlation):
+    """Mean power, correlation of neighbouring slots, none between blocks: closed forms, within 4 standard errors."""
+    n_slots, n_blocks = 4000, 3
+    channel = Channel(ChannelConfig("rayleigh", fading_correlation=correlation, coherence_blocks=n_blocks), seed=16)
+    h = np.array([channel.draw(slot).block_gains for slot in range(n_slots)])
+    assert h.shape == (n_slots, n_blocks)
+    bound = 4 / np.sqrt(n_slots * (1 - correlation**2) / (1 + correlation**2))
+    np.testing.assert_allclose(np.mean(np.abs(h) ** 2, axis=0), 1, atol=bound)
+    np.testing.assert_allclose(np.mean(h[1:] * np.conj(h[:-1]), axis=0), correlation, atol=bound)
+    between = h.conj().T @ h / n_slots
+    assert np.abs(between - np.diag(np.diag(between))).max() < bound
+    one = Channel(ChannelConfig("rayleigh", fading_correlation=correlation), seed=16)
+    assert [one.draw(slot).channel_gain for slot in range(300)] == h[:300, 0].tolist()  # more blocks change no other
+
+
+@pytest.mark.parametrize("n_symbols", [1, 2, 7, 12, 1001])
+def test_each_symbol_has_the_gain_of_its_block(n_symbols):
+    config = ChannelConfig("rician", 100.0, rician_k_db=3.0, coherence_blocks=3)
+    channel, symbols = Channel(config, seed=17), np.ones(n_symbols, np.complex64)
+    received, state = channel.transmit(symbols, 5)
+    ends = [(block + 1) * n_symbols // 3 for block in range(3)]
+    expected = [state.block_gains[sum(k >= end for end in ends)] for k in range(n_symbols)]
+    np.testing.assert_allclose(state.gains(n_symbols), expected, rtol=1e-6)
+    np.testing.assert_allclose(received, expected, atol=1e-3)
+    assert state.channel_gain == pytest.approx(np.mean(state.block_gains))
+    power_db = 10 * np.log10(np.mean(np.abs(state.block_gains) ** 2))
+    assert state.received_esn0_db == pytest.approx(100 + power_db)
+
+
+def test_blocks_that_do_not_fade_are_one():
+    state = Channel(ChannelConfig("awgn", coherence_blocks=4), seed=18).draw(2)
+    assert state == Channel(ChannelConfig("awgn"), seed=18).draw(2) and state.gains(9) == 1
+
+
 def test_noise_of_a_slot_is_repeatable_and_differs_between_slots():
     channel = Channel(ChannelConfig("awgn", esn0_db=0), seed=14)
     symbols = np.ones(64, np.complex64)
@@ -177,6 +212,9 @@ def test_extreme_esn0_is_kept(esn0_db):
         (lambda: ChannelConfig(esn0_db=float("nan")), "esn0_db is nan, expected -100 to 100 dB"),
         (lambda: ChannelConfig(rician_k_db=float("inf")), "rician_k_db is inf, expected -100 to 100 dB"),
         (lambda: ChannelConfig(fading_correlation=1.0), "fading_correlation is 1.0, expected 0 <= correlation < 1"),
+        (lambda: ChannelConfig(coherence_blocks=0), "coherence_blocks is 0, expected a whole number in 1..64"),
+        (lambda: ChannelConfig(coherence_blocks=65), "coherence_blocks is 65, expected a whole number in 1..64"),
+        (lambda: ChannelConfig(coherence_blocks=1.5), "coherence_blocks is 1.5, expected a whole number in 1..64"),
         (lambda: SnrTrajectory("sawtooth"), "kind is 'sawtooth', expected one of constant"),
         (lambda: SnrTrajectory(block_slots=0), "block_slots is 0, expected >= 1"),
         (lambda: SnrTrajectory(levels_db=()), "levels_db is .*, expected at least one finite level"),

@@ -31,6 +31,7 @@ IDLE = {
         "--snr-db 3": "--radio running | --radio virtual --profile virtual",
         "--rician-k-db 3": "--channel awgn | --channel rayleigh | --radio running",
         "--fading-correlation 0.5": "--channel awgn | --radio running",
+        "--coherence-blocks 4": "--channel awgn | --radio running | --radio virtual --profile virtual",
         "--trajectory blockwise": "--radio running | --radio virtual --profile virtual",
         "--levels-db 0,3": "--trajectory constant | --trajectory gauss-markov",
         "--block-slots 4": "--trajectory constant | --trajectory gauss-markov",

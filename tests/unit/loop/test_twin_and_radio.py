@@ -167,3 +167,8 @@ def test_configuration_survives_the_way_to_the_nodes(tmp_path):
     config = NodeConfig(run, Addresses.in_folder("/tmp/a"), "frames")
     config.save(tmp_path / "c.json")
     assert NodeConfig.load(tmp_path / "c.json") == config
+
+
+def test_within_bursts_of_a_virtual_radio_there_are_no_coherence_blocks():
+    with pytest.raises(ValueError, match="coherence_blocks is 2, expected 1 with radio virtual"):
+        RunConfig("invented:1", channel=ChannelConfig("rayleigh", coherence_blocks=2), radio="virtual")

@@ -86,10 +86,13 @@ def test_a_sweep_holds_pictures_beside_tokens(coded, tmp_path, monkeypatch):
     assert sum(picture["confusion"]["car"]) == 8
 
 
-def test_channel_names_say_the_correlation():
-    for name in ("awgn", "rayleigh", "rayleigh:0.9"):
+def test_channel_names_say_the_correlation_and_the_coherence_blocks():
+    for name in ("awgn", "rayleigh", "rayleigh:0.9", "rayleigh/4", "rician:0.5/2"):
         assert channel_name(channel_named(name, 10.0, SnrTrajectory())) == name
-    with pytest.raises(ValueError, match="rayleigh:fast"):
-        channel_named("rayleigh:fast", 10.0, SnrTrajectory())
+    assert channel_named("rayleigh:0.9/4", 10.0, SnrTrajectory()) == ChannelConfig(
+        "rayleigh", 10.0, fading_correlation=0.9, coherence_blocks=4)
+    for name in ("rayleigh:fast", "rayleigh/few", "rayleigh/4:0.9"):
+        with pytest.raises(ValueError, match=name):
+            channel_named(name, 10.0, SnrTrajectory())
     with pytest.raises(ValueError, match="with receiver jpeg, expected static-low"):
         RunSpec("twist", "jpeg")
