@@ -102,8 +102,8 @@ def estimates_side_by_side(selections: list[list[dict]], metric: str, conditions
     """Estimates of selections that met the same sequences, to be drawn beside each other.
 
     Which sequences there are moves all of them alike and says nothing of how they differ. So what all have in common is
-    taken out, and low and high show what is left; with one selection, or where the selections met other sequences, they
-    are those of `estimate`.
+    taken out, and low and high show what is left; with one selection of which something is known, or where the
+    selections met other sequences, they are those of `estimate`.
 
     Parameters
     ----------
@@ -116,15 +116,16 @@ def estimates_side_by_side(selections: list[list[dict]], metric: str, conditions
     Cousineau, "Confidence intervals in within-subject designs", Tutorials in Quantitative Methods for Psychology 1(1),
     2005; the factor n / (n - 1) of the variance: Morey, ibid. 4(2), 2008.
     """
-    places = {frozenset(row["sequence"] for row in rows) for rows in selections}
-    if len(selections) < 2 or len(places) > 1:
+    if len({frozenset(row["sequence"] for row in rows) for rows in selections}) != 1:
         return [estimate(rows, metric, conditions) for rows in selections]
     stacks = [stack(rows, conditions) for rows in selections]
     values = np.stack([_over_conditions([counts], metric)[0] for counts in stacks])
     known = ~np.isnan(values).any(axis=1)
+    n = known.sum()
+    if n < 2:
+        return [estimate(rows, metric, conditions) for rows in selections]
     moved = values - values[:, :1]
-    shared = moved[known].mean(axis=0) if known.any() else 0.0
-    own = (moved - shared) * np.sqrt(len(moved) / (len(moved) - 1))
+    own = (moved - moved[known].mean(axis=0)) * np.sqrt(n / (n - 1))
     return [_with_spread(_interval(mean + np.concatenate([[0.0], each[1:]]), counts), counts, metric)
             for mean, each, counts in zip(values[:, 0], own, stacks, strict=True)]  # fmt: skip
 

@@ -67,8 +67,36 @@ def test_what_is_not_known_has_no_bounds():
     assert np.isnan(leave_one_out(0.5, [0.4, np.nan, 0.5], [1.0, 1.0, 1.0]).p_value())
     assert leave_one_out(0.5, [0.5, 0.5], [1.0, 1.0]).p_value(0.5) == 1.0
     assert leave_one_out(0.5, [0.5, 0.5], [1.0, 1.0]).p_value() == 0.0
+
+
+def test_two_are_enough_and_one_says_nothing(recwarn):
+    values = np.array([0.2, 0.5])
+    found = means_interval(values)
+    low, high = stats.t.interval(0.95, 1, values.mean(), stats.sem(values))
+    assert (found.mean, found.low, found.high, found.freedom) == pytest.approx((0.35, low, high, 1))
+    alone = means_interval(values[:1])
+    assert alone.mean == 0.2 and np.isnan([alone.error, alone.freedom, alone.low, alone.high, alone.p_value()]).all()
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_freedom_is_satterthwaites_of_the_quadratic_form():
+    """The variance is a sum of squares of linear forms; their matrix A, put together entry by entry, has freedom
+    tr(A)^2 / tr(AA)."""
+    share, n = np.array([0.1, 0.2, 0.3, 0.4]), 4
+    form = np.zeros((n, n))
+    for i in range(n):
+        row = [share[i] * ((i == j) - share[j]) for j in range(n)]  # of share times distance from the mean
+        expected = sum(((i == j) - share[j]) ** 2 for j in range(n))
+        form += np.outer(row, row) / expected
+    assert degrees_of_freedom(share) == pytest.approx(np.trace(form) ** 2 / np.trace(form @ form), rel=1e-12)
+
+
+@pytest.mark.parametrize("without, weights", [
+    ([0.5, 0.5], [1.0, 0.0]), ([0.5, 0.5], [1.0, 1.0, 1.0]), ([[0.5, 0.5]], [[1.0, 1.0]]), ([0.5, 0.5], [2.0, -1.0]),
+])  # fmt: skip
+def test_weights_that_do_not_fit_are_refused(without, weights):
     with pytest.raises(ValueError, match="expected one above 0 for each"):
-        leave_one_out(0.5, [0.5, 0.5], [1.0, 0.0])
+        leave_one_out(0.5, without, weights)
 
 
 def test_holm_on_a_worked_example():

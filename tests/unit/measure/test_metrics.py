@@ -87,14 +87,55 @@ def test_shares_latency_and_rate():
     assert table["qam_mapper_s"]["p50"] == 0.5 and "decided_at_s" not in table and "slot" not in table
     assert table["head_s"] == {"p50": None, "p99": None}
     assert metrics.frames_per_s([1.0, 1.5, 2.0]) == pytest.approx(2.0)
-    assert metrics.frames_per_s([1.0]) is None
+    assert metrics.frames_per_s([1.0]) is None and metrics.frames_per_s([]) is None
+    assert metrics.frames_per_s([2.0, 4.0]) == pytest.approx(0.5) and metrics.frames_per_s([1.0, 1.0]) is None
+    assert metrics.percentile_s([None, 0.4, 0.1], 50) == pytest.approx(0.25)
 
 
 def test_shapes_that_differ_are_refused():
-    with pytest.raises(ValueError, match="differ"):
+    with pytest.raises(ValueError, match=r"shapes \(1,\) and \(2,\) differ"):
         metrics.f1_score([True], [True, False])
+    for other in ((2, 5), (1, 4), (3, 4)):
+        for left, right in (((2, 4), other), (other, (2, 4))):
+            with pytest.raises(ValueError, match="differ"):
+                metrics.tsmr(np.zeros(left), np.zeros(right))
+    whole, short = np.zeros((2, 4)), np.zeros((2, 3))
+    for rest in ((short, whole), (whole, short)):
+        with pytest.raises(ValueError, match="differ"):
+            metrics.auer(whole, *rest)
     with pytest.raises(ValueError, match="differ"):
-        metrics.tsmr(np.zeros((2, 4)), np.zeros((2, 5)))
+        metrics.macro_f1([0, 1], [0])
+    with pytest.raises(ValueError, match="differ"):
+        metrics.traffic_f1([None], [])
+
+
+def test_there_are_three_classes_of_density():
+    """Low, medium, high: a fourth would not be counted."""
+    assert metrics.N_DENSITY == 3
+    for said, missed in ((0, 0), (1, 1), (2, 2), (3, None)):
+        assert metrics.macro_f1([said] * 2, [said] * 2) == (None if missed is None else 1.0)
+
+
+def test_the_summary_of_a_run_by_hand():
+    """Four slots: right, missed, a wrong token without a label, a VRU overlooked."""
+    state = {"car": True, "vru": True, "density": 1}
+    records = [
+        {"truth": state, "predicted": state, "cost": 1.0, "mode": "med", "missed": False},
+        {"truth": state, "predicted": state, "cost": None, "mode": None, "missed": True},
+        {"truth": None, "predicted": state, "cost": 0.75, "mode": "low", "missed": False},
+        {"truth": state, "predicted": state | {"vru": False}, "cost": 1.0, "mode": "med", "missed": False},
+    ]
+    tokens = np.arange(16).reshape(4, 4)
+    decided, erased = tokens.copy(), np.zeros((4, 4), bool)
+    decided[2, :2] += 1
+    erased[1], erased[2, 0] = True, True
+    arrays = {"tokens": tokens, "decided": decided, "state": np.where(erased, -1, decided), "erased": erased}
+    assert metrics.summarize(records, arrays) == {
+        "f1_car": 1.0, "f1_vru": pytest.approx(4 / 5), "f1_density": 1.0, "f1_avg": pytest.approx(14 / 15),
+        "tsmr": 6 / 16, "auer": pytest.approx(1 / 3 / 3), "erasure_rate": 5 / 16, "cost": pytest.approx(2.75 / 3),
+        "mode_shares": {"med": pytest.approx(2 / 3), "low": pytest.approx(1 / 3)}, "n_frames": 4, "n_missed": 1,
+        "n_labelled": 3,
+    }  # fmt: skip
 
 
 def test_f1_of_counts_by_hand():
