@@ -55,7 +55,39 @@ def test_lost_pictures_keep_the_state(coded):
         expected = pictures.token_ids[slot] if through[slot] else states[slot - 1] if slot else -1
         assert np.all(states[slot] == expected)
         assert trace.n_erased[slot] == (0 if through[slot] else 256)
-    assert np.array_equal(trace.predicted, read(states))
+        wrong = (states[slot] != sequence.token_ids[slot]).sum()
+        assert (trace.n_mismatched[slot], trace.n_accepted_wrong[slot]) == (wrong, wrong if through[slot] else 0)
+        same = (states[: slot + 1] == states[slot]).all(axis=1)
+        assert np.array_equal(trace.state_ids[: slot + 1] == trace.state_ids[slot], same)
+    assert np.array_equal(trace.predicted, read(states)) and (trace.mode_ids == 1).all()
+
+
+def test_chunks_of_pictures_change_nothing(coded, monkeypatch):
+    _, pictures = coded
+    channel = Channel(ChannelConfig("rayleigh", 8.0), seed=2)
+    together = jpeg_baseline.arrived(pictures, channel)
+    monkeypatch.setattr(jpeg_baseline, "CHUNK_FRAMES", 3)
+    assert np.array_equal(jpeg_baseline.arrived(pictures, channel), together)
+
+
+def test_a_picture_that_is_not_the_one_sent_is_told(coded, monkeypatch):
+    _, pictures = coded
+    link = jpeg_baseline.CodedSequence(_Wrong(pictures.link), pictures.payloads, pictures.token_ids)
+    with pytest.raises(ValueError, match="slot 0: a wrong picture passed its CRC"):
+        jpeg_baseline.arrived(link, Channel(ChannelConfig("awgn", 15.0), seed=1))
+
+
+class _Wrong:
+    """A link that changes the last byte of every payload."""
+
+    def __init__(self, link):
+        self._link = link
+
+    def encode(self, payload):
+        return self._link.encode(payload[:-1] + bytes([payload[-1] ^ 1]))
+
+    def decode(self, *received):
+        return self._link.decode(*received)
 
 
 def test_nothing_ever_arrives_below_capacity(coded):

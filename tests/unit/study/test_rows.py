@@ -60,6 +60,7 @@ def test_figures_are_those_of_the_metrics():
     expected = metrics.traffic_f1([truth[i] for i in few], [said[i] for i in few])
     assert f1_parts(row["urgent"]["confusion"]) == pytest.approx(expected)
     assert row["urgent"]["tsmr"] == pytest.approx(metrics.tsmr(states[urgent], tokens[urgent]))
+    assert row["urgent"]["n_frames"] == 10 and row["urgent"]["cost"] == pytest.approx(np.mean(budgets[::4]))
     groups = sum(len(TABLE.modes[m].code_rates) for m in trace.mode_ids)
     assert sum(cell[0] for cells in row["reliability"].values() for cell in cells) == groups
     third = row["reliability"]["1/3"][2]
@@ -131,6 +132,31 @@ def test_ages_of_what_is_wrong_by_hand():
     assert found["counts"] == [2, 1, 1, 0, 0, 0, 0, 0]
     assert (found["spells"], found["slots"], found["age_sum"]) == (4, 7, 1 + 1 + 3 + 6)
     assert ages(np.zeros((5, 2), bool))["spells"] == 0
+
+
+def test_classes_of_ages_reach_up_to_powers_of_two():
+    """A spell of each length from 1 to 130 slots: 1, 2, 3 to 4, 5 to 8, and so on, and all from 65 on."""
+    wrong = np.arange(1, 132)[:, None] <= np.arange(1, 131)
+    found = ages(wrong)
+    assert found["counts"] == [1, 1, 2, 4, 8, 16, 32, 66] and found["from"] == [1, 2, 3, 5, 9, 17, 33, 65]
+    assert (found["spells"], found["slots"]) == (130, 130 * 131 // 2)
+    assert found["age_sum"] == sum(n * (n + 1) // 2 for n in range(1, 131))
+
+
+def test_reliability_is_kept_to_six_digits_by_code_rate():
+    class Thirds:
+        def reliability(self, slot, mode_id):
+            return np.full((TABLE.n_groups, 20, 3), [2.0, 2 / 3, 1.0])
+
+    trace, states, tokens, labels, *_ = some_run()
+    trace.mode_ids = np.full(N_FRAMES, 1)
+    row = result_row(trace, states, tokens, labels, np.zeros(N_FRAMES, bool), Thirds(), TABLE)
+    rates = [str(rate) for rate in TABLE.mode(1).code_rates]
+    assert list(row["reliability"]) == sorted(set(rates))
+    for rate, cells in row["reliability"].items():
+        n = N_FRAMES * rates.count(rate)
+        assert cells == [[2 * n, float(f"{2 * n / 3:.6f}"), n]] * 20
+    assert result_row(trace, states, tokens, labels, np.zeros(N_FRAMES, bool), None, TABLE)["reliability"] == {}
 
 
 def test_durations_against_a_walk_over_the_slots():

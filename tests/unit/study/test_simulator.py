@@ -70,7 +70,9 @@ def through_nodes(networks, token_ids, run):
         estimate, _ = link.transfer(TokenFrame(slot, 0, tokens.astype(np.int32)), mode_id)
         record, _ = twin.step(estimate)
         said = [record["predicted"][key] for key in ("car", "vru", "density")]
-        rows.append((mode_id, twin.state, estimate.erased, said, record["d"], record["gamma"]))
+        wrong = (~estimate.erased & (estimate.token_ids != tokens)).sum()
+        risk = np.nan if record["risk"] is None else record["risk"]
+        rows.append((mode_id, twin.state, estimate.erased, said, record["d"], record["gamma"], wrong, risk))
     return [np.array(column) for column in zip(*rows, strict=True)]
 
 
@@ -97,12 +99,13 @@ def test_many_runs_at_once_are_each_what_the_nodes_do(networks, token_ids):
     ):
         completion = "copy" if receiver == "hold" else "model"
         config = RunConfig("x", N_FRAMES, seed, FADING, policy, control, feedback, urgent, completion)
-        mode_ids, states, erased, said, drift, quality = through_nodes(networks, token_ids, config)
+        mode_ids, states, erased, said, drift, quality, wrong, risk = through_nodes(networks, token_ids, config)
         assert np.array_equal(trace.mode_ids, mode_ids), (policy, feedback, seed)
         assert np.array_equal(sim.states_of(trace), states)
         assert np.array_equal(trace.predicted, said)
         assert np.array_equal(trace.drift, drift) and np.array_equal(trace.quality, quality)
-        assert np.array_equal(trace.n_erased, erased.sum(1))
+        assert np.array_equal(trace.n_erased, erased.sum(1)) and np.array_equal(trace.n_accepted_wrong, wrong)
+        assert np.array_equal(trace.risk, risk, equal_nan=True)
         for slot in range(N_FRAMES):
             assert np.array_equal(sim.received(run, slot, mode_ids[slot])[1], erased[slot])
         assert np.array_equal(trace.n_mismatched, (states != token_ids).sum(1))
