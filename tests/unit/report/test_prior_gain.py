@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from tokenlink.link.modes import load_mode_table
+from tokenlink.measure.intervals import degrees_of_freedom
 from tokenlink.phy.capacity import capacity
 from tokenlink.report import kept_rows
 from tokenlink.report.claims import HOLDS, check_all
@@ -50,6 +51,38 @@ def test_a_level_is_met_where_the_curve_says(level):
 def test_it_counts_from_where_the_curve_stays_below():
     assert 4 < crossing([0, 2, 4, 6], [0.2, 0.01, 0.2, 0.01], 0.05) < 6
     assert crossing([0, 2], [0.5, 0.0], 0.05) < 2
+
+
+def test_what_is_never_wrong_is_taken_for_a_hundredth_of_the_level():
+    """On the line over the logarithm from 0.5 to 0.0005 = 0.05 / 100, a third of the way is a factor of 10."""
+    assert crossing([0, 3], [0.5, 0.0], 0.05) == pytest.approx(1.0)
+    assert crossing([0, 3], [0.5, 0.05], 0.05) == pytest.approx(3.0)
+    assert math.isnan(crossing([0, 3], [0.05, 0.01], 0.05)), "it begins at the level"
+
+
+def test_policies_and_priors_come_in_the_order_of_the_table():
+    rows = []
+    for policy in ("twin-aware", "twist", "channel-adaptive", "static-high", "static-low"):
+        for prior in ("genie", "3", "1", "once", "off"):
+            rows += rows_of(prior, [0.0, 0.1], policy)
+    found = [(each["policy"], each["prior"], each["level"]) for each in gains(told(rows), TABLE)]
+    policies = ("static-low", "static-high", "twist", "channel-adaptive", "twin-aware")
+    assert found == [(p, prior, level) for p in policies for prior in ("once", "3", "genie", "1")
+                     for level in (0.05, 0.02)]  # fmt: skip
+
+
+def test_weights_are_the_frames_of_all_realisations_and_esn0():
+    """A sequence with three times the frames counts three times: the curve of all is that of the weighted mean."""
+    rows, weights, shifts = [], [3, 1, 1], [0.0, 1.0, 2.0]
+    for row in told(rows_of("3", shifts)):
+        rows.append(row | {"n_frames": 100 * weights[int(row["sequence"][1])]})
+    off = [row | {"prior": "off", "tsmr": 10 ** (-row["esn0_db"] / 4)} for row in rows]
+    gain, at, _ = gain_db(rows, off, 0.02)
+    mixed = np.average([10 ** (-(SNRS + shift) / 4) for shift in shifts], axis=0, weights=weights)
+    log_at = np.interp(-math.log10(0.02), -np.log10(mixed), SNRS)
+    assert at == pytest.approx(log_at) and gain.mean == pytest.approx(-4 * math.log10(0.02) - log_at)
+    share = np.array(weights) / 5
+    assert gain.freedom == pytest.approx(degrees_of_freedom(share))
 
 
 def test_shifts_are_the_gain():
