@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -64,9 +65,13 @@ def sweep(artifacts):
 
 @pytest.fixture(scope="module")
 def expected(sweep, tmp_path_factory):
-    result, files = sweep.run(tmp_path_factory.mktemp("sweep") / "out")
-    assert result.n_runs == len(files) == 3 * 2 * len(SPECS)
-    assert result.n_frames == len(files) * 16 and result.frames_per_s > 0
+    told, begin_s = [], time.monotonic()
+    result, files = sweep.run(tmp_path_factory.mktemp("sweep") / "out", on_task=lambda *figures: told.append(figures))
+    n_runs = 2 * len(SPECS)
+    assert result.n_runs == len(files) == 3 * n_runs and result.n_found == 0
+    assert result.n_frames == len(files) * 16 and result.frames_per_s == result.n_frames / result.wall_s
+    assert 0 <= result.start_s and result.start_s + result.wall_s <= time.monotonic() - begin_s
+    assert told == [(n_runs * done, 3 * n_runs, 16 * n_runs * done) for done in range(4)]
     return files
 
 
@@ -81,6 +86,8 @@ def test_an_interrupted_sweep_goes_on_to_the_same_bytes(sweep, expected, tmp_pat
     assert kept == 2 * len(SPECS)
     result, files = sweep.run(tmp_path / "out")
     assert (result.n_found, result.n_runs) == (kept, len(expected) - kept)
+    again, _ = sweep.run(tmp_path / "out")
+    assert (again.n_found, again.n_runs, again.n_frames, again.frames_per_s) == (len(expected), 0, 0, None)
     assert files == expected and len(list((tmp_path / "out" / "results").glob("*.npz"))) == 2 * len(SPECS)
 
 

@@ -89,11 +89,14 @@ def test_channels_and_what_explores_are_judged_apart():
 
 
 def test_low_and_medium_esn0_are_those_up_to_ten():
+    """At 0 dB both are 0.2 apart, at 10 dB 0.1; above and below it would be -0.5."""
     rows = rows_of("static-low", 0.1, 0.2) + rows_of("static-med", 0.1, 0.2) + rows_of("static-high", 0.1, 0.1)
+    rows += [row | {"esn0_db": -2.0} for row in rows if row["esn0_db"] == 20.0]
     for row in rows:
-        row["tsmr"] += 0.6 * (row["esn0_db"] > 10 and row["policy"] == "static-high")
+        row["tsmr"] += 0.6 * (row["esn0_db"] in (-2.0, 20.0) and row["policy"] == "static-high")
+        row["tsmr"] -= 0.1 * (row["esn0_db"] == 0.0 and row["policy"] == "static-high")
     result = claims.check(claim("low-snr-mismatch"), rows, "awgn")
-    assert [f["difference"] for f in result["figures"]] == pytest.approx([0.1, 0.1])
+    assert [f["difference"] for f in result["figures"]] == pytest.approx([0.15, 0.15])
 
 
 def test_at_the_same_cost_the_moved_side_is_what_it_has_there():

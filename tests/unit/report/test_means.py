@@ -62,6 +62,7 @@ def test_mean_is_that_of_all_frames_at_each_esn0_that_counts_in_table_and_claim(
 def test_spread_is_that_of_sequences_and_of_realisations(data):
     rows = [row(policy, str(s), r, snr, answers) for (policy, snr, s, r), answers in data.items() if policy == "twist"]
     twist = mean_figures(rows, {}, METRICS)[0]
+    assert twist["n_frames"] == len(rows) * N
     sequences = [np.mean([f1_of([data["twist", snr, s, r] for r in range(2)]) for snr in (0.0, 10.0, 20.0)])
                  for s in range(3)]  # fmt: skip
     seeds = [[np.mean([f1_of([data["twist", snr, s, r]]) for snr in (0.0, 10.0, 20.0)]) for r in range(2)]

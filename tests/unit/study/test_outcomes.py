@@ -73,6 +73,15 @@ def test_a_rate_without_a_scale_has_that_of_the_nearest(rate, nearest):
     assert found[rate] == scales[nearest] and scales.items() <= found.items()
 
 
+def test_rates_to_choose_from_are_those_of_the_link():
+    """1/3, 1/2, 2/3, 5/6, as docs/evaluation.md says; also for a table that uses none of them."""
+    rates = (Fraction(3, 4),) * TABLE.n_groups
+    odd = replace(TABLE, modes=tuple(replace(mode, code_rates=rates) for mode in TABLE.modes))
+    rates = {rate for mode in uniform_table(odd).modes for rate in mode.code_rates}
+    assert outcomes.CODE_RATES == tuple(map(Fraction, ("1/3", "1/2", "2/3", "5/6")))
+    assert rates == {Fraction(2, 3), Fraction(1, 2), Fraction(1, 3)}
+
+
 def test_the_strongest_rate_that_fits_exactly_is_taken():
     """A code rate that fills the budget to the last symbol fits; one symbol less does not do."""
     mode = TABLE.modes[1]

@@ -2,6 +2,7 @@
 """Which Es/N0 count: what the link delivers, found without any sequence."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,3 +42,22 @@ def test_what_was_measured_is_kept_and_not_measured_again(tmp_path, monkeypatch)
     (tmp_path / snr_range.NAME).write_text(json.dumps({"awgn": {"20": 0.25}}))
     assert snr_range.update(tmp_path, TABLE, {("awgn", 20.0), ("awgn", -10.0)}) == {"awgn": {20.0: 0.25, -10.0: 0.0}}
     assert snr_range.read(tmp_path / "nothing") == {}
+
+
+def test_what_was_measured_is_kept_in_one_order(tmp_path, monkeypatch):
+    """Whatever the order it was asked for in: channels by name, Es/N0 by size, as of a reader's own JSON."""
+    monkeypatch.setattr(snr_range, "delivered", lambda _, channel, snr: snr / 32 + 0.5 * (channel == "awgn"))
+    for places in ([("rayleigh", 8.0), ("awgn", 10.0)], [("awgn", 2.5), ("awgn", 10.0)]):
+        known = snr_range.update(tmp_path, TABLE, set(places))
+    expected = {"awgn": {"2.5": 0.578125, "10": 0.8125}, "rayleigh": {"8": 0.25}}
+    assert (tmp_path / snr_range.NAME).read_text() == json.dumps(expected, indent=2, sort_keys=True) + "\n"
+    assert known == {"awgn": {2.5: 0.578125, 10.0: 0.8125}, "rayleigh": {8.0: 0.25}} == snr_range.read(tmp_path)
+
+
+def test_the_mode_of_the_largest_budget_decides():
+    """Wherever it stands in the table. 8 frames on AWGN at 5 dB: it delivers all, the one of the smallest nothing."""
+    turned = tuple(replace(mode, mode_id=2 - mode.mode_id) for mode in TABLE.modes[::-1])
+    low = (replace(TABLE.modes[0], mode_id=0),)
+    last, first, small = (snr_range.delivered(replace(TABLE, modes=modes), "awgn", 5.0, 8)
+                          for modes in (TABLE.modes, turned, low))  # fmt: skip
+    assert small < 0.1 < 0.9 < first == last
