@@ -16,6 +16,11 @@ from .link_monitor import link_monitor
 from .loopback_channel import loopback_channel
 from .mode_sink import mode_sink
 from .mode_source import mode_source
+from .packet_decoder import packet_decoder
+from .packet_deinterleaver import packet_deinterleaver
+from .packet_encoder import packet_encoder
+from .packet_eraser import packet_eraser
+from .packet_interleaver import packet_interleaver
 from .pdu_block import message_block, pdu_block
 from .pdu_trace import pdu_trace
 from .prior_source import prior_source
@@ -51,6 +56,11 @@ __all__ = [
     "message_block",
     "mode_sink",
     "mode_source",
+    "packet_decoder",
+    "packet_deinterleaver",
+    "packet_encoder",
+    "packet_eraser",
+    "packet_interleaver",
     "pdu_block",
     "pdu_trace",
     "pdus",

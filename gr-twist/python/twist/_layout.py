@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from tokenlink.link.adaptive_modes import load_adaptive_table
 from tokenlink.link.modes import load_mode_table
+from tokenlink.link.tokcode_modes import load_tokcode_table
 from tokenlink.phy.qam import BITS_PER_SYMBOL
 
 
@@ -18,6 +19,23 @@ def load(path):
 def load_adaptive(path):
     """Mode table of the adaptive system, as `load`. Raises AdaptiveTableError."""
     return load_adaptive_table(path or None)
+
+
+@lru_cache(maxsize=8)
+def load_tokcode(path):
+    """Mode table of TokCode, as `load`. Raises TokcodeTableError."""
+    return load_tokcode_table(path or None)
+
+
+def mode_named(table, name, parameter, default=-1):
+    """Mode of a name or number, the default one in the table for an empty name; ValueError names the parameter."""
+    for mode in table.modes:
+        if name in (mode.name, str(mode.mode_id)):
+            return mode
+    if name:
+        names = ", ".join(mode.name for mode in table.modes)
+        raise ValueError(f"{parameter} is {name!r}, must be {names}, 0..{len(table.modes) - 1}, or empty")
+    return table.modes[default]
 
 
 def info_sizes(table):

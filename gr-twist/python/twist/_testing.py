@@ -12,6 +12,8 @@ from gnuradio import gr, gr_unittest
 
 from tokenlink.link.adaptive_modes import load_adaptive_table
 from tokenlink.link.modes import load_mode_table
+from tokenlink.link.tokcode import encode_sequence
+from tokenlink.link.tokcode_modes import load_tokcode_table
 from tokenlink.link.twist import decode_groups, demap_groups, encode_groups, map_groups, packetize
 
 from . import keys
@@ -165,6 +167,16 @@ def picture(ratio=0.1, n_kept=6, seed=1):
     symbols = rng.standard_normal(((1 + n_kept) * mode.symbols_per_token, 2)) @ [1, 1j]
     symbols = (symbols / np.sqrt(np.mean(np.abs(symbols) ** 2))).astype(np.complex64)
     return SimpleNamespace(table=table, mode=mode, kept=kept, symbols=symbols)
+
+
+@lru_cache(maxsize=1)
+def sequence():
+    """A sequence of 23 tokens in packets: sent int32 [23], symbols complex64 [5, n], and what metadata of its packets
+    say of mode and length."""
+    table = load_tokcode_table()
+    mode, sent = table.mode(1), np.random.default_rng(1).integers(table.vocab_size, size=23).astype(np.int32)
+    coded = {keys.MODE_ID: mode.mode_id, keys.N_TOKENS: sent.size}
+    return SimpleNamespace(sent=sent, symbols=encode_sequence(sent, mode, table), coded=coded)
 
 
 def not_finite(payload, **changes):

@@ -14,22 +14,11 @@ from tokenlink.wire import NO_MODE
 
 from . import keys
 from ._counting import guarded
-from ._layout import load
+from ._layout import load, mode_named
 from .pdu_block import is_end, pdu_block
 from .pdus import PduError, has_entry, read_count, read_text, unpack
 
 MODE = "mode"
-
-
-def _mode_id(table, name):
-    """Number of a mode of this name or number, of the last mode for an empty name."""
-    for mode in table.modes:
-        if name in (mode.name, str(mode.mode_id)):
-            return mode.mode_id
-    if name:
-        names = ", ".join(mode.name for mode in table.modes)
-        raise ValueError(f"fallback_mode is {name!r}, must be {names}, 0..{len(table.modes) - 1}, or empty")
-    return table.modes[-1].mode_id
 
 
 class token_packetizer(pdu_block):
@@ -72,7 +61,7 @@ class token_packetizer(pdu_block):
         if not end_timeout_s >= 0:
             raise ValueError(f"end_timeout_s is {end_timeout_s}, must be >= 0")
         self._table = load(mode_table)
-        self._schedule = ModeSchedule(_mode_id(self._table, fallback_mode), hold_slots)
+        self._schedule = ModeSchedule(mode_named(self._table, fallback_mode, "fallback_mode").mode_id, hold_slots)
         self._lock_step, self._max_pending, self._end_timeout_s = bool(lock_step), max_pending, end_timeout_s
         self._pending = deque()
         self._ended = None

@@ -44,6 +44,16 @@ class SettingError(ValueError):
             raise cls.of(field, value, legal)
 
     @classmethod
+    def require_fields(cls, raw, schema, needed, optional=()):
+        """Raise the error unless ``raw`` is a mapping of this schema number with all that is needed and no other."""
+        cls.require(isinstance(raw, dict), "document", raw, "a mapping")
+        known = {"schema", *needed, *optional}
+        unknown, missing = sorted(map(str, set(raw) - known)), sorted({"schema", *needed} - set(raw))
+        cls.require(not unknown, "field", unknown, f"among {sorted(known)}")
+        cls.require(not missing, "missing field", missing, "there")
+        cls.require(type(raw["schema"]) is int and raw["schema"] == schema, "schema", raw["schema"], str(schema))
+
+    @classmethod
     def in_file(cls, error, file):
         """The same error, an exception of any kind, with the name of the file before it."""
         known = [getattr(error, name, "") for name in ("field", "value", "legal")]

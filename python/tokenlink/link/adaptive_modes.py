@@ -17,7 +17,7 @@ MAX_MODES = 2**8  # what the header of a burst can say
 HEADER_SENSITIVITY_DB = {140: 1.7, 200: -0.1, 280: -2.0, 420: -3.8, 560: -5.2, 840: -6.9, 1120: -8.2}
 #: a header is read down to that much below the Es/N0 from which on its symbols are useful, dB
 HEADER_MARGIN_DB = 3.0
-FIELDS = {"schema", "alpha", "r", "useful_esn0_db"}
+FIELDS = {"alpha", "r", "useful_esn0_db"}
 
 
 class AdaptiveTableError(SettingError):
@@ -113,12 +113,7 @@ def load_adaptive_table(path: str | Path | None = None) -> AdaptiveTable:
 
 def parse_adaptive_table(raw: dict) -> AdaptiveTable:
     """AdaptiveTable of the plain values of a YAML file; AdaptiveTableError."""
-    _require(isinstance(raw, dict), "document", raw, "a mapping")
-    unknown, missing = sorted(map(str, set(raw) - FIELDS - {"provenance"})), sorted(FIELDS - set(raw))
-    _require(not unknown, "field", unknown, f"among {sorted(FIELDS | {'provenance'})}")
-    _require(not missing, "missing field", missing, "there")
-    schema = raw["schema"]
-    _require(type(schema) is int and schema == SCHEMA_VERSION, "schema", schema, str(SCHEMA_VERSION))
+    AdaptiveTableError.require_fields(raw, SCHEMA_VERSION, FIELDS, {"provenance"})
     alphas, ratios = (_shares(name, raw[name]) for name in ("alpha", "r"))
     for ratio in ratios:
         _require(ratio in RATIOS and ratio == checked_ratio(ratio), "r", ratio, f"among {', '.join(map(str, RATIOS))}")

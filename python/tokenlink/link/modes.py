@@ -199,17 +199,8 @@ def group_map_sha256(group_map: np.ndarray, grid: tuple[int, int]) -> str:
 
 def parse_mode_table(raw: dict) -> ModeTable:
     """Validate the plain values of a YAML mode table; raises ModeTableError."""
-    _require(isinstance(raw, dict), "document", raw, "a mapping")
-    optional = {"provenance", "codebook"}
-    needed = {"schema", "vocab_size", "grid", "group_map", "nominal_budget", "modulation", "max_iterations",
-              "llr_scale", "modes"}
-    known = optional | needed
-    unknown = sorted(map(str, set(raw) - known))
-    _require(not unknown, "field", unknown, f"among {sorted(known)}")
-    missing = sorted(needed - set(raw))
-    _require(not missing, "missing field", missing, "there")
-    schema = raw["schema"]
-    _require(type(schema) is int and schema == SCHEMA_VERSION, "schema", schema, str(SCHEMA_VERSION))
+    needed = {"vocab_size", "grid", "group_map", "nominal_budget", "modulation", "max_iterations", "llr_scale", "modes"}
+    ModeTableError.require_fields(raw, SCHEMA_VERSION, needed, {"provenance", "codebook"})
     ranges = {"vocab_size": (2, MAX_VOCAB), "nominal_budget": (1, MAX_BUDGET), "max_iterations": (1, MAX_ITERATIONS)}
     for field, (low, high) in ranges.items():
         value = raw[field]
@@ -261,7 +252,7 @@ def _parse_llr_scale(raw, max_iterations: int) -> dict[Fraction, float]:
     """The factors measured for this iteration limit."""
     _require(isinstance(raw, dict) and max_iterations in raw and isinstance(raw[max_iterations], dict), "llr_scale",
              raw, f"a mapping of iteration limits, {max_iterations} among them, to mappings of code rates to factors")
-    scale = {_parse_rate(rate, "llr_scale"): value for rate, value in raw[max_iterations].items()}
+    scale = {parse_rate(rate, "llr_scale", ModeTableError): value for rate, value in raw[max_iterations].items()}
     for rate, value in scale.items():
         _require(_is_number(value) and 0 < value <= 4, f"llr_scale[{max_iterations}][{rate}]", value, "in (0, 4]")
     return scale
@@ -280,18 +271,18 @@ def _parse_mode(index: int, row: dict, n_groups: int) -> Mode:
                  f"a list of {n_groups}, one a group")
     for value in row["thresholds"]:
         _require(_is_number(value) and 0 <= value <= 1, f"{where}.thresholds", value, "in [0, 1]")
-    rates = tuple(_parse_rate(rate, f"{where}.code_rates") for rate in row["code_rates"])
+    rates = tuple(parse_rate(rate, f"{where}.code_rates", ModeTableError) for rate in row["code_rates"])
     return Mode(index, row["name"], row["budget"], rates, tuple(float(v) for v in row["thresholds"]))
 
 
-def _parse_rate(value, field: str) -> Fraction:
-    """Only what is short: an exponent would have the fraction worked out digit by digit."""
+def parse_rate(value, field: str, error: type[SettingError]) -> Fraction:
+    """Code rate in [1/5, 8/9] of a text or float; raises the error of a field for anything else."""
     text = str(value) if isinstance(value, str | float) else ""
-    try:
+    try:  # only what is short: an exponent would have the fraction worked out digit by digit
         rate = Fraction(text) if _RATE.fullmatch(text) else Fraction(0)
     except ZeroDivisionError:
         rate = Fraction(0)
-    _require(Fraction(1, 5) <= rate <= Fraction(8, 9), field, value, "a code rate such as 1/2, in [1/5, 8/9]")
+    error.require(Fraction(1, 5) <= rate <= Fraction(8, 9), field, value, "a code rate such as 1/2, in [1/5, 8/9]")
     return rate
 
 

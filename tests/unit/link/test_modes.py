@@ -10,7 +10,7 @@ import yaml
 from tokenlink.link.modes import ModeTableError, load_mode_table, parse_mode_table
 
 FOLDER = resources.files("tokenlink.link") / "tables"
-TABLES = sorted(path for path in FOLDER.iterdir() if not path.name.startswith("adaptive_"))
+TABLES = sorted(path for path in FOLDER.iterdir() if not path.name.startswith(("adaptive_", "tokcode_")))
 DEFAULT = yaml.safe_load((FOLDER / "twist_default.yaml").read_text())
 
 
