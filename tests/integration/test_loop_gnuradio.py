@@ -112,6 +112,54 @@ def test_compiled_program_is_kept(tmp_path):
     assert compile_flowgraph(build_root=tmp_path) == program and program.stat().st_mtime == written_s
 
 
+OWN_BLOCK = """id: own_listener
+label: Own Listener
+flags: [python]
+parameters:
+-   id: size
+    label: Size
+    dtype: int
+    default: '1'
+inputs:
+-   domain: message
+    id: pdus
+templates:
+    imports: from gnuradio import blocks
+    make: blocks.message_debug(${size} > 2)
+file_format: 1
+"""
+
+
+@needs_flowgraph
+def test_a_flowgraph_under_another_name_and_with_own_blocks(tmp_path, monkeypatch):
+    """Blocks beside the project's are found by GRC_BLOCKS_PATH, and compiled anew when they change."""
+    blocks = tmp_path / "blocks"
+    blocks.mkdir()
+    (blocks / "own_listener.block.yml").write_text(OWN_BLOCK)
+    text = FLOWGRAPH.read_text()
+    listener = """-   name: listener
+    id: own_listener
+    parameters:
+        size: '3'
+    states:
+        coordinate: [10, 900]
+        rotation: 0
+        state: enabled
+"""
+    at, end = text.index("\nconnections:\n") + 1, text.index("\nmetadata:")
+    mine = tmp_path / "mine.grc"
+    wire = "\n-   - token_sink\n    - delivered\n    - listener\n    - pdus"
+    mine.write_text(text[:at] + listener + text[at:end] + wire + text[end:])
+    monkeypatch.setenv("GRC_BLOCKS_PATH", str(blocks))
+    program = compile_flowgraph(mine, tmp_path / "build")
+    assert program.name == "loopback.py" and "message_debug(3 > 2)" in program.read_text()
+    (blocks / "own_listener.block.yml").write_text(OWN_BLOCK.replace("> 2", "> 1"))
+    assert "message_debug(3 > 1)" in compile_flowgraph(mine, tmp_path / "build").read_text()
+    mine.write_text(mine.read_text().replace("size: '3'", "size: unheard_of"))
+    with pytest.raises(NodeError, match="grcc refuses mine.grc: .*name 'unheard_of' is not defined"):
+        compile_flowgraph(mine, tmp_path / "build")
+
+
 def test_missing_flowgraph_is_refused_by_name(tmp_path):
     with pytest.raises(NodeError, match="no flowgraph"):
         compile_flowgraph(tmp_path / "nothing.grc")

@@ -24,6 +24,7 @@ FLOWGRAPH = FLOWGRAPHS / "loopback.grc"
 HIERARCHICAL = FLOWGRAPHS / "hier"  # blocks that are flowgraphs themselves
 BLOCKS = ROOT / "gr-twist" / "grc"
 COMPILE_TIMEOUT_S = 120.0
+SAID_LINES = 12  # of grcc, in an error
 
 
 def shipped(payload, name):
@@ -41,11 +42,15 @@ def compile_flowgraph(flowgraph=FLOWGRAPH, build_root=None):
 
     Returns
     -------
-    Path   the program, named after the flowgraph
+    Path   the program, named after the id that the flowgraph gives itself, as grcc does
 
     Raises
     ------
-    NodeError   grcc is missing or refuses the flowgraph
+    NodeError   grcc is missing or refuses the flowgraph; what it said is in the message
+
+    Notes
+    -----
+    Own blocks are found as in GRC, by the environment's GRC_BLOCKS_PATH.
     """
     flowgraph = Path(flowgraph)
     if not flowgraph.is_file():
@@ -54,18 +59,26 @@ def compile_flowgraph(flowgraph=FLOWGRAPH, build_root=None):
         raise NodeError("grcc is not installed: install the package gnuradio, or use --radio simulator")
     used = _hierarchical_blocks(flowgraph)
     folder = _build_folder([flowgraph, *used], build_root)
-    if not (folder / f"{flowgraph.stem}.py").is_file():
+    program = folder / _program(flowgraph)
+    if not program.is_file():
         _compile_into(folder, used, [flowgraph])
-    return folder / f"{flowgraph.stem}.py"
+    return program
 
 
 def compile_hierarchical(build_root=None):
     """Folder with the compiled hierarchical blocks and their descriptions, for GRC; arguments and errors as above."""
     blocks = sorted(HIERARCHICAL.glob("*.grc"))
     folder = _build_folder(blocks, build_root)
-    if not all((folder / f"{path.stem}.py").is_file() for path in blocks):
+    if not all((folder / _program(path)).is_file() for path in blocks):
         _compile_into(folder, blocks)
     return folder
+
+
+def _program(flowgraph):
+    """File name of what grcc makes of a flowgraph: the id among its options, whatever the .grc file is called."""
+    options, _, _ = flowgraph.read_text().partition("\nblocks:")
+    found = re.search(r"^ +id: (\w+)$", options, re.MULTILINE)
+    return f"{found[1] if found else flowgraph.stem}.py"
 
 
 def _hierarchical_blocks(flowgraph):
@@ -77,9 +90,15 @@ def _hierarchical_blocks(flowgraph):
 def _build_folder(flowgraphs, build_root):
     """Folder that belongs to these flowgraphs and to the blocks as they are."""
     digest = hashlib.sha256()
-    for path in [*flowgraphs, *sorted(BLOCKS.glob("*.yml"))]:
+    blocks = [path for folder in (BLOCKS, *_own_folders()) for path in sorted(folder.glob("*.yml"))]
+    for path in [*flowgraphs, *blocks]:
         digest.update(path.read_bytes())
     return Path(build_root or ROOT / "build" / "flowgraphs") / digest.hexdigest()[:16]
+
+
+def _own_folders():
+    """Folders of the user's own blocks, as GRC_BLOCKS_PATH of the environment names them."""
+    return [Path(each) for each in os.environ.get("GRC_BLOCKS_PATH", "").split(os.pathsep) if each]
 
 
 def _compile_into(folder, *stages):
@@ -89,13 +108,13 @@ def _compile_into(folder, *stages):
         for flowgraphs in filter(None, stages):
             _compile(flowgraphs, Path(fresh))
         # What is asked for comes last: where it is, all that it needs is there.
-        last = {flowgraph.stem for flowgraph in stages[-1]}
-        for path in sorted(Path(fresh).iterdir(), key=lambda path: path.stem in last):
+        last = {_program(flowgraph) for flowgraph in stages[-1]}
+        for path in sorted(Path(fresh).iterdir(), key=lambda path: path.name in last):
             os.replace(path, folder / path.name)
 
 
 def _compile(flowgraphs, folder):
-    env = os.environ | {"GRC_BLOCKS_PATH": os.pathsep.join([str(BLOCKS), str(folder)])}
+    env = os.environ | {"GRC_BLOCKS_PATH": os.pathsep.join(map(str, [BLOCKS, folder, *_own_folders()]))}
     try:
         done = subprocess.run(
             ["grcc", "-o", str(folder), *map(str, flowgraphs)],
@@ -107,10 +126,17 @@ def _compile(flowgraphs, folder):
     except subprocess.TimeoutExpired:
         names = ", ".join(flowgraph.name for flowgraph in flowgraphs)
         raise NodeError(f"grcc did not finish {names} within {COMPILE_TIMEOUT_S:.0f} s") from None
-    refused = [flowgraph.name for flowgraph in flowgraphs if not (folder / f"{flowgraph.stem}.py").is_file()]
+    refused = [flowgraph.name for flowgraph in flowgraphs if not (folder / _program(flowgraph)).is_file()]
     if done.returncode != 0 or refused:
-        lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        raise NodeError(f"grcc refuses {', '.join(refused)}: {lines[-1] if lines else 'it says nothing'}")
+        names = ", ".join(refused or [flowgraph.name for flowgraph in flowgraphs])
+        raise NodeError(f"grcc refuses {names}: {_said(done.stdout + done.stderr)}")
+
+
+def _said(text):
+    """What grcc says of the flowgraph, without greeting, paths and ornaments: its last lines as one."""
+    idle = ("<<<", ">>> Loading", ">>> Generating", "Block paths:", "/", "*")
+    telling = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith(idle)]
+    return "; ".join(telling[-SAID_LINES:]) or "it says nothing"
 
 
 def prior_options(run, addresses):
