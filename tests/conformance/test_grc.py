@@ -138,7 +138,8 @@ def test_flowgraph_compiles(compiled, path):
 RADIOS = ("radio_sink", "radio_source", "reverse_sink", "reverse_source")
 
 
-@pytest.mark.parametrize("end", ["tx", "rx", "tx_duplex", "rx_duplex", "adaptive_tx", "adaptive_rx"])
+@pytest.mark.parametrize("end", [f"{system}{end}" for system in ("", "adaptive_") for end in ("tx", "rx", "tx_duplex",
+                                                                                              "rx_duplex")])
 def test_flowgraphs_with_radios_differ_only_at_their_ends(end):
     """Whatever the radio: the same blocks with the same parameters between tokens and samples."""
     _, system, end = end.rpartition("adaptive_")
@@ -155,7 +156,8 @@ def test_flowgraphs_with_radios_differ_only_at_their_ends(end):
     assert wires["virtual"] == wires["usrp"]
 
 
-@pytest.mark.parametrize("name", ["virtual_tx", "virtual_rx", "usrp_tx", "usrp_rx"])
+@pytest.mark.parametrize("name", ["virtual_tx", "virtual_rx", "usrp_tx", "usrp_rx", "adaptive_virtual_tx",
+                                  "adaptive_virtual_rx", "adaptive_usrp_tx", "adaptive_usrp_rx"])
 def test_flowgraphs_with_feedback_over_the_air_add_the_reverse_link_and_nothing_else(name):
     alone, both = (yaml.safe_load((ROOT / "flowgraphs" / f"{each}.grc").read_text())
                    for each in (name, f"{name}_duplex"))  # fmt: skip

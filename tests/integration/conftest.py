@@ -2,6 +2,7 @@
 """Small models without training, pictures, and a run over them, for all tests of the loop."""
 
 import os
+import sys
 from pathlib import Path
 from unittest.mock import patch
 
@@ -13,6 +14,9 @@ from tokenlink.channel import ChannelConfig, SnrTrajectory
 from tokenlink.link.modes import load_mode_table
 from tokenlink.loop import runner
 from tokenlink.loop.run_config import RunConfig
+
+sys.path.append(str(Path(__file__).parent))
+from picture_weights import save_imagenette, save_picture_weights  # noqa: E402
 
 N_PICTURES = 6
 
@@ -51,6 +55,16 @@ def make_artifacts():
 @pytest.fixture(scope="session")
 def artifacts(tmp_path_factory):
     return save_models(tmp_path_factory.mktemp("artifacts"))
+
+
+@pytest.fixture(scope="session")
+def picture_weights(tmp_path_factory):
+    return save_picture_weights(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="session")
+def imagenette(tmp_path_factory):
+    return save_imagenette(tmp_path_factory.mktemp("imagenette"))
 
 
 @pytest.fixture

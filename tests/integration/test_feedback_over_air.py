@@ -16,6 +16,7 @@ pytest.importorskip("torch")
 
 from tokenlink.hosts.slot_log import UNACCOUNTED, read_slot_log  # noqa: E402
 from tokenlink.hosts.two_hosts import put_together  # noqa: E402
+from tokenlink.measure.records import RunFolder  # noqa: E402
 from tokenlink.radio.profiles import PROFILES  # noqa: E402
 from tokenlink.wire.curve_keys import write_host_keys  # noqa: E402
 from tokenlink.wire.sockets import new_key_pair  # noqa: E402
@@ -53,7 +54,8 @@ class Started:
             process.communicate()
 
 
-def two_hosts(folder, street, artifacts, feedback, profile="virtual", n_frames=N_FRAMES, patience=60, keyed=False):
+def two_hosts(folder, street, artifacts, feedback, profile="virtual", n_frames=N_FRAMES, patience=60, keyed=False,
+              system="twist"):
     """(TwoHosts, rows of the transmitter's slot log, counts of both hosts, report of the radio) of a run."""
     folder.mkdir()
     keys = {"tx": [], "rx": [], "air": []}
@@ -64,7 +66,7 @@ def two_hosts(folder, street, artifacts, feedback, profile="virtual", n_frames=N
             keys[name] += ["--peer-name", other, "--radio-name", "air"]
     air, at = f"ipc://{folder}/air", {role: f"ipc://{folder}/{role}.sock" for role in ("tx", "rx")}
     both = ["--artifacts", artifacts, "--radio", "gnuradio", "--profile", profile, "--radio-address", air,
-            "--feedback", feedback, "--hold-slots", 1]  # fmt: skip
+            "--feedback", feedback, "--hold-slots", 1, "--system", system]  # fmt: skip
     with Started() as run:
         radio = run.start("radio", "emulator", "--profile", profile, "--address", air, "--json", folder / "air.json",
                           *keys["air"])  # fmt: skip
@@ -100,6 +102,18 @@ def test_modes_are_those_of_the_control_network_when_no_burst_is_lost(pictures, 
     counted = json.loads((tmp_path / "a" / "host-tx" / "radio.json").read_text())["counts"]
     assert counted["mode_sink0"]["passed"] >= N_FRAMES and counted["virtual_sink0"]["bursts"] == N_FRAMES
     assert tx.get("reverse_lost", 0) == 0 and links["reverse"]["counts"]["samples"] > 0
+
+
+def test_pictures_are_encoded_in_the_pairs_that_bursts_command(imagenette, picture_weights, tmp_path):
+    found, rows, (tx, _), _ = two_hosts(tmp_path / "p", f"imagenette:{imagenette}", picture_weights, "air", n_frames=5,
+                                        system="adaptive")  # fmt: skip
+    assert found.totals == {"received": 5, UNACCOUNTED: 0} and tx["reverse_commands"] >= 5
+    assert [row["how"] for row in rows] == ["commanded"] * 5
+    records = RunFolder(tmp_path / "p" / "both").read_lines("records.jsonl")
+    assert [each["mode_id"] for each in records] == [row["mode_id"] for row in rows]
+    assert [each["mode_id"] for each in records[1:]] == [each["next_mode_id"] for each in records[:-1]]
+    assert len({each["mode_id"] for each in records}) > 1, "the policy moves as the queue fills"
+    assert found.summary["n_missed"] == 0 and found.summary["bandwidth_ratio"] > 0
 
 
 def test_commands_lost_on_the_air_are_counted_and_fall_back_and_the_radio_wants_keys(pictures, artifacts, tmp_path):

@@ -3,73 +3,39 @@
 
 import json
 import shutil
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
 from tokenlink.channel import ChannelConfig, SnrTrajectory  # noqa: E402
 from tokenlink.control import FeedbackConfig, PictureControl  # noqa: E402
-from tokenlink.data.imagenette import CLASSES  # noqa: E402
 from tokenlink.link.adaptive_modes import load_adaptive_table  # noqa: E402
-from tokenlink.link.token_ratios import RATIOS, SOURCE_VALUES, symbols_per_token  # noqa: E402
+from tokenlink.link.token_ratios import SOURCE_VALUES  # noqa: E402
 from tokenlink.loop.run_config import RunConfig  # noqa: E402
 from tokenlink.loop.runner import run_loop  # noqa: E402
 from tokenlink.models import artifact  # noqa: E402
-from tokenlink.models.adaptive.picture_codec import AdaptiveCodec  # noqa: E402
 from tokenlink.report import picture_page  # noqa: E402
 from tokenlink.systems import system_named  # noqa: E402
+
+sys.path.append(str(Path(__file__).parent))
+from picture_weights import picture_proxy  # noqa: E402
 
 TABLE = load_adaptive_table()
 N_PICTURES = 12
 needs_flowgraph = pytest.mark.skipif(shutil.which("grcc") is None, reason="GNU Radio is not installed")
 
 
-def proxy():
-    """Accuracies by closed form: they rise with tokens, symbols a token and SNR."""
-    snr_db = list(range(-20, 31, 5))
-    energy = [[[alpha * symbols_per_token(r) * 10 ** (snr / 10) for snr in snr_db] for r in RATIOS]
-              for alpha in TABLE.alphas]  # fmt: skip
-    accuracy = 0.1 + 0.7 * np.array(energy) / (1 + np.array(energy))
-    return {"alpha": list(TABLE.alphas), "r": list(RATIOS), "snr_db": snr_db, "accuracy": accuracy.tolist(),
-            "n_tokens": [1 + 64 * alpha for alpha in TABLE.alphas]}  # fmt: skip
-
-
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """An untrained model that drops tokens, as an artifact with a proxy table."""
-    root, model = tmp_path_factory.mktemp("weights"), AdaptiveCodec.untrained(seed=4).model
-    with torch.no_grad():
-        for gate in model.vit.gates:
-            gate.weight.normal_(std=3.0, generator=torch.Generator().manual_seed(1))
-            gate.bias.fill_(0.5)
-        for threshold in model.vit.thresholds:
-            threshold.bias.fill_(0.0)
-    artifact.save_artifact("adaptive", model, {}, {"proxy": proxy()}, root)
-    return root
-
-
-@pytest.fixture(scope="module")
-def imagenette(tmp_path_factory):
-    """Two pictures of noise of each class, of different sizes and modes, in the standard layout."""
-    root, rng = tmp_path_factory.mktemp("imagenette"), np.random.default_rng(2)
-    for wnid, _ in CLASSES:
-        folder = root / "val" / wnid
-        folder.mkdir(parents=True)
-        for number, shape in enumerate(((160, 200, 3), (130, 130))):
-            Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(folder / f"{number}.png")
-    return root
-
-
-@pytest.fixture(scope="module")
-def config(weights, imagenette):
+def config(picture_weights, imagenette):
     walk = SnrTrajectory("blockwise", levels_db=(0.0, -9.0, 4.0), block_slots=2)
     return RunConfig(
         f"imagenette:{imagenette}?seed=5", N_PICTURES, 3, ChannelConfig("rayleigh", 8.0, trajectory=walk),
-        control=PictureControl(0.02, 1.0, 10.0), artifacts=str(weights), radio="simulator", system="adaptive",
+        control=PictureControl(0.02, 1.0, 10.0), artifacts=str(picture_weights), radio="simulator", system="adaptive",
         feedback=FeedbackConfig(lost_slots=(4,)),
     )  # fmt: skip
 
@@ -163,6 +129,6 @@ def test_a_proxy_of_other_pairs_is_refused(tmp_path):
         ("lyapunov", {"alpha": [0.15, *TABLE.alphas[1:]]}, "has other pairs of alpha and r than mode table"),
         ("lyapunov", {"accuracy": [[[2.0] * 11] * 5] * 10}, "accuracy is 2.0, must be in"),
     ):
-        (tmp_path / "adaptive" / "metrics.json").write_text(json.dumps({"proxy": proxy() | change}))
+        (tmp_path / "adaptive" / "metrics.json").write_text(json.dumps({"proxy": picture_proxy() | change}))
         with pytest.raises(ValueError, match=match):
             system_named("adaptive").loop.policy(name, PictureControl(), TABLE, tmp_path)

@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from tokenlink.cli.options import at_least_one, refuse, writable_file, writable_folder
-from tokenlink.cli.run_options import CONTROLLER, MODE_TABLE, PRIOR, PROFILE, RADIO, RUN_FOLDER, SOURCES, SYSTEM
+from tokenlink.cli.run_options import CONTROLLER, MODE_TABLE, PRIOR, PROFILE, RADIO, RUN_FOLDER, SCENE, SOURCES, SYSTEM
 
 OptionalPath, OptionalStr = Optional[Path], Optional[str]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 LEVELS_DB = (0.0, 6.0, -4.0, 3.0, -7.0, 5.0)
@@ -17,7 +17,7 @@ LEVELS_DB = (0.0, 6.0, -4.0, 3.0, -7.0, 5.0)
 
 def demo(
     seed: Annotated[int, typer.Option(help="Channel and noise.")] = 1,
-    scene: Annotated[int, typer.Option(help="Seed of the street.")] = 12,
+    scene: Annotated[int, typer.Option(help="Seed of the street.")] = SCENE,
     frames_from: Annotated[OptionalStr, typer.Option(help=f"Instead of a street. {SOURCES}")] = None,
     frames: Annotated[int, typer.Option(help="Frames to send.", callback=at_least_one)] = 120,
     radio: Annotated[str, typer.Option(help=RADIO)] = "gnuradio",

@@ -9,9 +9,21 @@ from typing import Annotated, Optional
 import typer
 
 from tokenlink.cli.options import not_negative, positive, refuse, refuse_of_policy, writable_file, writable_folder
-from tokenlink.cli.run_options import CHANNELS, FRAMES, PRIOR, SOURCES, SYSTEM, given_values, parse_slots
+from tokenlink.cli.run_options import (
+    CHANNELS,
+    CONTROLLER,
+    FRAMES,
+    PRIOR,
+    SCENE,
+    SOURCES,
+    SYSTEM,
+    given_values,
+    parse_slots,
+    refuse_of_system,
+    with_settings,
+)
 
-OptionalPath, OptionalInt = Optional[Path], Optional[int]  # noqa: UP007, UP045 (typer reads it on Python 3.10)
+OptionalPath, OptionalInt, OptionalStr = Optional[Path], Optional[int], Optional[str]  # noqa: UP007, UP045 (typer reads it on Python 3.10)
 PEER = "Address of the other host, such as tcp://10.0.0.2:5572; default: loopback."
 LISTEN = "Address of this host that the other one can reach; default: loopback."
 KEYS = "This host's folder of keys, made by ./twist keys; needed beyond loopback."
@@ -43,6 +55,7 @@ FeedbackOption = Annotated[str, typer.Option(help=FEEDBACK)]
 PolicyOption = Annotated[str, typer.Option(help=POLICY)]
 HoldOption = Annotated[OptionalInt, typer.Option(help="Slots without feedback that keep their mode.")]
 FallbackOption = Annotated[OptionalInt, typer.Option(help="mode_id once feedback stays lost.")]
+ControllerOption = Annotated[OptionalPath, typer.Option(help=CONTROLLER)]
 TableOption = Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")]
 ArtifactsOption = Annotated[OptionalPath, typer.Option(help="Folder of other weights.")]
 ChannelOption = Annotated[str, typer.Option(help=CHANNELS)]
@@ -55,7 +68,7 @@ JsonOption = Annotated[OptionalPath, typer.Option(help="Write the counts here as
 
 @app.command()
 def tx(
-    frames_from: Annotated[str, typer.Option(help=SOURCES)] = "invented:12",
+    frames_from: Annotated[OptionalStr, typer.Option(help=f"{SOURCES} Default: as of ./twist demo.")] = None,
     frames: Annotated[OptionalInt, typer.Option(help=f"Those of earlier starts included. {FRAMES}")] = None,
     listen: ListenOption = None,
     peer: PeerOption = None,
@@ -66,7 +79,7 @@ def tx(
     peer_name: PeerNameOption = None,
     radio_name: RadioNameOption = None,
     feedback: FeedbackOption = "network",
-    policy: PolicyOption = "twist",
+    policy: PolicyOption = "",
     hold_slots: HoldOption = None,
     fallback_mode: FallbackOption = None,
     period: Annotated[float, typer.Option(help="Shortest time between slots, s.", callback=positive)] = 0.1,
@@ -75,6 +88,7 @@ def tx(
     channel: ChannelOption = "rayleigh",
     snr_db: SnrOption = 15.0,
     seed: SeedOption = 1,
+    controller: ControllerOption = None,
     mode_table: TableOption = None,
     artifacts: ArtifactsOption = None,
     out: OutOption = None,
@@ -87,10 +101,13 @@ def tx(
     --keys keys/tx
     """
     from tokenlink.hosts.host_tx import TxHost
-    from tokenlink.loop.run_config import check_source
+    from tokenlink.loop.run_config import RunConfig, check_source
+    from tokenlink.systems import system_named
 
+    refuse_of_system(system, policy)
     if feedback != "air" or radio != "simulator":
         refuse("without --feedback air and --radio simulator: they draw the reverse link", "channel", "snr_db", "seed")
+    frames_from = frames_from or system_named(system).source.demo(SCENE, frames or RunConfig.n_frames)
     run = {"source": frames_from, "startup_timeout_s": wait, "seed": seed, "policy": policy, "system": system}
     run |= {} if frames is None else {"n_frames": frames}
     links = {"listen": listen, "peer": peer, "keys": keys, "profile": profile, "feedback_over": feedback,
@@ -98,9 +115,9 @@ def tx(
              "radio_name": radio_name}  # fmt: skip
     config = _config(
         "tx", run, links | {"period_s": period, "patience_s": patience}, (channel, snr_db),
-        {"hold_slots": hold_slots, "fallback_mode": fallback_mode}, mode_table, artifacts,
+        {"hold_slots": hold_slots, "fallback_mode": fallback_mode}, controller, mode_table, artifacts,
     )  # fmt: skip
-    check_source(frames_from, frames or 1)  # before anybody waits for anybody
+    check_source(frames_from, frames or 1, system)  # before anybody waits for anybody
     _run(TxHost, config, out, json, lambda done: f"mode {done['mode']:<4} {done['how']:<9} {done['outcome']}")
 
 
@@ -115,7 +132,7 @@ def rx(
     peer_name: PeerNameOption = None,
     radio_name: RadioNameOption = None,
     feedback: FeedbackOption = "network",
-    policy: PolicyOption = "twist",
+    policy: PolicyOption = "",
     hold_slots: HoldOption = None,
     fallback_mode: FallbackOption = None,
     feedback_loss: Annotated[float, typer.Option(help="Probability that a slot's feedback is lost.")] = 0.0,
@@ -126,6 +143,7 @@ def rx(
     channel: ChannelOption = "rayleigh",
     snr_db: SnrOption = 15.0,
     seed: SeedOption = 1,
+    controller: ControllerOption = None,
     mode_table: TableOption = None,
     artifacts: ArtifactsOption = None,
     out: OutOption = None,
@@ -140,6 +158,7 @@ def rx(
     from tokenlink.hosts.host_rx import RxHost
     from tokenlink.loop.run_config import FeedbackConfig
 
+    refuse_of_system(system, policy)
     if radio != "simulator" and not feedback_loss:
         refuse(f"with --radio {radio} and no --feedback-loss", "seed")
     run = {
@@ -156,7 +175,7 @@ def rx(
              "radio": radio, "radio_address": radio_address, "peer_name": peer_name,
              "radio_name": radio_name}  # fmt: skip
     control = {"hold_slots": hold_slots, "fallback_mode": fallback_mode}
-    config = _config("rx", run, links, (channel, snr_db), control, mode_table, artifacts)
+    config = _config("rx", run, links, (channel, snr_db), control, controller, mode_table, artifacts)
     _run(RxHost, config, out, json, lambda done: f"{done['outcome']}  next mode {done['next_mode_id']}")
 
 
@@ -186,14 +205,13 @@ def account(
     _write(json, {"slots": found.totals, "modes_by": found.how, "metrics": found.summary, "timing": found.timing})
 
 
-def _config(role, run, links, channel, control, mode_table, artifacts):
+def _config(role, run, links, channel, control, controller, mode_table, artifacts):
     from tokenlink.channel import ChannelConfig
-    from tokenlink.control import FORESEEING, ControlConfig
+    from tokenlink.control import FORESEEING
     from tokenlink.hosts.host_config import LISTEN as DEFAULT
-    from tokenlink.hosts.host_config import HostConfig, check_on_hosts
+    from tokenlink.hosts.host_config import HostConfig
     from tokenlink.loop.run_config import RunConfig
 
-    check_on_hosts(run["system"])
     _refuse_idle_options(links)
     refuse_of_policy(run["policy"])
     links = {name: str(value) if isinstance(value, Path) else value for name, value in links.items()}
@@ -203,7 +221,7 @@ def _config(role, run, links, channel, control, mode_table, artifacts):
         run["prior"] = "once"  # of the receiver, where the twin is; such a policy has none without
     run |= {
         "channel": ChannelConfig(*channel),
-        "control": ControlConfig(**given_values(**control)),
+        "control": with_settings(run["system"], controller, given_values(**control)),
         "mode_table": str(mode_table) if mode_table else None,
         "artifacts": str(artifacts) if artifacts else None,
         "radio": "simulator",  # what the run is about is the host's own radio

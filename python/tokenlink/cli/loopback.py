@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -26,6 +25,8 @@ from tokenlink.cli.run_options import (
     parse_levels,
     parse_modes,
     parse_slots,
+    refuse_of_system,
+    with_settings,
 )
 
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
@@ -110,28 +111,6 @@ def loopback(
         **given_values(slot_timeout_s=slot_timeout),
     )
     run_and_show(config, out or new_run_folder("loopback"), json, report, frames or 1)
-
-
-def refuse_of_system(system, policy):
-    """Refuse options that the system knows nothing of, and those of its other policy."""
-    from tokenlink.systems import system_named
-
-    refuse(f"with --system {system}", *system_named(system).loop.idle_options)
-    if policy == "fixed":
-        refuse("with --policy fixed, which has one mode", "lyapunov_v", "hold_slots")
-    else:
-        refuse("without --policy fixed", "alpha", "ratio")
-
-
-def with_settings(system, controller, given):
-    """Settings of a system's policies from a controller file or those that ship, some given; ValueError for others."""
-    from tokenlink.systems import system_named
-
-    control = system_named(system).loop.load_control(controller)
-    unknown = sorted(set(given) - set(vars(control)))
-    if unknown:
-        raise ValueError(f"system {system} has no {', '.join(unknown)}: its settings are {', '.join(vars(control))}")
-    return replace(control, **given)
 
 
 def refuse_idle_options(radio, profile, channel, trajectory):

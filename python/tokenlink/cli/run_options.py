@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import chain
+
+from tokenlink.cli.options import refuse
 
 RADIO = (
     "gnuradio; simulator: the same link without GNU Radio; virtual: bursts over the virtual radio; "
@@ -26,6 +29,7 @@ PRIOR = "What the twin expects of a frame helps to decode it: off; once; 0 to 4 
 MODE_TABLE = "YAML, or the name of one that ships: twist_default; prior, made for --prior; by_hand."
 CONTROLLER = "YAML, or the name of one that ships: twist_controller; prior, made for --prior; by_hand."
 RUN_FOLDER = "Run folder; default: a new one under runs/."
+SCENE = 12  # of the demo
 MAX_SLOTS = 1_000_000
 _SLOT = re.compile("[0-9]{1,15}")
 
@@ -33,6 +37,28 @@ _SLOT = re.compile("[0-9]{1,15}")
 def given_values(**values):
     """Those that are not None: the defaults of all others are where the values are used."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def refuse_of_system(system, policy):
+    """Refuse options that the system knows nothing of, and those of its other policy."""
+    from tokenlink.systems import system_named
+
+    refuse(f"with --system {system}", *system_named(system).loop.idle_options)
+    if policy == "fixed":
+        refuse("with --policy fixed, which has one mode", "lyapunov_v", "hold_slots")
+    else:
+        refuse("without --policy fixed", "alpha", "ratio")
+
+
+def with_settings(system, controller, given):
+    """Settings of a system's policies from a controller file or those that ship, some given; ValueError for others."""
+    from tokenlink.systems import system_named
+
+    control = system_named(system).loop.load_control(controller)
+    unknown = sorted(set(given) - set(vars(control)))
+    if unknown:
+        raise ValueError(f"system {system} has no {', '.join(unknown)}: its settings are {', '.join(vars(control))}")
+    return replace(control, **given)
 
 
 def parse_levels(text):

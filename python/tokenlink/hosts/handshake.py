@@ -8,7 +8,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 import tokenlink
+from tokenlink.models import artifact_files as artifact
 from tokenlink.process.node import NodeError
+from tokenlink.systems import system_named
 
 # Where a host keeps its controller file says nothing; what it is made for has been checked against the mode table.
 NOT_AGREED = ("source", "codes_sha256", "group_map_sha256")
@@ -26,7 +28,7 @@ def agreement(run, table, burst=None, profile=None, artifacts=None):
     Parameters
     ----------
     run : RunConfig
-    table : ModeTable
+    table : ModeTable        or that of another system
     burst : BurstConfig or None
     profile : Path or None      radio profile, by content
     artifacts : Path or None    folder of the weights; None: those that ship
@@ -35,15 +37,17 @@ def agreement(run, table, burst=None, profile=None, artifacts=None):
     -------
     dict of str -> str   names such as "mode_table.low.code_rates"; long values as SHA-256
     """
+    system, artifacts = system_named(run.system), artifacts or run.artifacts
+    policy = system.loop.policy(run.policy, run.control, table, artifacts)
     entries = {
         "protocol": PROTOCOL,
         "tokenlink.version": tokenlink.__version__,
         "system": run.system,
-        "group_map": _sha256(table.group_map.astype("<i8").tobytes()),
-        **_table_entries(table),
+        **{f"mode_table.{name}": value for name, value in system.payload.agreed(table).items()},
         "controller.policy": run.policy,
+        "controller.fallback_mode": policy.fallback_mode,  # no setting where it comes from what training measured
         **{f"controller.{name}": value for name, value in asdict(run.control).items() if name not in NOT_AGREED},
-        **_artifact_entries(artifacts or run.artifacts),
+        **_artifact_entries(system.models, artifacts),
         "profile": _sha256(Path(profile).read_bytes()) if profile else "none",
     }
     if burst is not None:
@@ -51,28 +55,16 @@ def agreement(run, table, burst=None, profile=None, artifacts=None):
     return {name: str(value)[:MAX_TEXT] for name, value in entries.items()}
 
 
-def _table_entries(table):
-    names = ("vocab_size", "grid", "nominal_budget", "modulation", "max_iterations")
-    entries = {f"mode_table.{name}": getattr(table, name) for name in names}
-    entries["mode_table.llr_scale"] = ", ".join(f"{rate}: {scale}" for rate, scale in sorted(table.llr_scale.items()))
-    entries["mode_table.modes"] = ", ".join(mode.name for mode in table.modes)
-    for mode in table.modes:
-        entries[f"mode_table.{mode.name}.budget"] = mode.budget
-        entries[f"mode_table.{mode.name}.code_rates"] = ", ".join(map(str, mode.code_rates))
-        entries[f"mode_table.{mode.name}.thresholds"] = ", ".join(map(str, mode.thresholds))
-    return entries
-
-
-def _artifact_entries(root):
-    """Hashes of the weights, and the mark of the codebook, which says what a token means."""
-    from tokenlink.models import artifact
-
+def _artifact_entries(models, root):
+    """Hashes of a system's weights, and the mark of the codebook, which says what a token means, where it has one."""
     root = root or artifact.DEFAULT_DIR
-    weights = artifact.read_manifest(root)
-    for name in weights:
+    manifest, entries = artifact.read_manifest(root), {}
+    for name in models.names + tuple(name for name in models.foretelling if name in manifest):
         artifact.verify(name, root)  # what the manifest says is what both compare
-    entries = {f"models.{name}": files.get("weights.safetensors", {}).get("sha256") for name, files in weights.items()}
-    return entries | {"codebook": artifact.read_description("tokenizer", root).get("codes_sha256")}
+        entries[f"models.{name}"] = manifest[name]["weights.safetensors"]["sha256"]
+        if codebook := artifact.read_description(name, root).get("codes_sha256"):
+            entries["codebook"] = codebook
+    return entries
 
 
 def _sha256(raw):
@@ -90,9 +82,11 @@ def check_entries(entries):
 
 
 def differences(own, other, own_name, other_name):
-    """Sentences about entries that are not alike: list of str, in the order of the names."""
-    found = []
-    for name in sorted(own.keys() | other.keys()):
+    """Sentences about entries that are not alike: list of str, in the order of the names; of two systems that one."""
+    found, names = [], sorted(own.keys() | other.keys())
+    if len({entries.get("system") for entries in (own, other)} - {None}) == 2:
+        names = ["system"]  # all else differs for that
+    for name in names:
         if own.get(name) != other.get(name):
             values = [_shown(entries.get(name)) for entries in (own, other)]
             found.append(f"{name} is {values[0]} at {own_name} and {values[1]} at {other_name}")

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tokenlink.control import make_policy
 from tokenlink.hosts.host_radio import REVERSE
 from tokenlink.hosts.simulated_air import ReverseAir
 from tokenlink.link.feedback_bursts import Feedback, LossCounter, feedback_header, read_feedback
 from tokenlink.link.mode_schedule import ModeSchedule
+from tokenlink.systems import system_named
 from tokenlink.wire import NO_MODE, IqSamples, ModeCommand
 
 
@@ -19,12 +19,13 @@ class Commands:
     Parameters
     ----------
     config : HostConfig
-    table : ModeTable
+    table : ModeTable   or that of another system
     """
 
     def __init__(self, config, table):
         run = config.run
-        self._schedule = ModeSchedule(make_policy(run.policy, run.control).fallback_mode, run.control.hold_slots)
+        policy = system_named(run.system).loop.policy(run.policy, run.control, table, run.artifacts)
+        self._schedule = ModeSchedule(policy.fallback_mode, run.control.hold_slots)
         self._reverse = ReverseAir(run.channel, config.burst, run.seed, len(table.modes))
         self._over_air, self._n_modes = config.feedback_over == "air", len(table.modes)
         self._counts, self._losses = Counter(), LossCounter()

@@ -24,12 +24,6 @@ FEEDBACKS = ("network", "air")
 RADIOS = ("simulator", "gnuradio")
 
 
-def check_on_hosts(system):
-    """Refuse a system (str) whose ends do not run on two machines; ValueError."""
-    if not system_named(system).loop.on_hosts:
-        raise ValueError(f"system is {system!r}, which runs on one machine only: ./twist loopback")
-
-
 @dataclass(frozen=True)
 class HostConfig:
     """One of two hosts.
@@ -80,7 +74,6 @@ class HostConfig:
             raise ValueError(f"period_s is {self.period_s}, expected > 0")
         if not (math.isfinite(self.patience_s) and self.patience_s >= 0):
             raise ValueError(f"patience_s is {self.patience_s}, expected >= 0")
-        check_on_hosts(self.run.system)
         if self.profile is not None:
             object.__setattr__(self, "burst", read_profile(self.profile).burst)
         elif self.radio == "gnuradio":

@@ -26,9 +26,9 @@ _HAND_OVER_S = 1.0
 
 
 class SimulatedTransmitter:
-    """Sends each frame as a burst over the control link. ``takes_tokens``: the camera's frames go through the host."""
+    """Sends each frame as a burst over the control link. ``takes_frames``: the camera's frames go through the host."""
 
-    takes_tokens = True
+    takes_frames = True
 
     def __init__(self, config, table):
         self._table, self._burst, self._payload = table, config.burst, system_named(config.run.system).payload
@@ -38,7 +38,8 @@ class SimulatedTransmitter:
 
     def send(self, frame, mode_id, link):
         """What became of it, "sent" or "receiver away"."""
-        samples = frame_burst(frame, self._table.mode(mode_id), self._table, self._burst, self._payload)
+        mode = self._table.mode(frame.mode_id if self._payload.mode_at_sender else mode_id)
+        samples = frame_burst(frame, mode, self._table, self._burst, self._payload)
         message = IqSamples(frame.slot, 0, FORWARD, link.session, 0, 0, len(samples), 0, samples)
         return "sent" if link.send(message) else "receiver away"
 
@@ -65,24 +66,25 @@ class FlowgraphTransmitter:
     children : list    gets the process
     """
 
-    takes_tokens = False
+    takes_frames = False
 
     def __init__(self, config, table, at, logs, children):
-        self._commands, feedback = None, None
+        self._commands = self._modes = feedback = None
         if config.feedback_over == "air":
             feedback = f"{at.mode}-air"
             self._commands = PullSocket(feedback)
         try:
             self._child = start_flowgraph("tx", config, table, at, logs, children, feedback)
-            self._modes = PushSocket(at.mode, timeout_s=_HAND_OVER_S)
+            if not system_named(config.run.system).payload.mode_at_sender:  # a frame made in its mode says it itself
+                self._modes = PushSocket(at.mode, timeout_s=_HAND_OVER_S)
         except BaseException:
-            if self._commands is not None:
-                self._commands.close()
+            self.close()
             raise
 
     def prepare(self, slot, mode_id):
-        """Tell the flowgraph the mode of a slot."""
-        self._modes.send(ModeCommand(slot, 0, mode_id))
+        """Tell the flowgraph the mode of a slot, where it chooses one."""
+        if self._modes is not None:
+            self._modes.send(ModeCommand(slot, 0, mode_id))
 
     def send(self, frame, mode_id, link):
         """The camera has given the frame to the radio."""
@@ -101,9 +103,8 @@ class FlowgraphTransmitter:
 
     def close(self):
         """Close the sockets."""
-        self._modes.close()
-        if self._commands is not None:
-            self._commands.close()
+        for each in filter(None, (self._modes, self._commands)):
+            each.close()
 
 
 class SimulatedReceiver:
@@ -128,7 +129,7 @@ class SimulatedReceiver:
         self._priors.put(prior)
 
     def read(self, message):
-        """(TokenEstimate, LinkReport) of a message's burst: list."""
+        """(estimate, LinkReport) of a message's burst: list."""
         return self._receiver.receive(message.samples, message.slot)
 
     def poll(self):
@@ -145,18 +146,24 @@ class SimulatedReceiver:
 
 
 class Pairs:
-    """Estimates with the reports of their slots: a flowgraph sends them over two sockets, so either may come first."""
+    """Estimates with the reports of their slots: a flowgraph sends them over two sockets, so either may come first.
+
+    Parameters
+    ----------
+    kind : type   of the estimates
+    """
 
     MAX_REPORTS = 16
 
-    def __init__(self):
+    def __init__(self, kind=TokenEstimate):
+        self._kind = kind
         self._waiting, self._since_s, self._reports = None, 0.0, {}
 
     def put(self, message):
-        """Take in a message; (TokenEstimate, LinkReport or None) that it completes, in order: list."""
+        """Take in a message; (estimate, LinkReport or None) that it completes, in order: list."""
         if isinstance(message, LinkReport):
             return self._put_report(message)
-        if not isinstance(message, TokenEstimate) or message.mode_id == NO_MODE:
+        if not isinstance(message, self._kind) or message.mode_id == NO_MODE:
             return []
         ready = self.overdue(0.0)  # a later estimate is there: its report will not come
         report = self._reports.pop(message.slot, None)
@@ -176,7 +183,7 @@ class Pairs:
         return []
 
     def overdue(self, patience_s=_PAIR_S):
-        """An estimate that has waited for its report for that long: list of (TokenEstimate, None)."""
+        """An estimate that has waited for its report for that long: list of (estimate, None)."""
         if self._waiting is None or time.monotonic() - self._since_s < patience_s:
             return []
         waiting, self._waiting = self._waiting, None
@@ -198,7 +205,7 @@ class FlowgraphReceiver:
     def __init__(self, config, table, folder, logs, children):
         at = Addresses.in_folder(folder)
         self._estimates, self._commands = PullSocket(at.estimates), None
-        self._pairs = Pairs()
+        self._pairs = Pairs(system_named(config.run.system).payload.estimate)
         self._priors = None if config.run.prior == OFF else PushSocket(at.prior, timeout_s=0.0)
         self._slot_timeout_s, self._heard = config.run.slot_timeout_s, False
         feedback = f"{at.mode}-air" if config.feedback_over == "air" else None
@@ -221,7 +228,7 @@ class FlowgraphReceiver:
         return []
 
     def poll(self):
-        """(TokenEstimate, LinkReport or None) that have come: list."""
+        """(estimate, LinkReport or None) that have come: list."""
         check_alive(self._child)
         ready = []
         while (message := self._estimates.recv(0.0)) is not None:
@@ -239,9 +246,8 @@ class FlowgraphReceiver:
 
     def close(self):
         """Close the sockets."""
-        for each in (self._estimates, self._commands, self._priors):
-            if each is not None:
-                each.close()
+        for each in filter(None, (self._estimates, self._commands, self._priors)):
+            each.close()
 
 
 def start_flowgraph(role, config, table, at, logs, children, feedback=None):

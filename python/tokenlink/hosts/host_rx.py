@@ -11,6 +11,7 @@ import contextlib
 import tempfile
 import time
 from collections import Counter
+from importlib import import_module
 
 import numpy as np
 
@@ -20,12 +21,13 @@ from tokenlink.hosts.simulated_air import FrameReceiver, frame_burst
 from tokenlink.hosts.slot_log import SlotLog
 from tokenlink.loop.foretelling import Expectations
 from tokenlink.loop.run_config import check_artifacts
-from tokenlink.loop.twin import link_record, load_models, make_twin
+from tokenlink.loop.runner import NODES
+from tokenlink.loop.twin import link_record
 from tokenlink.measure.records import RESERVE_BYTES, RunFolder
 from tokenlink.process.children import ask_all, stop_all
 from tokenlink.process.node import NodeError
 from tokenlink.systems import system_named
-from tokenlink.wire import NO_MODE, Bye, IqSamples, ModeCommand, StateReport, TokenFrame
+from tokenlink.wire import NO_MODE, Bye, IqSamples, ModeCommand, StateReport
 from tokenlink.wire.journal import Journal
 
 _POLL_S, _QUICK_POLL_S = 0.2, 0.02
@@ -48,9 +50,11 @@ class RxHost:
         self.config, self.folder, run = config, RunFolder(out), config.run
         self.table = config.load_table()
         check_artifacts(run)
-        models = load_models(run, self.table)
-        self._warm_up(models)
-        self.twin = make_twin(models, run, self.table)
+        self._system = system_named(run.system)
+        node = import_module(NODES[self._system.loop.twin])
+        models = node.load_models(run, self.table)
+        self._warm_up(node.make_twin(models, run, self.table))
+        self.twin = node.make_twin(models, run, self.table)
         self.receiver, self._over = None, {}
         self.log, self.counts = SlotLog(self.folder.path), Counter()
         self._journal = Journal(self.folder.path / "journal.bin")
@@ -58,21 +62,21 @@ class RxHost:
         self._next = self._last_session = None
         self._on_slot = None
 
-    def _warm_up(self, models):
+    def _warm_up(self, twin):
         """Pass a frame through everything once: kernels and networks take their time only the first time."""
-        frame = TokenFrame(0, 0, np.zeros(self.table.n_tokens, np.int32))
-        payload, burst = system_named(self.config.run.system).payload, self.config.burst
-        samples = frame_burst(frame, self.table.modes[-1], self.table, burst, payload)
-        twin, told = make_twin(models, self.config.run, self.table), {}
+        table, payload, burst, told = self.table, self._system.payload, self.config.burst, {}
         if twin.foretelling is not None:
-            expectations = Expectations(self.table, self.config.run.prior)
-            tokens, known = frame.token_ids, np.zeros(self.table.n_tokens, bool)
-            twin.foretelling.take(tokens, known, np.ones(tokens.size, np.float32), tokens)
+            expectations, tokens = Expectations(table, self.config.run.prior), np.zeros(table.n_tokens, np.int32)
+            twin.foretelling.take(tokens, tokens > 0, np.ones(tokens.size, np.float32), tokens)
             expectations.put(twin.foretelling.prior(0))
             told = {"expected_of": expectations.of}
-        FrameReceiver(self.table, burst, payload, **told).receive(np.append(samples, np.zeros(100, np.complex64)), 0)
-        twin.miss(0)
+        mode = table.modes[-1]
+        samples = frame_burst(payload.draw(np.random.default_rng(0), 0, mode, table), mode, table, burst, payload)
+        receiver = FrameReceiver(table, burst, payload, **told)
+        for estimate, report in receiver.receive(np.append(samples, np.zeros(100, np.complex64)), 0):
+            twin.step(estimate, report)
         twin.miss(1)
+        twin.miss(2)
 
     def run(self, on_slot=None, on_wait=None):
         """Serve transmitters until one has sent all its slots; dict of counts.

@@ -20,11 +20,12 @@ from tokenlink.hosts.host_config import start_process
 from tokenlink.hosts.host_radio import FlowgraphTransmitter, SimulatedTransmitter
 from tokenlink.hosts.slot_log import SlotLog
 from tokenlink.loop.run_config import Addresses, NodeConfig
+from tokenlink.loop.runner import NODES
 from tokenlink.measure.records import RESERVE_BYTES, RunFolder
 from tokenlink.process.children import ask_all, stop_all
 from tokenlink.process.node import NodeError
 from tokenlink.systems import system_named
-from tokenlink.wire import Bye, Hello, ModeCommand, StateReport, TokenFrame
+from tokenlink.wire import Bye, Hello, ModeCommand, StateReport
 from tokenlink.wire.journal import Journal
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
@@ -79,7 +80,7 @@ class TxHost:
             try:
                 at = Addresses.in_folder(sockets)
                 radio = self._radio = self._open_radio(at, children)
-                camera = Camera(self, at, slot, radio.takes_tokens, children)
+                camera = Camera(self, at, slot, radio.takes_frames, children)
                 while slot < run.n_frames and (done := self._slot(slot, link, camera, radio)):
                     slot += 1
                     link.info["next_slot"] = slot
@@ -114,11 +115,11 @@ class TxHost:
         self._wait_for_command(slot, link)
         mode_id, how = self.commands.mode_of(slot)
         self._began_s = time.monotonic()
-        if not radio.takes_tokens:  # the camera's frame goes straight to the air
+        if not radio.takes_frames:  # the camera's frame goes straight to the air
             self.log.write(slot=slot, mode_id=mode_id, how=how)
         radio.prepare(slot, mode_id)
-        frame = camera.frame(slot, link, self)
-        if radio.takes_tokens:
+        frame = camera.frame(slot, mode_id, link, self)
+        if radio.takes_frames:
             if frame is None and camera.ended:
                 return None
             self.log.write(slot=slot, mode_id=mode_id, how=how)  # before any other host can know of it
@@ -133,7 +134,7 @@ class TxHost:
     def _wait_for_last(self, link, slot):
         """Let what a flowgraph has in it get to the receiver, which says how far it is, before the flowgraph ends."""
         deadline_s = time.monotonic() + self.config.run.slot_timeout_s + HELLO_S
-        waits = not self._radio.takes_tokens
+        waits = not self._radio.takes_frames
         while waits and link.ready and _next_slot(link.peer_info) < slot and time.monotonic() < deadline_s:
             self.listen(link, _POLL_S, slot)
 
@@ -189,36 +190,38 @@ class Camera:
     host : TxHost
     at : Addresses
     first_slot : int
-    takes_tokens : bool   its frames come here, not to a flowgraph
+    takes_frames : bool   its frames come here, not to a flowgraph
     children : list     gets the process
     """
 
-    def __init__(self, host, at, first_slot, takes_tokens, children):
+    def __init__(self, host, at, first_slot, takes_frames, children):
         run = host.config.run
         path = host.folder.path / "camera.json"
         NodeConfig(run, at, None, first_slot).save(path)
-        self._tokens, self._records = PullSocket(at.tokens) if takes_tokens else None, PullSocket(at.camera_records)
+        system = system_named(run.system)
+        self._kind = system.payload.frame
+        self._frames, self._records = PullSocket(at.tokens) if takes_frames else None, PullSocket(at.camera_records)
         self._words = PushSocket(at.camera, timeout_s=0.0)
-        self._process = start_process("camera", ["-m", "tokenlink.loop.camera", path], host.folder.logs)
+        self._process = start_process("camera", ["-m", NODES[system.loop.camera], path], host.folder.logs)
         children.append(self._process)
         self._timeout_s, self._started = run.slot_timeout_s, False
         self._startup_s, self.ended = run.startup_timeout_s, False
 
-    def frame(self, slot, link, host):
-        """TokenFrame of a slot, or its StateReport where the frame goes to a flowgraph; None when it does not come in
-        time. Serves the control link meanwhile."""
-        self._words.send(ModeCommand(slot, 0, 0))
+    def frame(self, slot, mode_id, link, host):
+        """Frame of a slot in a mode, or its StateReport where the frame goes to a flowgraph; None when it does not come
+        in time. Serves the control link meanwhile."""
+        self._words.send(ModeCommand(slot, 0, mode_id))
         deadline_s = time.monotonic() + (self._timeout_s if self._started else self._startup_s)
         frame, known = None, False
         while time.monotonic() < deadline_s and not (frame is not None and known) and not self.ended:
             host.listen(link, 0.0, slot + 1)
-            if self._tokens is not None:
-                message = self._tokens.recv(_POLL_S)
-                if isinstance(message, TokenFrame) and message.slot == slot:
+            if self._frames is not None:
+                message = self._frames.recv(_POLL_S)
+                if isinstance(message, self._kind) and message.slot == slot:
                     frame = message
-            while (message := self._records.recv(_POLL_S if self._tokens is None else 0.0)) is not None:
+            while (message := self._records.recv(_POLL_S if self._frames is None else 0.0)) is not None:
                 known |= self._take_record(message, slot, host)
-                if known and self._tokens is None:
+                if known and self._frames is None:
                     frame = message
                     break
             self._check(slot, host)
@@ -246,5 +249,5 @@ class Camera:
 
     def close(self):
         """Close the local sockets."""
-        for each in filter(None, (self._tokens, self._records, self._words)):
+        for each in filter(None, (self._frames, self._records, self._words)):
             each.close()

@@ -17,6 +17,7 @@ from tokenlink.link.slots import extend
 from tokenlink.phy.frame import modulate_burst
 from tokenlink.phy.header import FIELDS, Header
 from tokenlink.phy.receiver import BurstReceiver
+from tokenlink.wire import NO_MODE
 
 MAX_CFO = 5e-3
 MAX_DELAY_SAMPLES = 400
@@ -29,7 +30,7 @@ def frame_burst(frame, mode, table, config, payload):
 
     Parameters
     ----------
-    frame : TokenFrame   or whatever else the payload encodes
+    frame : object       as the payload encodes it
     mode : Mode
     table : ModeTable
     config : BurstConfig
@@ -85,7 +86,7 @@ class FrameReceiver:
     Attributes
     ----------
     counts : Counter   "estimates", why a burst was none ("foreign_system", "unknown_mode", "wrong_length",
-                       "undecodable"), and those of the BurstReceiver
+                       "undecodable", and causes of the payload), and those of the BurstReceiver
     """
 
     def __init__(self, table, burst, payload, air=None, expected_of=lambda slot: None):
@@ -98,7 +99,7 @@ class FrameReceiver:
         return self._counts + self._receiver.counters
 
     def receive(self, samples, slot):
-        """Whatever whole bursts are in the samples of about this slot: list of (TokenEstimate, LinkReport)."""
+        """Whatever whole bursts are in the samples of about this slot: list of (estimate, LinkReport)."""
         if self._air is not None:
             samples = self._air.pass_through(samples, slot)
         bursts = self._receiver.feed(samples) + self._receiver.flush()
@@ -113,7 +114,7 @@ class FrameReceiver:
         if header.mode_id >= len(table.modes):
             return "unknown_mode"
         mode = table.mode(header.mode_id)
-        if header.payload_symbols != self._payload.n_symbols(mode, table):
+        if not self._payload.fits(header.payload_symbols, mode, table):
             return "wrong_length"
         link = {
             "slot": extend(header.slot, near_slot),
@@ -124,9 +125,11 @@ class FrameReceiver:
         }
         try:
             expected = self._expected_of(link["slot"])
-            return self._payload.decode(burst.payload, burst.channel_gain, burst.n0, mode, table, link, expected)
+            found = self._payload.decode(burst.payload, burst.channel_gain, burst.n0, mode, table, link, expected)
         except ValueError:
             return "undecodable"
+        estimate, report = found
+        return report.drops["lost"] if estimate.mode_id == NO_MODE else found
 
 
 class ReverseAir:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tokenlink.hosts.slot_log import account, read_slot_log, totals
-from tokenlink.measure.records import Recorder, RunFolder
+from tokenlink.measure.records import RunFolder
 from tokenlink.systems import system_named
-from tokenlink.wire import StateReport, TokenEstimate
+from tokenlink.wire import StateReport
 from tokenlink.wire.journal import read_journal
 
 
@@ -33,19 +33,19 @@ def put_together(tx_folder, rx_folder, out):
     FileNotFoundError, WireError   a folder that is none of a host, or is damaged
     """
     tx_folder, rx_folder = Path(tx_folder), Path(rx_folder)
+    config = RunFolder(tx_folder).read_json("host.json")
+    system = system_named(config["run"].get("system", "twist"))
+    table = system.payload.load_table(config["run"]["mode_table"])
     rows = read_slot_log(tx_folder), read_slot_log(rx_folder)
     fates = account(*rows)
     truths = {each.slot: each for each in read_journal(tx_folder / "journal.bin")}
     estimates, states = {}, {}
     for message in read_journal(rx_folder / "journal.bin"):
-        if isinstance(message, TokenEstimate):
+        if isinstance(message, system.payload.estimate):
             estimates[message.slot] = message
         elif isinstance(message, StateReport):
             states[message.slot] = message
-    config = RunFolder(tx_folder).read_json("host.json")
-    system = system_named(config["run"].get("system", "twist"))
-    table = system.payload.load_table(config["run"]["mode_table"])
-    recorder = Recorder(RunFolder(out), table, system.summarize)
+    recorder = system.loop.recorder(RunFolder(out), table, system.summarize)
     for slot in sorted(truths.keys() & states.keys()):
         state = states[slot]
         estimate = None if state.record["missed"] else estimates[slot]

@@ -16,8 +16,6 @@ from tokenlink.systems import system_named
 from tokenlink.wire import NO_MODE, Bye, Hello, ModeCommand, StateReport
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
-NOTHING = np.zeros(0, np.int32)
-
 
 class PictureTwin:
     """The receiver's classifier and its controller; sees what the receiver sees, never the truth.
@@ -28,35 +26,48 @@ class PictureTwin:
     policy : object   such as LyapunovPolicy
     run : RunConfig
     table : AdaptiveTable
+
+    Attributes
+    ----------
+    state : int32 [0]   the twin keeps nothing of a picture
+    foretelling : None  nor expects anything of the next one
     """
+
+    state, foretelling = np.zeros(0, np.int32), None
 
     def __init__(self, codec, policy, run, table):
         self._codec, self._policy, self._run, self._table = codec, policy, run, table
         self.control = policy.initial_state()
         self.feedback = FeedbackLink(run.feedback, run.seed, self.control.mode_id)
 
-    def step(self, slot, estimate):
-        """Take in one slot.
+    def step(self, estimate, link=None):
+        """Take in one picture.
 
         Parameters
         ----------
-        slot : int
-        estimate : SemanticEstimate or None   None: nothing came, or its header was lost
+        estimate : SemanticEstimate
+        link : LinkReport or None   of the same slot; says no more
 
         Returns
         -------
         (record, timing)   figures of the slot as dict, seconds per stage as dict; `control` has moved on
         """
-        begin_s, report, logits = time.monotonic(), None, None
-        if estimate is not None:
-            ratio = self._table.mode(estimate.mode_id).ratio
-            logits = self._codec.decode(estimate.symbols, estimate.channel_gains, estimate.n0, estimate.kept, ratio)
-            report = PictureReport(slot, estimate.esn0_db, estimate.symbols.size / SOURCE_VALUES)
+        begin_s = time.monotonic()
+        ratio = self._table.mode(estimate.mode_id).ratio
+        logits = self._codec.decode(estimate.symbols, estimate.channel_gains, estimate.n0, estimate.kept, ratio)
+        report = PictureReport(estimate.slot, estimate.esn0_db, estimate.symbols.size / SOURCE_VALUES)
+        return self._take(estimate.slot, report, logits, begin_s)
+
+    def miss(self, slot):
+        """A slot of which nothing came, or whose header was lost; result as for ``step``, the policy gets no report."""
+        return self._take(slot, None, None, time.monotonic())
+
+    def _take(self, slot, report, logits, begin_s):
         decoded_s = time.monotonic()
         self.control, mode_id = self._policy.step(self.control, report)
         self.feedback.decide(slot, mode_id)
         record = {
-            "missed": estimate is None,
+            "missed": report is None,
             "predicted": None if logits is None else int(np.argmax(logits)),
             "confidence": None if logits is None else _largest_share(logits),
             "queue": self.control.queue,
@@ -72,6 +83,17 @@ def _largest_share(logits):
     return float(shares.max() / shares.sum())
 
 
+def load_models(run, table):
+    """Codec of a run's weights."""
+    return system_named(run.system).models.receiver(run.artifacts, table, run.completion)
+
+
+def make_twin(codec, run, table):
+    """The twin of a run."""
+    policy = system_named(run.system).loop.policy(run.policy, run.control, table, run.artifacts)
+    return PictureTwin(codec, policy, run, table)
+
+
 def main(config):
     """Serve until stopped: one estimate in, one mode command out, which the camera encodes the next picture in."""
     import torch
@@ -79,8 +101,7 @@ def main(config):
     torch.set_num_threads(1)
     run, at, system = config.run, config.addresses, system_named(config.run.system)
     table = system.payload.load_table(run.mode_table)
-    codec = system.models.receiver(run.artifacts, table, run.completion)
-    twin = PictureTwin(codec, system.loop.policy(run.policy, run.control, table, run.artifacts), run, table)
+    twin = make_twin(load_models(run, table), run, table)
     with (
         PullSocket(at.estimates) as radio,
         PushSocket(at.camera) as camera,
@@ -95,12 +116,12 @@ def main(config):
                 timeout_s = run.slot_timeout_s if slot else run.startup_timeout_s
                 estimate, link = receive_slot(radio, slot, timeout_s, system.payload.estimate)
                 received_s = time.monotonic()
-                record, timing = twin.step(slot, estimate)
+                record, timing = twin.miss(slot) if estimate is None else twin.step(estimate, link)
                 record["link"] = link_record(link)
                 record["timing"] = timing | {"received_at_s": received_s, "decided_at_s": time.monotonic()}
                 if estimate is not None:
                     recorder.deliver(estimate)
-                recorder.deliver(StateReport(slot, 0, NOTHING, record))
+                recorder.deliver(StateReport(slot, 0, twin.state, record))
                 slot += 1
         except Stopped:
             recorder.send(Bye(slot, 0, "twin"))

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from tokenlink.control import FixedPair, LyapunovPolicy, PictureControl, ProxyError, load_picture_control, load_proxy
-from tokenlink.link.adaptive import PictureLost, decode_picture, encode_picture, n_symbols
+from tokenlink.link.adaptive import PictureLost, decode_picture, encode_picture
+from tokenlink.link.adaptive import n_symbols as picture_symbols
 from tokenlink.link.adaptive_modes import load_adaptive_table
-from tokenlink.link.token_ratios import PICTURE_SIDE, POSITIONS, SOURCE_VALUES, symbols_per_token
+from tokenlink.link.token_ratios import PICTURE_SIDE, POSITIONS, SOURCE_VALUES, n_sent, symbols_per_token
 from tokenlink.measure.picture_records import PictureRecorder, summarize_pictures
 from tokenlink.models.artifact_files import DEFAULT_DIR
 from tokenlink.phy.header import SYSTEMS as NUMBERS
@@ -32,8 +33,8 @@ def _demo(scene, n_frames):
     raise ValueError("system adaptive brings no pictures: name some with --frames-from imagenette:FOLDER_OR_TAR")
 
 
-def _most_symbols(mode, table):
-    return n_symbols(mode, 1 + POSITIONS)
+def _fits(n_symbols, mode, table):
+    return n_symbols in {picture_symbols(mode, n_tokens) for n_tokens in range(2, 2 + POSITIONS)}
 
 
 def _encode(message, mode, table):
@@ -44,13 +45,33 @@ def _decode(symbols, channel_gain, n0, mode, table, link, expected=None):
     nothing = np.zeros(0, np.complex64)
     try:
         picture = decode_picture(symbols, channel_gain, n0, mode)
-    except PictureLost:
+    except PictureLost as error:
         lost = SemanticEstimate(link["slot"], link["seq"], NO_MODE, np.zeros(0, bool), nothing, nothing, 0j, 0.0,
                                 LOST_ESN0_DB)  # fmt: skip
-        return (lost,)
+        return lost, _report(link, {"lost": error.cause})
     estimate = SemanticEstimate(mode_id=mode.mode_id, kept=picture.kept, symbols=picture.symbols,
                                 channel_gains=np.array(picture.channel_gain), **link)  # fmt: skip
-    return estimate, LinkReport(iterations=np.zeros(0, np.int32), parity_ok=np.zeros(0, bool), **link)
+    return estimate, _report(link, {})
+
+
+def _report(link, drops):
+    return LinkReport(iterations=np.zeros(0, np.int32), parity_ok=np.zeros(0, bool), drops=drops, **link)
+
+
+def _draw(rng, slot, mode, table):
+    kept = np.zeros(POSITIONS, bool)
+    kept[rng.choice(POSITIONS, max(1, round(mode.alpha * POSITIONS)), replace=False)] = True
+    symbols = rng.standard_normal((n_sent(kept) * mode.symbols_per_token, 2)).view(complex)[:, 0]
+    symbols = (symbols / np.sqrt(np.mean(np.abs(symbols) ** 2))).astype(np.complex64)
+    return SemanticFrame(slot, 0, mode.mode_id, kept, symbols)
+
+
+def _agreed(table):
+    entries = {name: ", ".join(map(str, getattr(table, name))) for name in ("alphas", "ratios")}
+    for alpha in table.alphas:
+        sizes = (table.mode_of(alpha, ratio).header_symbols for ratio in table.ratios)
+        entries[f"{alpha}.header_symbols"] = ", ".join(map(str, sizes))
+    return entries
 
 
 def _codec(root, table, completion=None):
@@ -86,11 +107,11 @@ ADAPTIVE = System(
     name=NAME,
     title="Adaptive semantic tokens",
     source=Source(_open, _demo),
-    payload=Payload(NUMBERS[NAME], load_adaptive_table, _most_symbols, _encode, _decode, "adaptive_", SemanticFrame,
-                    SemanticEstimate, mode_at_sender=True),
+    payload=Payload(NUMBERS[NAME], load_adaptive_table, _fits, _encode, _decode, _draw, _agreed, "adaptive_",
+                    SemanticFrame, SemanticEstimate, mode_at_sender=True),
     models=Models((NAME,), _codec, _codec),
     loop=Loop(PictureControl, load_picture_control, _check_control, _policy, PictureRecorder, "picture_camera",
-              "picture_twin", "tokenlink.report.picture_page", on_hosts=False,
+              "picture_twin", "tokenlink.report.picture_page",
               idle_options=("completion", "urgent_slots")),
     policies=POLICIES,
     summarize=summarize_pictures,

@@ -37,11 +37,14 @@ class Payload:
     ----------
     number : int      of the system, in the header of a burst
     load_table : path or None -> table   the modes, with `modes`, `mode(mode_id)` and `n_tokens`; None: those that ship
-    n_symbols : (mode, table) -> int     payload symbols of a frame
+    fits : (n_symbols, mode, table) -> bool   whether a frame may be so many payload symbols
     encode : (message, mode, table) -> complex64 [n_symbols]   of mean energy 1; ValueError for what is no frame
     decode : (symbols, channel_gain, n0, mode, table, link, expected=None) -> (estimate, report)   messages for the
              twin; ``link``: their fields that tell slot and channel; ``expected``: of `link.prior_schedule`, None with
-             priors off; ValueError for what cannot be decoded
+             priors off; an estimate of mode NO_MODE says that the frame is lost, the report's drops by which cause;
+             ValueError for what cannot be decoded
+    draw : (rng, slot, mode, table) -> frame   a random one, for tests of a radio
+    agreed : table -> dict     what two hosts must have alike of their tables: str or numbers by name
     flowgraphs : str  what the names of the system's flowgraphs begin with, before "loopback", "virtual_tx", ...
     frame, estimate : type   messages to the radio and from it
     mode_at_sender : bool    a frame is made in its mode: commands go to the camera, the frame tells the radio
@@ -49,9 +52,11 @@ class Payload:
 
     number: int
     load_table: Callable
-    n_symbols: Callable
+    fits: Callable[..., bool]
     encode: Callable[..., np.ndarray]
     decode: Callable[..., tuple]
+    draw: Callable
+    agreed: Callable[..., dict]
     flowgraphs: str = ""
     frame: type = TokenFrame
     estimate: type = TokenEstimate
@@ -89,7 +94,6 @@ class Loop:
     recorder : (folder, table, summarize) -> Recorder
     camera, twin : str   the nodes, by their names in `tokenlink.loop.runner`
     page : str           module whose `write_report` makes the page of a run
-    on_hosts : bool      the ends also run on two machines
     idle_options : tuple of str   options of ``./twist loopback``, by field, that mean nothing to the system
     """
 
@@ -101,7 +105,6 @@ class Loop:
     camera: str = "camera"
     twin: str = "twin"
     page: str = "tokenlink.report.run_page"
-    on_hosts: bool = True
     idle_options: tuple[str, ...] = ()
 
 

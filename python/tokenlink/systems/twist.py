@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 
 from tokenlink.control import POLICIES, ControlConfig, check_modes, load_controller, make_policy
@@ -15,7 +17,7 @@ from tokenlink.measure.metrics import summarize
 from tokenlink.measure.records import Recorder
 from tokenlink.phy.header import SYSTEMS as NUMBERS
 from tokenlink.systems.description import Figure, Loop, Metric, Models, Payload, Source, System
-from tokenlink.wire import LinkReport, TokenEstimate
+from tokenlink.wire import LinkReport, TokenEstimate, TokenFrame
 
 NAME = "twist"
 
@@ -30,8 +32,8 @@ def _invented(scene, n_frames):
     return f"invented:{scene}?frames={n_frames}"
 
 
-def _n_symbols(mode, table):
-    return table.total_channel_uses(mode)
+def _fits(n_symbols, mode, table):
+    return n_symbols == table.total_channel_uses(mode)
 
 
 def _encode(message, mode, table):
@@ -58,6 +60,23 @@ def _decide(symbols, channel_gain, n0, mode, table, expected):
     token_ids, confidence = decide_with_prior(found.extrinsic_llr, found.prior, table)
     told = prior_report(expected.outcome, float(found.doubt), int(found.exchanges))
     return TokenDecision(token_ids, confidence, found.iterations, found.parity_ok), {"prior": told}
+
+
+def _draw(rng, slot, mode, table):
+    return TokenFrame(slot, 0, rng.integers(0, table.vocab_size, table.n_tokens).astype(np.int32))
+
+
+def _agreed(table):
+    names = ("vocab_size", "grid", "nominal_budget", "modulation", "max_iterations")
+    entries = {name: getattr(table, name) for name in names}
+    entries["group_map"] = hashlib.sha256(table.group_map.astype("<i8").tobytes()).hexdigest()
+    entries["llr_scale"] = ", ".join(f"{rate}: {scale}" for rate, scale in sorted(table.llr_scale.items()))
+    entries["modes"] = ", ".join(mode.name for mode in table.modes)
+    for mode in table.modes:
+        entries[f"{mode.name}.budget"] = mode.budget
+        for name in ("code_rates", "thresholds"):
+            entries[f"{mode.name}.{name}"] = ", ".join(map(str, getattr(mode, name)))
+    return entries
 
 
 def _sender(root, table):
@@ -109,7 +128,7 @@ TWIST = System(
     name=NAME,
     title="TWIST",
     source=Source(_open, _invented),
-    payload=Payload(NUMBERS[NAME], load_mode_table, _n_symbols, _encode, _decode),
+    payload=Payload(NUMBERS[NAME], load_mode_table, _fits, _encode, _decode, _draw, _agreed),
     models=Models(("tokenizer", "completion", "head"), _sender, _receiver, foretelling=("predictor",)),
     loop=Loop(ControlConfig, load_controller, check_modes, _policy, Recorder),
     policies=tuple(POLICIES),

@@ -70,6 +70,7 @@ IDLE = {
         "--seed 3": "--feedback network | --feedback air --radio gnuradio --profile b210",
         "--hold-slots 2": "--policy static-low",
         "--fallback-mode 1": "--policy static-high",
+        "--hold-slots 3": "--system adaptive --policy fixed",
         "--peer-name rx": "",
         "--radio-name air": "| --radio gnuradio --profile virtual",
         "--radio-address ipc:///x": "--radio simulator | --radio gnuradio --profile b210",
@@ -80,6 +81,9 @@ IDLE = {
         "--seed 3": "--radio gnuradio --profile virtual",
         "--hold-slots 2": "--policy static-low",
         "--fallback-mode 1": "--policy static-high",
+        "--hold-slots 3": "--system adaptive --policy fixed",
+        "--urgent-slots 3": "--system adaptive",
+        "--completion copy": "--system adaptive",
         "--peer-name tx": "",
         "--radio-name air": "| --radio gnuradio --profile virtual",
         "--radio-address ipc:///x": "--radio simulator | --radio gnuradio --profile b210",
@@ -97,7 +101,7 @@ IDLE = {
     },
 }  # fmt: skip
 RUN = "policy artifacts out json system mode_table"
-HOST = f"{RUN} listen peer keys profile radio feedback"
+HOST = f"{RUN} controller listen peer keys profile radio feedback"
 RADIO = "profile bursts mode seed link address mode_table keys json"
 #: options that mean something whatever is chosen beside them
 ALWAYS = {
@@ -141,7 +145,7 @@ ALWAYS = {
     "bench sync": "repetitions quick json",
     "bench all": "repetitions peers_python frames loop_frames quick json docs",
     "host tx": f"{HOST} frames_from frames period patience wait",
-    "host rx": f"{HOST} feedback_loss feedback_delay lost_slots urgent_slots completion prior",
+    "host rx": f"{HOST} feedback_loss feedback_delay lost_slots prior",
     "host account": "tx_folder rx_folder out json",
 }  # fmt: skip
 CASES = [(command, option, beside.strip()) for command, options in IDLE.items()

@@ -124,7 +124,7 @@ TX, RX = ["host", "tx"], ["host", "rx"]
         ([*LOOPBACK, "--lost-slots", "²"], "expected slots and rising ranges"),
         ([*TX, "--frames-from", "nowhere"], "wrong frame source 'nowhere': no such folder"),
         ([*TX, "--frames-from", "kitti-tracking:nowhere/0004"], "no such folder: nowhere/image_02/0004"),
-        ([*TX, "--frames", "500"], "invented:12 has 120 frames, 500 are asked for"),
+        ([*TX, "--frames-from", "invented:12", "--frames", "500"], "invented:12 has 120 frames, 500 are asked for"),
         ([*TX, "--snr-db", "3"], "--snr-db has no effect without --feedback air"),
         ([*TX, "--peer-name", "rx"], "--peer-name has no effect without --keys"),
         ([*RX, "--radio-address", "tcp://127.0.0.1:1"], "--radio-address has no effect with --radio simulator"),

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Handshake of two hosts: any order, restarts, differences by name, and nothing from whoever has no say."""
 
+import json
 import shutil
 import time
 from dataclasses import replace
+from hashlib import sha256
 
 import numpy as np
 import pytest
 
 from tokenlink.hosts import control_link
 from tokenlink.hosts.control_link import ControlLink
-from tokenlink.hosts.handshake import HandshakeRefused, agreement, differences, refusal
+from tokenlink.hosts.handshake import HandshakeRefused, agreement, check_entries, differences, refusal
+from tokenlink.link.adaptive_modes import load_adaptive_table
 from tokenlink.link.modes import load_mode_table
 from tokenlink.loop.run_config import RunConfig
 from tokenlink.models import artifact_files as artifact
@@ -178,7 +181,7 @@ def test_every_part_of_the_set_up_has_its_name(entries, tmp_path):
     low = replace(table.modes[0], thresholds=(0.1,) * table.n_groups)
     riskier = replace(RunConfig("x").control, theta_low=-1.0)
     cases = {
-        "group_map": changed(group_map=moved),
+        "mode_table.group_map": changed(group_map=moved),
         "mode_table.low.thresholds": changed(modes=(low, *table.modes[1:])),
         "controller.theta_low": agreement(RunConfig("x", control=riskier), table, BurstConfig()),
         "controller.policy": agreement(RunConfig("x", policy="static-med"), table, BurstConfig()),
@@ -198,6 +201,32 @@ def test_weights_that_are_not_what_the_manifest_says_are_found_before_the_other_
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     with pytest.raises(artifact.ArtifactHashError, match="does not match the SHA-256"):
         agreement(RunConfig("x", artifacts=str(tmp_path / "mine")), load_mode_table(), BurstConfig())
+
+
+def test_of_two_systems_only_that_is_said(entries, tmp_path):
+    adaptive = adaptive_agreement(tmp_path)
+    assert check_entries(adaptive) and {"models.adaptive", "mode_table.0.5.header_symbols"} <= adaptive.keys()
+    assert differences(entries, adaptive, "tx", "rx") == ["system is 'twist' at tx and 'adaptive' at rx"]
+
+
+def test_the_table_of_another_system_is_agreed_on_by_name(tmp_path):
+    table = load_adaptive_table()
+    longer = replace(table.modes[7], header_symbols=1120)
+    other = adaptive_agreement(tmp_path, replace(table, modes=(*table.modes[:7], longer, *table.modes[8:])))
+    (found,) = differences(adaptive_agreement(tmp_path), other, "tx", "rx")
+    assert found.startswith("mode_table.0.2.header_symbols is ") and "1120" in found
+
+
+def adaptive_agreement(folder, table=None):
+    """Entries of the adaptive system, with weights of a few bytes: nothing here reads them."""
+    name, files = "adaptive", {"weights.safetensors": b"w", "config.json": b"{}", "metrics.json": b"{}"}
+    (folder / name).mkdir(exist_ok=True)
+    for file, content in files.items():
+        (folder / name / file).write_bytes(content)
+    known = {file: {"bytes": len(raw), "sha256": sha256(raw).hexdigest()} for file, raw in files.items()}
+    (folder / "manifest.json").write_text(json.dumps({name: known}))
+    run = RunConfig("x", system=name, policy="fixed", artifacts=str(folder))
+    return agreement(run, table or load_adaptive_table(), BurstConfig())
 
 
 def test_many_differences_stay_one_sentence(entries):

@@ -37,6 +37,25 @@ def test_frames_arrive_whole_with_their_mode_and_slot(slot):
     assert rx.counts["estimates"] == len(TABLE.modes)
 
 
+def test_pictures_arrive_with_their_positions_and_those_without_a_header_are_counted():
+    payload = system_named("adaptive").payload
+    table, counts, noise = payload.load_table(), {}, []
+    for esn0_db in (15.0, -1.0):
+        rx = FrameReceiver(table, BURST, payload, SimulatedAir(ChannelConfig(esn0_db=esn0_db), BURST, 1))
+        for slot, mode in enumerate(table.modes[::7]):
+            sent = payload.draw(np.random.default_rng(slot), slot, mode, table)
+            for estimate, report in rx.receive(frame_burst(sent, mode, table, BURST, payload), slot):
+                assert (estimate.slot, estimate.mode_id) == (slot, mode.mode_id)
+                np.testing.assert_array_equal(estimate.kept, sent.kept)
+                error = np.abs(estimate.symbols - estimate.channel_gains * sent.symbols) ** 2
+                noise += (error / estimate.n0).tolist()
+                assert decode(encode(estimate)) == estimate and decode(encode(report)) == report
+        counts[esn0_db] = dict(rx.counts)
+    assert counts[15.0]["estimates"] == 8 and "header_lost" not in counts[15.0] and counts[-1.0]["header_lost"] > 0
+    # Thousands of symbols of eight pictures, fixed seeds; the gain is an estimate too, so a little above 1.
+    assert 0.9 < np.mean(noise) < 1.2
+
+
 def test_the_estimated_esn0_is_that_of_the_channel():
     rx, errors = receiver(12.0), []
     for slot in range(30):
