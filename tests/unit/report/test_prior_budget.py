@@ -56,7 +56,9 @@ def test_what_is_saved_is_counted_where_both_meet_the_level():
     assert math.isnan(without["saved"].mean)
     assert with_it["saved"].mean == pytest.approx(without["by_snr"][8.0] - 0.875)
     lines = "| awgn | off | - | 1.42 |  |  |\n| awgn | 3 | 0.88 | 0.88 | 0.54 | 0.54 to 0.54 |"
-    assert lines in markdown([without, with_it])
+    page = markdown([without, with_it])
+    assert lines in page
+    assert page.startswith("| channel | prior | 4 dB | 8 dB | saved | 95 % |\n|---|---|--:|--:|--:|--:|\n")
     assert budgets(rows_of("3", told), 0.05) == []
 
 
