@@ -9,9 +9,21 @@ from typing import Annotated, Optional
 import typer
 
 from tokenlink.cli.options import at_least_one, refuse, writable_file, writable_folder
-from tokenlink.cli.run_options import CONTROLLER, MODE_TABLE, PRIOR, PROFILE, RADIO, RUN_FOLDER, SCENE, SOURCES, SYSTEM
+from tokenlink.cli.run_options import (
+    CONTROLLER,
+    MODE_TABLE,
+    MONITOR,
+    PRIOR,
+    PROFILE,
+    RADIO,
+    RUN_FOLDER,
+    SCENE,
+    SOURCES,
+    SYSTEM,
+)
 
 OptionalPath, OptionalStr = Optional[Path], Optional[str]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
+OptionalInt = Optional[int]  # noqa: UP007, UP045
 LEVELS_DB = (0.0, 6.0, -4.0, 3.0, -7.0, 5.0)
 
 
@@ -29,6 +41,7 @@ def demo(
     json: Annotated[OptionalPath, typer.Option(help="Write the metrics here as JSON.", callback=writable_file)] = None,
     system: Annotated[str, typer.Option(help=SYSTEM)] = "twist",
     prior: Annotated[OptionalStr, typer.Option(help=f"{PRIOR} Default: 3, or off without a predictor.")] = None,
+    monitor: Annotated[OptionalInt, typer.Option(help=MONITOR)] = None,
 ) -> None:
     """Run 120 frames of a street through the loop: Rayleigh fading, changing SNR, risk controller, report.
 
@@ -69,4 +82,4 @@ def demo(
         system=system,
         prior=best_prior(system, artifacts) if prior is None else prior,
     )
-    run_and_show(config, out or new_run_folder("demo"), json)
+    run_and_show(config, out or new_run_folder("demo"), json, monitor=monitor)

@@ -13,6 +13,7 @@ from tokenlink.cli.run_options import (
     CHANNELS,
     CONTROLLER,
     FRAMES,
+    MONITOR,
     PRIOR,
     SCENE,
     SOURCES,
@@ -55,6 +56,7 @@ FeedbackOption = Annotated[str, typer.Option(help=FEEDBACK)]
 PolicyOption = Annotated[str, typer.Option(help=POLICY)]
 HoldOption = Annotated[OptionalInt, typer.Option(help="Slots without feedback that keep their mode.")]
 FallbackOption = Annotated[OptionalInt, typer.Option(help="mode_id once feedback stays lost.")]
+MonitorOption = Annotated[OptionalInt, typer.Option(help=MONITOR)]
 ControllerOption = Annotated[OptionalPath, typer.Option(help=CONTROLLER)]
 TableOption = Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")]
 ArtifactsOption = Annotated[OptionalPath, typer.Option(help="Folder of other weights.")]
@@ -94,6 +96,7 @@ def tx(
     out: OutOption = None,
     json: JsonOption = None,
     system: SystemOption = "twist",
+    monitor: MonitorOption = None,
 ) -> None:
     """Camera and transmitter. --channel and --snr-db are those of the reverse link, with --feedback air.
 
@@ -118,7 +121,7 @@ def tx(
         {"hold_slots": hold_slots, "fallback_mode": fallback_mode}, controller, mode_table, artifacts,
     )  # fmt: skip
     check_source(frames_from, frames or 1, system)  # before anybody waits for anybody
-    _run(TxHost, config, out, json, lambda done: f"mode {done['mode']:<4} {done['how']:<9} {done['outcome']}")
+    _run(TxHost, config, out, json, lambda done: f"mode {done['mode']:<4} {done['how']:<9} {done['outcome']}", monitor)
 
 
 @app.command()
@@ -150,6 +153,7 @@ def rx(
     json: JsonOption = None,
     system: SystemOption = "twist",
     prior: Annotated[str, typer.Option(help=PRIOR)] = "off",
+    monitor: MonitorOption = None,
 ) -> None:
     """Receiver and twin; ends when the transmitter has sent all its slots. --channel and --snr-db simulate the air.
 
@@ -176,7 +180,7 @@ def rx(
              "radio_name": radio_name}  # fmt: skip
     control = {"hold_slots": hold_slots, "fallback_mode": fallback_mode}
     config = _config("rx", run, links, (channel, snr_db), control, controller, mode_table, artifacts)
-    _run(RxHost, config, out, json, lambda done: f"{done['outcome']}  next mode {done['next_mode_id']}")
+    _run(RxHost, config, out, json, lambda done: f"{done['outcome']}  next mode {done['next_mode_id']}", monitor)
 
 
 @app.command()
@@ -243,29 +247,36 @@ def _refuse_idle_options(links):
             refuse(f"with a profile of kind {kind}", "radio_address", "radio_name")
 
 
-def _run(host_class, config, out, json_file, describe):
+def _run(host_class, config, out, json_file, describe, monitor):
     """Run a host with a line that says how it goes; print and write its counts, also when it is stopped."""
     from rich.console import Console
 
     from tokenlink.cli.show_run import new_run_folder
+    from tokenlink.process.monitor import monitored
 
     console = Console(markup=False)
     out = out or new_run_folder(f"host-{config.role}")
     host = host_class(config, out)
-    with console.status("") as status:
+    about = {"system": config.run.system, "policy": config.run.policy, "radio": config.radio, "role": config.role}
+
+    def say(line):
+        console.print(line, highlight=False, soft_wrap=True)
+
+    with monitored(monitor, about, say) as take_in, console.status("") as status:
 
         def on_slot(done):
+            take_in(done)
             status.update(f"slot {done['slot']}  {describe(done)}")
 
         def on_wait():
-            console.print(f"listens at {config.listen}, waits for {config.peer}", highlight=False, soft_wrap=True)
+            say(f"listens at {config.listen}, waits for {config.peer}")
 
         try:
             host.run(on_slot, on_wait)
         finally:
             rows = [(name, n, "") for name, n in sorted(host.counts.items()) if n]
             console.print(_table(f"host {config.role}", rows))
-            console.print(f"run folder  {out}", soft_wrap=True, highlight=False)
+            say(f"run folder  {out}")
             _write(json_file, {"counts": dict(host.counts), "run_folder": str(out)})
 
 

@@ -14,6 +14,7 @@ from tokenlink.cli.run_options import (
     CONTROLLER,
     FRAMES,
     MODE_TABLE,
+    MONITOR,
     POLICIES,
     PRIOR,
     PROFILE,
@@ -72,6 +73,7 @@ def loopback(
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
     system: Annotated[str, typer.Option(help=SYSTEM)] = "twist",
     prior: Annotated[str, typer.Option(help=PRIOR)] = "off",
+    monitor: Annotated[OptionalInt, typer.Option(help=MONITOR)] = None,
 ) -> None:
     """Run the loop on frames, channel and policy of your choice.
 
@@ -110,7 +112,7 @@ def loopback(
         prior=prior,
         **given_values(slot_timeout_s=slot_timeout),
     )
-    run_and_show(config, out or new_run_folder("loopback"), json, report, frames or 1)
+    run_and_show(config, out or new_run_folder("loopback"), json, report, frames or 1, monitor)
 
 
 def refuse_idle_options(radio, profile, channel, trajectory):

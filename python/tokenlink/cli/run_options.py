@@ -30,6 +30,7 @@ MODE_TABLE = "YAML, or the name of one that ships: twist_default; prior, made fo
 CONTROLLER = "YAML, or the name of one that ships: twist_controller; prior, made for --prior; by_hand."
 RUN_FOLDER = "Run folder; default: a new one under runs/."
 SCENE = 12  # of the demo
+MONITOR = "Port of this machine where figures are while it runs: JSON at /, Prometheus at /metrics. 0: any."
 MAX_SLOTS = 1_000_000
 _SLOT = re.compile("[0-9]{1,15}")
 

@@ -24,7 +24,7 @@ def new_run_folder(name):
             number += 1
 
 
-def run_and_show(config, out, json_file=None, report=True, n_needed=1):
+def run_and_show(config, out, json_file=None, report=True, n_needed=1, monitor=None):
     """Run the loop with a progress bar, print the table, write report and JSON. A run that fails gets its report too.
 
     Parameters
@@ -34,6 +34,7 @@ def run_and_show(config, out, json_file=None, report=True, n_needed=1):
     json_file : Path        metrics and configuration also go here, if given
     report : bool           write report.html
     n_needed : int          frames that the source must have
+    monitor : int           port of a `tokenlink.process.monitor.Monitor`, if there is to be one
 
     Returns
     -------
@@ -45,14 +46,21 @@ def run_and_show(config, out, json_file=None, report=True, n_needed=1):
     from tokenlink.cli.error_text import sentence_of
     from tokenlink.files.writing import write_text
     from tokenlink.loop.runner import RunError, run_loop
+    from tokenlink.process.monitor import monitored
     from tokenlink.systems import system_named
 
     console = Console(markup=False)
+    about = {"system": config.system, "policy": config.policy, "radio": config.radio, "channel": config.channel.model}
+
+    def say(line):
+        console.print(line, soft_wrap=True, highlight=False)
+
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console) as progress:
+    with monitored(monitor, about, say) as take_in, Progress(*columns, console=console) as progress:
         task = progress.add_task("starting the nodes", total=config.n_frames)
 
         def on_frame(record):
+            take_in(record)
             if record["missed"]:
                 now = "nothing came through"
             else:
@@ -63,19 +71,19 @@ def run_and_show(config, out, json_file=None, report=True, n_needed=1):
             result = run_loop(config, out, on_frame, n_needed=n_needed)
         except (KeyboardInterrupt, RunError):
             progress.stop()
-            console.print(f"stopped; what was recorded is kept in {out}", soft_wrap=True, highlight=False)
+            say(f"stopped; what was recorded is kept in {out}")
             if report and has_frames(out):
                 try:
                     if not (arrays := Path(out) / "arrays.npz").is_file():
                         raise OSError(f"there was no room for {arrays}")
                     show_report(console, out, config.system)
                 except Exception as error:  # the cause of the stop matters more
-                    console.print(f"no report: {sentence_of(error)}", soft_wrap=True, highlight=False)
+                    say(f"no report: {sentence_of(error)}")
             raise
         n_frames = result.summary["n_frames"]
         progress.update(task, total=n_frames, completed=n_frames, description="all frames through")
     console.print(result_table(result, system_named(config.system)))
-    console.print(f"run folder  {out}", soft_wrap=True, highlight=False)
+    say(f"run folder  {out}")
     if report:
         show_report(console, out, config.system)
     if json_file:

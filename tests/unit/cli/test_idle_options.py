@@ -105,9 +105,9 @@ HOST = f"{RUN} controller listen peer keys profile radio feedback"
 RADIO = "profile bursts mode seed link address mode_table keys json"
 #: options that mean something whatever is chosen beside them
 ALWAYS = {
-    "demo": "frames_from frames radio mode_table controller artifacts out json system prior",
+    "demo": "frames_from frames radio mode_table controller artifacts out json system prior monitor",
     "loopback": f"{RUN} frames_from feedback_loss feedback_delay lost_slots level_modes frames ratio_limit lyapunov_mu "
-                "radio slot_timeout controller report prior",
+                "radio slot_timeout controller report prior monitor",
     "doctor": "json",
     "grc": "flowgraph",
     "evaluate": "origin study policies channels snrs realisations limit quick priority mode_table controller artifacts "
@@ -144,8 +144,8 @@ ALWAYS = {
     "bench loop": "frames loop_frames quick json",
     "bench sync": "repetitions quick json",
     "bench all": "repetitions peers_python frames loop_frames quick json docs",
-    "host tx": f"{HOST} frames_from frames period patience wait",
-    "host rx": f"{HOST} feedback_loss feedback_delay lost_slots prior",
+    "host tx": f"{HOST} monitor frames_from frames period patience wait",
+    "host rx": f"{HOST} monitor feedback_loss feedback_delay lost_slots prior",
     "host account": "tx_folder rx_folder out json",
 }  # fmt: skip
 CASES = [(command, option, beside.strip()) for command, options in IDLE.items()
