@@ -179,7 +179,7 @@ class ToldOutcomes:
         return figures | {"news_bits": float(np.mean([each.news_bits for each in told])) if told else None}
 
 
-def check_prior(prior, receiver, foresees=False):
+def check_prior(prior, receiver, foresees):
     """Refuse a prior that is none, one for another receiver than "full", none for who foresees; ValueError."""
     if prior not in PRIORS:
         raise ValueError(f"prior is {prior!r}, expected one of {', '.join(PRIORS)}")

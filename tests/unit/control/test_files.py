@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tokenlink.control import ControlConfig, ControllerError, check_controller, load_controller, write_controller
-from tokenlink.control.files import parse_controller, shipped_controller
+from tokenlink.control.files import check_modes, parse_controller, shipped_controller
 from tokenlink.link.modes import ModeTableError, load_mode_table
 
 HASH = "ab" * 32
@@ -31,6 +31,18 @@ def test_shipped_files_fit_the_shipped_table():
     by_hand = load_controller(shipped_controller("by_hand.yaml"))
     assert by_hand == ControlConfig()
     check_controller(by_hand, table)
+
+
+@pytest.mark.parametrize("field", ["low_mode", "med_mode", "high_mode", "first_mode", "fallback_mode"])
+def test_modes_that_the_table_does_not_have_are_named(field):
+    table, fits = load_mode_table(), ControlConfig()
+    check_modes(fits, table)
+    check_modes(replace(fits, **{field: 2}), table)
+    legal = "0 to 2: the mode table has 0 low, 1 med, 2 high"
+    with pytest.raises(ValueError, match=f"{field} is 3, expected {legal}"):
+        check_modes(replace(fits, **{field: 3}), table)
+    with pytest.raises(ControllerError, match="is made for codebook abababababab"):
+        check_modes(replace(fits, codes_sha256=HASH, source="mine.yaml"), table)
 
 
 def test_files_that_ship_are_known_by_their_names(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 """Figure 8 from a run of the shipped models over an invented scene."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -34,6 +35,9 @@ def test_examples_show_what_the_gate_did(tmp_path):
         assert 10 <= example.slot < 20 and example.truth is not None
     assert examples[0].erased.mean() <= examples[1].erased.mean()
     check_choice(sequence, tables, control, load_networks(None, table), examples)
+    short = replace(sequence.first(5), labels=np.full((5, 3), -1))
+    last = pick_examples(short, tables, control, load_networks(None, table), 1)
+    assert [(each.slot, each.truth) for each in last] == [(4, None)]
     png, _, table_path = qualitative(examples).save(tmp_path)
     rows = [r for r in csv.DictReader(table_path.open()) if r["series"] == "erased"]
     assert png.stat().st_size > 50_000

@@ -22,6 +22,18 @@ def test_the_cheapest_mixture_is_that_of_a_linear_program(seed):
     assert least_cost(costs, mismatch, level) == pytest.approx(expected, nan_ok=True)
 
 
+def test_every_setting_has_a_cost_and_a_mismatch():
+    for few in (([1.0], [0.1, 0.2]), ([1.0, 2.0], [0.1])):
+        with pytest.raises(ValueError, match="shorter|longer"):
+            least_cost(*few, 0.05)
+
+
+def test_what_meets_the_level_exactly_needs_no_mixture():
+    assert least_cost([1.0, 0.5], [0.05, 0.2], 0.05) == 1.0
+    assert least_cost([1.0, 0.5, 0.4], [0.01, 0.05, 0.05], 0.05) == 0.4
+    assert math.isnan(least_cost([1.0, 0.5], [0.06, 0.2], 0.05))
+
+
 def rows_of(prior, mismatch, n_sequences=3, policies=tuple(COSTS)):
     """Rows at 4 and 8 dB; mismatch: function of (policy, Es/N0, number of the sequence)."""
     return [{"channel": "awgn", "receiver": "full", "policy": policy, "prior": prior, "esn0_db": snr, "realisation": 0,
@@ -44,7 +56,9 @@ def test_what_is_saved_is_counted_where_both_meet_the_level():
     assert math.isnan(without["saved"].mean)
     assert with_it["saved"].mean == pytest.approx(without["by_snr"][8.0] - 0.875)
     lines = "| awgn | off | - | 1.42 |  |  |\n| awgn | 3 | 0.88 | 0.88 | 0.54 | 0.54 to 0.54 |"
-    assert lines in markdown([without, with_it])
+    page = markdown([without, with_it])
+    assert lines in page
+    assert page.startswith("| channel | prior | 4 dB | 8 dB | saved | 95 % |\n|---|---|--:|--:|--:|--:|\n")
     assert budgets(rows_of("3", told), 0.05) == []
 
 

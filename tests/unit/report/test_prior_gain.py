@@ -134,6 +134,19 @@ def test_claims_compare_runs_with_and_without():
     assert verdicts["prior-tsmr"]["figures"][0]["right"] == "static-low, prior 3"
 
 
+def test_what_is_claimed_of_priors():
+    """Written down a second time: left is expected to have more of the metric."""
+    five = ("static-low", "static-med", "static-high", "twist", "channel-adaptive")
+    expected = [("prior-tsmr", "tsmr", (p, "off"), (p, "3")) for p in five]
+    expected += [("prior-auer", "auer", (p, "off"), (p, "3")) for p in five]
+    expected += [("prior-mode-lower", "tsmr", ("static-med", "off"), ("static-low", "3"))]
+    expected += [("prior-exchanges", "tsmr", (p, "once"), (p, "3")) for p in ("static-low", "static-med")]
+    expected += [("prior-f1", "f1_avg", (p, "3"), (p, "off")) for p in ("static-low", "static-med", "twist")]
+    found = [(claim.name, part.metric, *((side["policy"], side["prior"]) for side in (part.left, part.right)))
+             for claim in PRIOR_CLAIMS for part in claim.comparisons]  # fmt: skip
+    assert found == expected
+
+
 def test_rows_with_a_prior_are_kept_and_read_again(tmp_path):
     rows = rows_of("3", [3.0, 2.0]) + rows_of("off", [0.0, 0.0]) + rows_of("once", [1.0, 2.0])
     (tmp_path / "sweep.json").write_text(json.dumps({"origin": "rendered", "split": "val"}))

@@ -60,6 +60,12 @@ def half_as_before():
     return sent
 
 
+def test_an_answer_to_fewer_beliefs_than_were_asked_about_is_none():
+    beliefs = Beliefs(SENT, lambda asked: Predictor()(asked[:1]))
+    with pytest.raises(ValueError, match="shorter"):
+        beliefs.foretell([beliefs.of_genie(1), beliefs.of_genie(2)])
+
+
 def test_news_are_the_bits_that_the_prior_leaves_to_be_said():
     """Of a frame of which half is the frame before: log2 of 1 / 0.5, and of (K - 1) / 0.5 for the rest."""
     sent = half_as_before()

@@ -52,6 +52,7 @@ def test_invented_scenes_are_those_of_the_source_and_are_kept(artifacts, tmp_pat
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.np?")}
     (again,) = load_sequences("invented", "val", **options)
     assert again.sha256() == sequence.sha256() and len(written) == 3
+    assert all(path.name.startswith("invented_050000-") for path in written)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.np?")} == written
     (short,) = load_sequences("invented", "val", limit=2, **options)
     assert len(short) == len(short.labels) == len(short.images()) == 2 and short.sha256() != sequence.sha256()

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pictures over the link, with the shipped tokenizer on an invented scene."""
 
+import zipfile
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -18,7 +21,7 @@ pytestmark = pytest.mark.skipif(not (artifact.DEFAULT_DIR / "tokenizer").is_dir(
 
 @pytest.fixture(scope="module")
 def coded(tmp_path_factory):
-    cache = tmp_path_factory.mktemp("cache")
+    cache = tmp_path_factory.mktemp("cache") / "made" / "when needed"
     (sequence,) = dataset.load_sequences("invented", n_invented=1, invented_frames=8, cache=cache)
     tokenizer = artifact.load("tokenizer", artifact.DEFAULT_DIR)
     made = []
@@ -27,6 +30,9 @@ def coded(tmp_path_factory):
     again = jpeg_baseline.code_sequence(*options, made.append)
     assert made == list(range(8)) and again.payloads == first.payloads
     assert np.array_equal(again.token_ids, first.token_ids)
+    (kept,) = (cache / "jpeg").iterdir()
+    with zipfile.ZipFile(kept) as arrays:  # pictures are compressed already
+        assert {each.compress_type for each in arrays.infolist()} == {zipfile.ZIP_STORED}
     return sequence, first
 
 
@@ -116,6 +122,13 @@ def test_a_sweep_holds_pictures_beside_tokens(coded, tmp_path, monkeypatch):
     picture = by_key["static-med", "jpeg"]
     assert picture["cost"] == 1.0 and picture["erasure_rate"] in np.arange(9) / 8 and not picture["reliability"]
     assert sum(picture["confusion"]["car"]) == 8
+
+
+def test_pictures_have_half_of_the_coded_bits_of_their_mode(coded):
+    """16QAM at rate 1/2 carries two bits a symbol: no more than that, CRCs included, and not much less."""
+    _, pictures = coded
+    assert jpeg_baseline.CODE_RATE == Fraction(1, 2)
+    assert 0.9 < pictures.link.max_bytes * 8 / (2 * 1280) <= 1
 
 
 def test_channel_names_say_the_correlation_and_the_coherence_blocks():

@@ -115,6 +115,7 @@ def test_results_are_found_again_and_only_what_lacks_is_computed(tmp_path):
     store.write(config(), {"n_frames": 5}, {"u": np.arange(3)})
     (left,), n_found = missing([TASK], {"a": SEQUENCE}, SETTING, store)
     assert n_found == 1 and left.all_runs() == ((TASK.specs[0], 1), *((TASK.specs[1], n) for n in (0, 1)))
+    assert left == TASK, "the same task, though less of it is left"
     (result,) = load_results(tmp_path / "out")
     assert result["config"] == config() and result["rows"] == [{"n_frames": 5}]
     assert np.load(result["series"])["u"].tolist() == [0, 1, 2]

@@ -157,6 +157,9 @@ def test_reliability_is_kept_to_six_digits_by_code_rate():
         n = N_FRAMES * rates.count(rate)
         assert cells == [[2 * n, float(f"{2 * n / 3:.6f}"), n]] * 20
     assert result_row(trace, states, tokens, labels, np.zeros(N_FRAMES, bool), None, TABLE)["reliability"] == {}
+    few = SimpleNamespace(reliability=lambda slot, mode_id: np.zeros((TABLE.n_groups - 1, 20, 3)))
+    with pytest.raises(ValueError, match="shorter"):
+        result_row(trace, states, tokens, labels, np.zeros(N_FRAMES, bool), few, TABLE)
 
 
 def test_durations_against_a_walk_over_the_slots():

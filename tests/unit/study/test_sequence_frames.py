@@ -119,6 +119,18 @@ def test_as_many_stills_as_a_sequence_holds_are_one(tmp_path):
         make()
 
 
+def test_a_sequence_without_frames_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset, "frames_of_scenes", lambda *_: [("a", lambda: (tmp_path, None))])
+    for n_frames in (0, 1):
+        tokens = np.zeros((n_frames, 2), np.int16)
+        monkeypatch.setattr(dataset, "_Tokenizing", lambda *_, tokens=tokens: lambda path: tokens)
+        if n_frames:
+            assert [len(each) for each in dataset.load_sequences(cache=tmp_path)] == [1]
+        else:
+            with pytest.raises(DatasetError, match="sequence a has no frames"):
+                dataset.load_sequences(cache=tmp_path)
+
+
 def test_a_sequence_has_as_many_frames_as_tokens(tmp_path):
     np.save(tmp_path / "a.npy", np.arange(5 * 4 * 4 * 3, dtype=np.uint8).reshape(5, 4, 4, 3))
     tokens, labels = np.zeros((4, 2), np.int16), np.arange(12).reshape(4, 3)

@@ -196,6 +196,19 @@ def test_hard_llrs_carry_bits_only_and_their_size_changes_nothing():
     assert np.array_equal(decided[0], decided[1]) and np.array_equal(decided[1], decided[2])
 
 
+def test_a_run_holds_its_mode_as_long_as_a_controller_that_says_nothing():
+    assert Run(0, None).hold_slots == ControlConfig().hold_slots
+
+
+@pytest.mark.parametrize("name", ["read", "complete"])
+def test_a_model_that_leaves_one_out_is_noticed(networks, token_ids, name, monkeypatch):
+    sim = simulator(networks, token_ids, (5, 6, 7), channel=ChannelConfig("awgn", 7.0))
+    whole = getattr(sim.models, name)
+    monkeypatch.setattr(sim.models, name, lambda *inputs: whole(*inputs)[:-1])
+    with pytest.raises(ValueError, match="shorter|longer"):
+        sim.run([Run(i, make_policy("static-med")) for i in range(3)])
+
+
 def test_an_unknown_demapping_is_refused(token_ids):
     with pytest.raises(ValueError, match="demapping is 'firm', expected one of soft, hard"):
         Outcomes(token_ids, Channel(FADING, 1), TABLE, "firm")

@@ -57,3 +57,23 @@ def test_a_message_may_have_four_mebibytes_and_no_byte_more(tmp_path):
     (tmp_path / "x").write_bytes(b"\1\0\0\0" + ((4 << 20) + 1).to_bytes(4, "little"))
     with pytest.raises(wire.WireError, match="more than 4194304 bytes"):
         read_journal(tmp_path / "x")
+
+
+def test_a_message_may_have_64_frames_and_no_more(tmp_path):
+    """Again the end of one that was being written, or no journal at all."""
+    (tmp_path / "x").write_bytes((64).to_bytes(4, "little"))
+    assert read_journal(tmp_path / "x") == []
+    (tmp_path / "x").write_bytes((65).to_bytes(4, "little"))
+    with pytest.raises(wire.NotAMessage, match="a message of 65 frames, expected at most 64"):
+        read_journal(tmp_path / "x")
+
+
+def test_the_limit_is_of_all_frames_together(tmp_path):
+    begun = b"\2\0\0\0" + (5).to_bytes(4, "little") + b"12345"
+    for length, refused in (((4 << 20) - 5, False), ((4 << 20) - 4, True)):
+        (tmp_path / "x").write_bytes(begun + length.to_bytes(4, "little"))
+        if refused:
+            with pytest.raises(wire.OversizedMessage):
+                read_journal(tmp_path / "x")
+        else:
+            assert read_journal(tmp_path / "x") == []
