@@ -38,7 +38,7 @@ def main():
         about = {"description": text, "profile": "virtual"}
         with RecordingWriter(path, profile.samp_rate, None, "ci16_le", about) as writer:
             writer.write(samples, 0)
-            writer.note(note_of(receptions[0], profile.burst, table, traffic.tokens(SLOT + mode.mode_id)))
+            writer.note(note_of(receptions[0], profile.burst, traffic.tokens(SLOT + mode.mode_id)))
         print(f"{path}{META}: {len(samples)} samples, Es/N0 {receptions[0].esn0_db:.1f} dB")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from tokenlink.phy.frame import modulate_burst
+from tokenlink.phy.frame import modulate_burst, peak
 from tokenlink.phy.header import FIELDS, Header
 
 from . import keys
@@ -119,7 +119,7 @@ class burst_framer(counting, gr.sync_block):
             raise PduError("queue_full", f"{len(self._queue)} bursts wait already")
         slot = read_count(metadata, keys.SLOT)
         samples = self._frame(read_count(metadata, keys.MODE_ID), read_count(metadata, keys.SEQ), slot, payload)
-        if np.abs(samples.view(np.float32)).max() > 1:
+        if peak(samples) > 1:
             self.count("over_full_scale")
         self._queue.append(_Waiting(metadata, samples, self._tx_time(metadata, slot)))
 

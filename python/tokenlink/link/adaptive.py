@@ -156,9 +156,3 @@ def _decode_header(symbols, gain, n0, mode, n_behind):
     if not kept.any():
         raise PictureLost("header_disagrees", "the header keeps no token")
     return kept
-
-
-def papr_db(samples: np.ndarray) -> float:
-    """Peak power over mean power of samples or symbols complex [n], dB; nan where there is no power."""
-    power = np.abs(np.asarray(samples, np.complex128)) ** 2
-    return float(10 * np.log10(power.max() / power.mean())) if power.any() else float("nan")

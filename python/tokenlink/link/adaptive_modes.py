@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from importlib import resources
 from pathlib import Path
 
-from tokenlink.files.settings import SettingError, read_settings
+from tokenlink.files.settings import SettingError, read_settings, shipped_or
 from tokenlink.link.token_ratios import POSITIONS, RATIOS, checked_ratio, symbols_per_token
 
 SCHEMA_VERSION = 1
@@ -106,8 +105,8 @@ def load_adaptive_table(path: str | Path | None = None) -> AdaptiveTable:
     ------
     AdaptiveTableError   unreadable file, unknown or missing field, value out of range
     """
-    shipped = resources.files("tokenlink.link") / "tables" / DEFAULT_TABLE
-    table = read_settings(shipped if path is None else path, parse_adaptive_table, AdaptiveTableError)
+    at = shipped_or(path or Path(DEFAULT_TABLE).stem, "tokenlink.link")
+    table = read_settings(at, parse_adaptive_table, AdaptiveTableError)
     return replace(table, source=str(path or DEFAULT_TABLE))
 
 

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tokenlink.control import check_modes
-from tokenlink.loop.run_config import Addresses, NodeConfig, RunConfig
+from tokenlink.loop.run_config import Addresses, NodeConfig, RunConfig, check_artifacts
 from tokenlink.loop.runner import LoopRun, RunError
 from tokenlink.measure.records import Recorder, RunFolder
 from tokenlink.systems import system_named
@@ -49,17 +48,25 @@ class _Rows:
 
 
 class LeanRecorder(Recorder):
-    """A Recorder that counts and keeps the last records only, so that a long run does not grow with its slots."""
+    """A Recorder that counts and keeps the last records only, so that a long run does not grow with its slots.
 
-    def __init__(self, folder, table):
+    Parameters
+    ----------
+    folder : RunFolder
+    table : ModeTable
+    wrong : (truth, estimate or None, state) -> int   of a system's loop
+    """
+
+    def __init__(self, folder, table, wrong):
         super().__init__(folder, table)
-        self.records = _Rows()
+        self._wrong, self.records = wrong, _Rows()
         self.last_counts, self.counts, self.times_s = {}, Counter(), []
 
     def _write(self, parts):
-        twin, mode = parts["twin"], "missed" if parts.get("estimate") is None else parts["estimate"].mode_id
+        twin, estimate = parts["twin"], parts.get("estimate")
+        mode = "missed" if estimate is None else estimate.mode_id
         self.counts.update(["slots", f"mode_{mode}"])
-        self.counts["wrong_tokens"] += int(np.count_nonzero(twin.token_ids != parts["truth"].token_ids))
+        self.counts["wrong_tokens"] += self._wrong(parts["truth"], estimate, twin)
         self.last_counts = twin.record["link"]["drops"].get("counts", self.last_counts)
         self.times_s.append(time.monotonic())
         self.n_missed += mode == "missed"
@@ -74,7 +81,8 @@ class LeanRecorder(Recorder):
     @property
     def backlog(self):
         """PDUs between the receiver's synchroniser and its last block, by their counters."""
-        passed = [self.last_counts.get(name, {}).get("passed", 0) for name in ("burst_synchronizer0", "token_sink0")]
+        ends = (("burst_synchronizer0",), ("token_sink0", "semantic_sink0"))
+        passed = [sum(self.last_counts.get(name, {}).get("passed", 0) for name in names) for names in ends]
         return max(passed[0] - passed[1], 0)
 
 
@@ -134,10 +142,12 @@ def soak(minutes, run, out, sample_s=5.0, on_sample=lambda sample: None):
     """
     if not (minutes > 0 and sample_s > 0):
         raise ValueError(f"minutes is {minutes} and sample_s {sample_s}, expected > 0")
-    table = system_named(run.system).payload.load_table(run.mode_table)
-    check_modes(run.control, table)
+    system = system_named(run.system)
+    table = system.payload.load_table(run.mode_table)
+    system.loop.check_control(run.control, table)
+    check_artifacts(run)
     folder = RunFolder(out)
-    recorder = LeanRecorder(folder, table)
+    recorder = LeanRecorder(folder, table, system.loop.wrong)
     samples, end = [], ""
     with tempfile.TemporaryDirectory(prefix="twist-") as place:
         n_frames = int(minutes * 60 * SLOTS_PER_S) + PICTURES
@@ -218,6 +228,6 @@ def _report(samples, recorder, run, end):
     }  # fmt: skip
 
 
-def default_run(profile=None, seed=1, artifacts=None):
+def default_run(profile=None, seed=1, artifacts=None, system="twist"):
     """RunConfig of a soak over a profile's radio."""
-    return RunConfig("", seed=seed, radio="virtual", profile=profile, artifacts=artifacts)
+    return RunConfig("", seed=seed, radio="virtual", profile=profile, artifacts=artifacts, system=system)

@@ -163,3 +163,14 @@ def modulate_burst(header, payload, config):
 def burst_samples(config, payload_symbols):
     """Number of samples of a burst, guards included."""
     return channel_uses(config, payload_symbols).total * config.pulse.sps
+
+
+def peak(samples: np.ndarray) -> float:
+    """Largest real or imaginary part of samples complex [n]; a radio clips beyond 1. 0 for none."""
+    return float(np.abs(np.asarray(samples, np.complex64).view(np.float32)).max(initial=0.0))
+
+
+def papr_db(samples: np.ndarray) -> float:
+    """Peak power over mean power of samples complex [n], dB; nan where there is no power."""
+    power = np.abs(np.asarray(samples, np.complex128)) ** 2
+    return float(10 * np.log10(power.max() / power.mean())) if power.any() else float("nan")

@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from tokenlink.radio.ends import receive, transmit
-from tokenlink.radio.known_bursts import KnownTraffic, TrafficReceiver
+from tokenlink.radio.known_bursts import TWIST, KnownTraffic, TrafficReceiver
 from tokenlink.radio.session import open_end, radio_process
 
 IDLE_S = 3.0
@@ -32,20 +32,21 @@ class _Stamped:
 
 
 def link_test(profile_name, profile, table, n_bursts, seed=1, mode_id=None, address=None, keys=None, keys_folder=None,
-              link="forward", on_burst=lambda slot: None):  # fmt: skip
+              link="forward", on_burst=lambda slot: None, payload=TWIST):  # fmt: skip
     """Send bursts over a profile's radio, receive them, and report.
 
     Parameters
     ----------
     profile_name : str         as given to read_profile
     profile : RadioProfile     with forward link; a virtual radio is started for the test unless ``address`` names one
-    table : ModeTable
+    table : ModeTable          or that of another system
     n_bursts : int             >= 1
     seed, mode_id : int        of the tokens; mode of all bursts, None: one after the other
     address : str or None      of a radio's process that runs already
     keys, keys_folder : CurveKeys and Path   for addresses beyond this machine
     link : str
     on_burst : callable        gets the slot of each burst received
+    payload : Payload          of the system
 
     Returns
     -------
@@ -58,12 +59,10 @@ def link_test(profile_name, profile, table, n_bursts, seed=1, mode_id=None, addr
     """
     if n_bursts < 1:
         raise ValueError(f"n_bursts is {n_bursts}, expected >= 1")
-    traffic = KnownTraffic(profile.burst, table, seed, mode_id)
+    traffic = KnownTraffic(profile.burst, table, seed, mode_id, payload)
     stamped, arrived_s, sent = _Stamped(traffic), {}, {}
-    reader = TrafficReceiver(profile.burst, table, profile.samp_rate, traffic)
-    for mode in range(len(table.modes)):  # compiles, before the first latency is taken
-        warm = traffic.samples(mode)
-        TrafficReceiver(profile.burst, table, profile.samp_rate).feed(np.append(warm, np.zeros(20_000, np.complex64)))
+    reader = TrafficReceiver(profile.burst, table, profile.samp_rate, traffic, payload)
+    reader.warm_up()  # compiles, before the first latency is taken
 
     def on_reception(reception):
         arrived_s.setdefault(reception.slot, []).append(time.monotonic())
@@ -103,8 +102,8 @@ def report(profile, n_bursts, sent, received, handed_over_s, arrived_s):
     Returns
     -------
     dict   "detected": preambles, "header_ok": bursts sent that were read, "lost", "false": bursts nobody sent,
-           "repeated", "drops" by cause, "latency_ms" p50 and p99 from samples at the radio to tokens decided, and
-           the figures and verdicts of both ends
+           "repeated", "drops" by cause, "latency_ms" p50 and p99 from samples at the radio to tokens decided, peaks of
+           what was sent, and the figures and verdicts of both ends
     """
     ours = arrived_s.keys() & handed_over_s.keys()
     latency_s = [min(arrived_s[slot]) - handed_over_s[slot] for slot in ours]
@@ -122,6 +121,7 @@ def report(profile, n_bursts, sent, received, handed_over_s, arrived_s):
         "false": len(arrived_s.keys() - handed_over_s.keys()),
         "repeated": sum(len(times) - 1 for times in arrived_s.values()),
         **{name: received[name] for name in names},
+        **{name: sent.get(name) for name in ("papr_db", "peak_dbfs", "over_full_scale")},
         "drops": {name: n for name, n in counters.items() if name not in NO_DROPS},
         "latency_ms": _latency(latency_s),
         "ends": {"tx": sent.get("counts", {}), "rx": received["counts"]},

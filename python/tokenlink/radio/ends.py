@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 
+from tokenlink.phy.frame import papr_db, peak
 from tokenlink.radio.known_bursts import LinkFigures, unwrap
 
 #: counter of a radio's process -> what it means for a run
@@ -34,6 +35,33 @@ def verdict(counts, limits):
     }
     over = [f"{name} {n}, allowed {getattr(limits, name)}" for name, n in sums.items() if n > getattr(limits, name)]
     return {"valid": not over, **sums, "why": "; ".join(over)}
+
+
+class Peaks:
+    """What bursts ask of a transmitter's converter: the largest peak, and how far it is above the mean power.
+
+    Parameters
+    ----------
+    burst : BurstConfig
+    """
+
+    def __init__(self, burst):
+        self._guard = burst.guard_symbols * burst.pulse.sps
+        self._peak, self._papr_db, self._over = 0.0, [], 0
+
+    def add(self, samples):
+        """Samples of a burst, guards included: complex64 [n]."""
+        largest = peak(samples)
+        self._peak, self._over = max(self._peak, largest), self._over + (largest > 1)
+        self._papr_db.append(papr_db(samples[self._guard : -self._guard]))
+
+    def summary(self):
+        """ "papr_db": median and largest over the bursts, "peak_dbfs": largest part of a sample, "over_full_scale":
+        bursts that a radio clips."""
+        if not self._papr_db:
+            return {"papr_db": None, "peak_dbfs": None, "over_full_scale": 0}
+        papr = {"median": float(np.median(self._papr_db)), "largest": max(self._papr_db)}
+        return {"papr_db": papr, "peak_dbfs": float(20 * np.log10(self._peak)), "over_full_scale": self._over}
 
 
 class Pacer:
@@ -87,21 +115,24 @@ def transmit(sender, traffic, profile, n_bursts, first_slot=0, on_burst=lambda s
 
     Returns
     -------
-    dict   "sent", "not_sent", "samples_per_s", "counts", and those of ``verdict``
+    dict   "sent", "not_sent", "samples_per_s", "counts", and those of ``verdict`` and of ``Peaks``
     """
     pacer, sent, asked, begin_s, begin = Pacer(sender, profile), 0, 0, time.monotonic(), sender.position
+    peaks = Peaks(profile.burst)
     for slot in range(first_slot, first_slot + n_bursts):
         if stopping():
             break
         asked += 1
-        sent += pacer.send(traffic.samples(slot))
+        samples = traffic.samples(slot)
+        peaks.add(samples)
+        sent += pacer.send(samples)
         on_burst(slot)
     pacer.finish()
     took_s = max(time.monotonic() - begin_s, 1e-9)
     counts = dict(sender.counts) | {"late": pacer.late}
     return {
         "sent": sent, "not_sent": asked - sent, "samples_per_s": (sender.position - begin) / took_s, "counts": counts,
-        **verdict(counts, profile.limits),
+        **peaks.summary(), **verdict(counts, profile.limits),
     }  # fmt: skip
 
 

@@ -8,27 +8,30 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tokenlink.link.twist import decode_frame, encode_frame
 from tokenlink.phy.frame import modulate_burst
-from tokenlink.phy.header import FIELDS, SYSTEMS, Header
+from tokenlink.phy.header import FIELDS, Header
 from tokenlink.phy.receiver import BurstReceiver
+from tokenlink.systems import system_named
+from tokenlink.wire import NO_MODE
 
+TWIST = system_named("twist").payload
 _SLOTS = 1 << FIELDS["slot"]
 
 
 class KnownTraffic:
-    """Bursts with random tokens; slot and seed fix them, so a receiver knows the truth.
+    """Bursts with random frames; slot and seed fix them, so a receiver knows the truth.
 
     Parameters
     ----------
     burst : BurstConfig
-    table : ModeTable
+    table : ModeTable       or that of another system
     seed : int
     mode_id : int or None   of all bursts; None: one mode after the other
+    payload : Payload       of the system
     """
 
-    def __init__(self, burst, table, seed=1, mode_id=None):
-        self.config, self.table, self.seed = burst, table, seed
+    def __init__(self, burst, table, seed=1, mode_id=None, payload=TWIST):
+        self.config, self.table, self.seed, self.payload = burst, table, seed, payload
         self._mode_id = None if mode_id is None else table.mode(mode_id).mode_id
 
     def mode_of(self, slot):
@@ -36,17 +39,23 @@ class KnownTraffic:
         slot %= _SLOTS
         return self.table.mode(slot % len(self.table.modes) if self._mode_id is None else self._mode_id)
 
-    def tokens(self, slot):
-        """Token ids of a slot: int32 [n_tokens]."""
+    def _frame(self, slot):
         rng = np.random.default_rng((self.seed, slot % _SLOTS))
-        return rng.integers(0, self.table.vocab_size, self.table.n_tokens).astype(np.int32)
+        return self.payload.draw(rng, slot, self.mode_of(slot), self.table)
+
+    def tokens(self, slot):
+        """What of the frame of a slot must come as it was sent, such as its token ids: int32 [n_tokens]."""
+        return self.payload.content(self._frame(slot))
+
+    def symbols(self, slot):
+        """Payload symbols of a slot: complex64 [n_symbols]."""
+        return self.payload.encode(self._frame(slot), self.mode_of(slot), self.table)
 
     def samples(self, slot):
         """Samples of the burst of a slot, guards included: complex64 [n]."""
-        mode = self.mode_of(slot)
-        payload = encode_frame(self.tokens(slot), mode, self.table)
-        header = Header(SYSTEMS["twist"], mode.mode_id, slot % _SLOTS, slot % _SLOTS, len(payload))
-        return modulate_burst(header, payload, self.config)
+        symbols, mode_id = self.symbols(slot), self.mode_of(slot).mode_id
+        header = Header(self.payload.number, mode_id, slot % _SLOTS, slot % _SLOTS, len(symbols))
+        return modulate_burst(header, symbols, self.config)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,14 +64,13 @@ class Reception:
 
     Attributes
     ----------
-    slot, mode_id : int
+    slot, mode_id, payload_symbols : int
     start : float              instant of the first preamble symbol, samples
     esn0_db, power_dbfs : float
     cfo_hz : float
     clipped : int              samples at full scale
-    token_ids : int32 [n_tokens]
-    confidence : float32 [n_tokens]
-    parity_ok : bool [n_groups]
+    token_ids : int32 [n_tokens]   or whatever must come as it was sent; empty for a payload that is lost
+    parity_ok : bool [n_groups]    one for a payload without groups: whether it came
     channel_gain : complex     mean over the burst
     n0 : float
     evm_db : float or None     error vector over signal where the truth is known
@@ -71,13 +79,13 @@ class Reception:
 
     slot: int
     mode_id: int
+    payload_symbols: int
     start: float
     esn0_db: float
     power_dbfs: float
     cfo_hz: float
     clipped: int
     token_ids: np.ndarray
-    confidence: np.ndarray
     parity_ok: np.ndarray
     channel_gain: complex
     n0: float
@@ -91,23 +99,25 @@ class TrafficReceiver:
     Parameters
     ----------
     burst : BurstConfig
-    table : ModeTable
-    samp_rate : float          sample/s
+    table : ModeTable           or that of another system
+    samp_rate : float           sample/s
     truth : KnownTraffic        or None where it is not known
+    payload : Payload           of the system
 
     Attributes
     ----------
-    counts : Counter   of the BurstReceiver, and "unknown_mode", "wrong_length", "other_system"
+    counts : Counter   of the BurstReceiver, and "unknown_mode", "wrong_length", "other_system", and causes of
+                       payloads that are lost
     """
 
-    def __init__(self, burst, table, samp_rate, truth=None):
-        self._receiver, self._table, self._truth = BurstReceiver(burst), table, truth
+    def __init__(self, burst, table, samp_rate, truth=None, payload=TWIST):
+        self._receiver, self._table, self._truth, self._payload = BurstReceiver(burst), table, truth, payload
         self._rate, self.counts = samp_rate, self._receiver.counters
 
     def warm_up(self):
         """Read a burst of every mode and forget it, so that nothing is compiled while a radio waits; returns itself."""
-        traffic = KnownTraffic(self._receiver.config, self._table)
-        reader = TrafficReceiver(self._receiver.config, self._table, self._rate)
+        traffic = KnownTraffic(self._receiver.config, self._table, payload=self._payload)
+        reader = TrafficReceiver(self._receiver.config, self._table, self._rate, payload=self._payload)
         for slot in range(len(self._table.modes)):
             reader.feed(traffic.samples(slot))
         reader.flush()
@@ -127,28 +137,40 @@ class TrafficReceiver:
 
     def _reception(self, burst):
         header = burst.header
-        if header.system != SYSTEMS["twist"]:
+        if header.system != self._payload.number:
             return self._refuse("other_system")
         if header.mode_id >= len(self._table.modes):
             return self._refuse("unknown_mode")
         mode = self._table.mode(header.mode_id)
-        if header.payload_symbols != self._table.total_channel_uses(mode):
+        if not self._payload.fits(header.payload_symbols, mode, self._table):
             return self._refuse("wrong_length")
-        decision = decode_frame(burst.payload, burst.channel_gain, burst.n0, mode, self._table)
-        evm_db, wrong = self._compare(burst, mode, decision)
+        tokens, parity_ok = self._decode(burst, mode)
+        evm_db, wrong = self._compare(burst, mode, tokens)
         return Reception(
-            header.slot, header.mode_id, burst.start, burst.esn0_db, burst.power_dbfs, burst.cfo * self._rate,
-            burst.clipped, decision.token_ids, decision.confidence, decision.parity_ok,
-            complex(burst.channel_gain.mean()), burst.n0, evm_db, wrong,
+            header.slot, header.mode_id, len(burst.payload), burst.start, burst.esn0_db, burst.power_dbfs,
+            burst.cfo * self._rate, burst.clipped, tokens, parity_ok, complex(burst.channel_gain.mean()), burst.n0,
+            evm_db, wrong,
         )  # fmt: skip
 
-    def _compare(self, burst, mode, decision):
-        if self._truth is None or self._truth.mode_of(burst.header.slot) != mode:
+    def _decode(self, burst, mode):
+        link = {"slot": burst.header.slot, "seq": 0, "channel_gain": complex(burst.channel_gain.mean()),
+                "n0": float(burst.n0), "esn0_db": burst.esn0_db}  # fmt: skip
+        estimate, report = self._payload.decode(burst.payload, burst.channel_gain, burst.n0, mode, self._table, link)
+        came = estimate.mode_id != NO_MODE
+        if not came:
+            self.counts[report.drops["lost"]] += 1
+        return self._payload.content(estimate), report.parity_ok if report.parity_ok.size else np.array([came])
+
+    def _compare(self, burst, mode, tokens):
+        slot = burst.header.slot
+        if self._truth is None or self._truth.mode_of(slot) != mode:
             return None, None
-        tokens = self._truth.tokens(burst.header.slot)
-        sent = encode_frame(tokens, mode, self._table)
+        sent, known = self._truth.symbols(slot), self._truth.tokens(slot)
+        if len(sent) != len(burst.payload):  # of another seed
+            return None, None
         error = np.mean(np.abs(burst.payload / burst.channel_gain - sent) ** 2, dtype=float)
-        return float(10 * np.log10(max(error, 1e-12))), int(np.count_nonzero(tokens != decision.token_ids))
+        wrong = np.count_nonzero(known != tokens) if tokens.size else known.size
+        return float(10 * np.log10(max(error, 1e-12))), int(wrong)
 
     def _refuse(self, cause):
         self.counts[cause] += 1
@@ -177,7 +199,7 @@ class LinkFigures:
 
     def summary(self):
         """Figures over all: dict of plain numbers, None where there is nothing to say."""
-        groups = np.array([each.parity_ok for each in self.receptions], bool).reshape(-1, self.table.n_groups)
+        groups = np.array([each.parity_ok for each in self.receptions], bool)
         known = [each for each in self.receptions if each.wrong_tokens is not None]
         wrong = sum(each.wrong_tokens for each in known)
         modes = Counter(self.table.mode(each.mode_id).name for each in self.receptions)

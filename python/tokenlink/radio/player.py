@@ -11,18 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from tokenlink.files.settings import shipped_or
-from tokenlink.link.modes import DEFAULT_TABLE
 from tokenlink.phy.frame import layout
-from tokenlink.radio.known_bursts import KnownTraffic, TrafficReceiver
+from tokenlink.radio.known_bursts import TWIST, KnownTraffic, TrafficReceiver
 from tokenlink.radio.recording import BurstNote, read_recording
 from tokenlink.wire.iq_server import IqServer
 from tokenlink.wire.iq_streams import CHUNK_SAMPLES
 
 
-def note_of(reception, burst, table, tokens=None):
+def note_of(reception, burst, tokens=None):
     """BurstNote of a Reception; ``tokens`` are those that were sent, None where they are not known."""
-    mode = table.mode(reception.mode_id)
-    n_symbols = layout(burst, table.total_channel_uses(mode)).n_symbols
+    n_symbols = layout(burst, reception.payload_symbols).n_symbols
     csi = {
         "channel_gain": reception.channel_gain, "n0": reception.n0, "esn0_db": reception.esn0_db,
         "cfo_hz": reception.cfo_hz, "power_dbfs": reception.power_dbfs,
@@ -40,21 +38,22 @@ def tokens_sent(reception, truth):
     return tokens if good else None
 
 
-def replay(recording, burst, table):
+def replay(recording, burst, table, payload=TWIST):
     """Decode a recording and compare it with its notes.
 
     Parameters
     ----------
     recording : Recording
     burst : BurstConfig
-    table : ModeTable
+    table : ModeTable       or that of another system
+    payload : Payload       of the system
 
     Returns
     -------
     dict   "bursts" received, "noted" in the recording, "missed" of them, "unnoted" received, "compared" with tokens
            that were sent, "wrong_tokens", "same": all noted bursts came with the noted tokens; "receptions": list
     """
-    reader = TrafficReceiver(burst, table, recording.samp_rate)
+    reader = TrafficReceiver(burst, table, recording.samp_rate, payload=payload)
     receptions = []
     ends = [start for start, _ in recording.pieces[1:]] + [len(recording.samples)]
     for (start, _), end in zip(recording.pieces, ends, strict=True):
@@ -65,8 +64,8 @@ def replay(recording, burst, table):
         note = missed.pop((each.slot, each.mode_id), None)
         if note is not None and note.tokens is not None:
             compared += 1
-            wrong += int(np.count_nonzero(note.tokens != each.token_ids)) if len(note.tokens) == table.n_tokens else (
-                table.n_tokens)
+            same = note.tokens.shape == each.token_ids.shape
+            wrong += int(np.count_nonzero(note.tokens != each.token_ids)) if same else table.n_tokens
     unnoted = len(receptions) - (len(noted) - len(missed))
     return {
         "bursts": len(receptions), "noted": len(noted), "missed": len(missed), "unnoted": unnoted,
@@ -145,12 +144,11 @@ def serve_recording(path, address, repeat=1, keys=None, say=lambda line: None):
         player.run()
 
 
-def table_hash(path=None):
-    """SHA-256 of a mode table's YAML, hexadecimal; None: that of the table that ships."""
-    at = shipped_or(path or Path(DEFAULT_TABLE).stem, "tokenlink.link")
-    return hashlib.sha256(Path(at).read_bytes()).hexdigest()
+def table_hash(path):
+    """SHA-256 of a mode table's YAML, a file or the name of one that ships, hexadecimal."""
+    return hashlib.sha256(Path(shipped_or(path, "tokenlink.link")).read_bytes()).hexdigest()
 
 
-def truth_of(profile, table, seed, mode_id=None):
+def truth_of(profile, table, seed, mode_id=None, payload=TWIST):
     """KnownTraffic of a seed; None for None: nobody knows what was sent."""
-    return None if seed is None else KnownTraffic(profile.burst, table, seed, mode_id)
+    return None if seed is None else KnownTraffic(profile.burst, table, seed, mode_id, payload)

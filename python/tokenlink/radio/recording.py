@@ -20,6 +20,7 @@ DATATYPES = {"cf32_le": np.dtype("<c8"), "ci16_le": np.dtype("<i2")}
 FULL_SCALE = 32767
 MAX_META_BYTES = 64 << 20
 MAX_TOKENS = 1 << 16
+TEXTS = ("profile", "system", "mode_table_sha256")  # of the extension, beside what SigMF has
 META, DATA = ".sigmf-meta", ".sigmf-data"
 
 
@@ -104,7 +105,7 @@ def read_recording(path):
     freq = captures[0].get("core:frequency") if captures else None
     notes = (_read_note(each, base, len(samples)) for each in metadata["annotations"])
     about = {"description": str(head.get("core:description", ""))}
-    about |= {name: str(head[f"twist:{name}"]) for name in ("profile", "mode_table_sha256") if f"twist:{name}" in head}
+    about |= {name: str(head[f"twist:{name}"]) for name in TEXTS if f"twist:{name}" in head}
     return Recording(
         samples, rate, None if freq is None else _number(captures[0], "core:frequency", base, -1e12, 1e12),
         tuple(pieces) or ((0, 0),), tuple(note for note in notes if note is not None), about,

@@ -17,6 +17,7 @@ from tokenlink.radio.recording import (
     EXTENSION,
     FULL_SCALE,
     META,
+    TEXTS,
     RecordingError,
     base_path,
     validate_metadata,
@@ -44,7 +45,7 @@ class RecordingWriter:
     samp_rate : float      sample/s
     center_freq : float    Hz, or None
     datatype : str         one of DATATYPES; ci16_le holds 16 bits of full scale
-    about : dict           "description", "profile", "mode_table_sha256", "author": texts, all optional
+    about : dict           "description", "profile", "system", "mode_table_sha256", "author": texts, all optional
 
     Raises
     ------
@@ -97,8 +98,7 @@ class RecordingWriter:
         return meta
 
     def _global(self):
-        about = {f"twist:{name}": str(self._about[name]) for name in ("profile", "mode_table_sha256")
-                 if name in self._about}  # fmt: skip
+        about = {f"twist:{name}": str(self._about[name]) for name in TEXTS if name in self._about}
         return {
             "core:version": "1.0.0", "core:datatype": self._datatype, "core:sample_rate": float(self._rate),
             "core:sha512": self._hash.hexdigest(), "core:num_channels": 1, "core:recorder": "gr-twist",

@@ -66,6 +66,10 @@ def _draw(rng, slot, mode, table):
     return SemanticFrame(slot, 0, mode.mode_id, kept, symbols)
 
 
+def _content(message):
+    return message.kept.astype(np.int32)
+
+
 def _agreed(table):
     entries = {name: ", ".join(map(str, getattr(table, name))) for name in ("alphas", "ratios")}
     for alpha in table.alphas:
@@ -94,6 +98,13 @@ def _policy(name, control, table, artifacts):
     return LyapunovPolicy(control, proxy)
 
 
+def _wrong(truth, estimate, state):
+    if estimate is None:
+        return 0
+    kept = truth.token_ids[-POSITIONS:]  # after the last block
+    return int(np.count_nonzero(estimate.kept != (kept != 0)))
+
+
 METRICS = (
     Metric("accuracy", "accuracy", "of {n_labelled} pictures whose class is known, lost ones wrong", is_share=True,
            on_card=True),
@@ -107,10 +118,10 @@ ADAPTIVE = System(
     name=NAME,
     title="Adaptive semantic tokens",
     source=Source(_open, _demo),
-    payload=Payload(NUMBERS[NAME], load_adaptive_table, _fits, _encode, _decode, _draw, _agreed, "adaptive_",
-                    SemanticFrame, SemanticEstimate, mode_at_sender=True),
+    payload=Payload(NUMBERS[NAME], "adaptive_default", load_adaptive_table, _fits, _encode, _decode, _draw,
+                    _content, _agreed, "adaptive_", SemanticFrame, SemanticEstimate, mode_at_sender=True),
     models=Models((NAME,), _codec, _codec),
-    loop=Loop(PictureControl, load_picture_control, _check_control, _policy, PictureRecorder, "picture_camera",
+    loop=Loop(PictureControl, load_picture_control, _check_control, _policy, PictureRecorder, _wrong, "picture_camera",
               "picture_twin", "tokenlink.report.picture_page",
               idle_options=("completion", "urgent_slots")),
     policies=POLICIES,

@@ -36,6 +36,7 @@ class Payload:
     Attributes
     ----------
     number : int      of the system, in the header of a burst
+    table : str       name of the mode table that ships
     load_table : path or None -> table   the modes, with `modes`, `mode(mode_id)` and `n_tokens`; None: those that ship
     fits : (n_symbols, mode, table) -> bool   whether a frame may be so many payload symbols
     encode : (message, mode, table) -> complex64 [n_symbols]   of mean energy 1; ValueError for what is no frame
@@ -44,6 +45,7 @@ class Payload:
              priors off; an estimate of mode NO_MODE says that the frame is lost, the report's drops by which cause;
              ValueError for what cannot be decoded
     draw : (rng, slot, mode, table) -> frame   a random one, for tests of a radio
+    content : frame or estimate -> int32 [n_tokens]   what of a frame must come as it was sent; of a lost one empty
     agreed : table -> dict     what two hosts must have alike of their tables: str or numbers by name
     flowgraphs : str  what the names of the system's flowgraphs begin with, before "loopback", "virtual_tx", ...
     frame, estimate : type   messages to the radio and from it
@@ -51,11 +53,13 @@ class Payload:
     """
 
     number: int
+    table: str
     load_table: Callable
     fits: Callable[..., bool]
     encode: Callable[..., np.ndarray]
     decode: Callable[..., tuple]
     draw: Callable
+    content: Callable[..., np.ndarray]
     agreed: Callable[..., dict]
     flowgraphs: str = ""
     frame: type = TokenFrame
@@ -92,6 +96,8 @@ class Loop:
     check_control : (control, table) -> None    ValueError for settings that the mode table cannot serve
     policy : (name, control, table, artifacts) -> policy   of one of the system's policies
     recorder : (folder, table, summarize) -> Recorder
+    wrong : (truth, estimate or None, state) -> int   what of a slot is not at the twin as it was at the camera, by
+             their StateReports and what came
     camera, twin : str   the nodes, by their names in `tokenlink.loop.runner`
     page : str           module whose `write_report` makes the page of a run
     idle_options : tuple of str   options of ``./twist loopback``, by field, that mean nothing to the system
@@ -102,6 +108,7 @@ class Loop:
     check_control: Callable
     policy: Callable
     recorder: Callable
+    wrong: Callable[..., int]
     camera: str = "camera"
     twin: str = "twin"
     page: str = "tokenlink.report.run_page"

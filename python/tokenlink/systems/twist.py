@@ -66,6 +66,10 @@ def _draw(rng, slot, mode, table):
     return TokenFrame(slot, 0, rng.integers(0, table.vocab_size, table.n_tokens).astype(np.int32))
 
 
+def _content(message):
+    return message.token_ids
+
+
 def _agreed(table):
     names = ("vocab_size", "grid", "nominal_budget", "modulation", "max_iterations")
     entries = {name: getattr(table, name) for name in names}
@@ -93,6 +97,10 @@ def _receiver(root, table, completion):
 
 def _policy(name, control, table, artifacts):
     return make_policy(name, control)
+
+
+def _wrong(truth, estimate, state):
+    return int(np.count_nonzero(state.token_ids != truth.token_ids))
 
 
 METRICS = (
@@ -128,9 +136,10 @@ TWIST = System(
     name=NAME,
     title="TWIST",
     source=Source(_open, _invented),
-    payload=Payload(NUMBERS[NAME], load_mode_table, _fits, _encode, _decode, _draw, _agreed),
+    payload=Payload(NUMBERS[NAME], "twist_default", load_mode_table, _fits, _encode, _decode, _draw, _content,
+                    _agreed),
     models=Models(("tokenizer", "completion", "head"), _sender, _receiver, foretelling=("predictor",)),
-    loop=Loop(ControlConfig, load_controller, check_modes, _policy, Recorder),
+    loop=Loop(ControlConfig, load_controller, check_modes, _policy, Recorder, _wrong),
     policies=tuple(POLICIES),
     summarize=summarize,
     metrics=METRICS,

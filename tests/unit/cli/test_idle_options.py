@@ -97,12 +97,13 @@ IDLE = {
         "--repeat 3": "",
         "--keys .": "",
         "--mode-table x.yaml": "--address ipc:///x",
+        "--system adaptive": "--address ipc:///x",
         "--json x.json": "--address ipc:///x",
     },
 }  # fmt: skip
 RUN = "policy artifacts out json system mode_table"
 HOST = f"{RUN} controller listen peer keys profile radio feedback"
-RADIO = "profile bursts mode seed link address mode_table keys json"
+RADIO = "profile bursts mode seed link address system mode_table keys json"
 #: options that mean something whatever is chosen beside them
 ALWAYS = {
     "demo": "frames_from frames radio mode_table controller artifacts out json system prior monitor",
@@ -125,7 +126,7 @@ ALWAYS = {
     "radio rx": f"{RADIO} gain duration idle wait",
     "radio record": f"{RADIO.replace(' mode ', ' ')} gain duration idle wait out datatype",
     "radio link-test": RADIO,
-    "radio soak": "minutes profile seed every artifacts out json",
+    "radio soak": "minutes profile seed every system artifacts out json",
     "radio check": "profile mode_table json",
     "radio calibrate": "profile tx_gains rx_gains bursts mode out mode_table json",
     "radio replay": "recording address",

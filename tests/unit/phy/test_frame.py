@@ -4,7 +4,16 @@
 import numpy as np
 import pytest
 
-from tokenlink.phy.frame import BurstConfig, burst_samples, channel_uses, frame_symbols, layout, modulate_burst
+from tokenlink.phy.frame import (
+    BurstConfig,
+    burst_samples,
+    channel_uses,
+    frame_symbols,
+    layout,
+    modulate_burst,
+    papr_db,
+    peak,
+)
 from tokenlink.phy.header import HEADER_SYMBOLS, Header, encode_header
 from tokenlink.phy.preamble import pilot_symbols, preamble_symbols
 from tokenlink.phy.pulse import Pulse, demodulate
@@ -97,3 +106,10 @@ def test_invalid_values_are_named(name, values):
 )  # fmt: skip
 def test_the_ends_of_the_ranges_are_taken(name, values):
     assert [getattr(BurstConfig(**{name: value}), name) for value in values] == list(values)
+
+
+def test_peaks_by_hand():
+    assert papr_db([1, 1, 1, 1]) == pytest.approx(0)
+    assert papr_db([2, 0, 0, 0]) == pytest.approx(10 * np.log10(4))
+    assert np.isnan(papr_db(np.zeros(3)))
+    assert peak([0.3 - 0.9j, 0.8]) == pytest.approx(0.9) and peak([]) == 0

@@ -12,6 +12,7 @@ from typing import Annotated, Optional
 import typer
 
 from tokenlink.cli.options import at_least_one, not_negative, positive, writable_file
+from tokenlink.cli.run_options import SYSTEM
 
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 OptionalStr, OptionalInt, OptionalFloat = Optional[str], Optional[int], Optional[float]  # noqa: UP007, UP045
@@ -32,7 +33,16 @@ Bursts = Annotated[
 Duration = Annotated[OptionalFloat, typer.Option(help="Stop after so many seconds.", callback=positive)]
 Idle = Annotated[float, typer.Option(help="Stop when no sample came for so many seconds.", callback=positive)]
 Wait = Annotated[float, typer.Option(help="Seconds to wait for the radio.", callback=not_negative)]
+System = Annotated[str, typer.Option(help=SYSTEM)]
 Table = Annotated[OptionalPath, typer.Option(help="YAML; default: the table that ships.")]
+
+
+def payload_of(system, mode_table=None):
+    """(Payload, mode table) of a system by name, and a path or None for the table that ships."""
+    from tokenlink.systems import system_named
+
+    payload = system_named(system).payload
+    return payload, payload.load_table(mode_table)
 
 
 def load_keys(folder, peer=None):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tokenlink.cli.options import at_least_one
-from tokenlink.cli.radio._common import Address, Json, Keys, Link, Mode, Profile, RadioName, Seed, Table
+from tokenlink.cli.radio._common import Address, Json, Keys, Link, Mode, Profile, RadioName, Seed, System, Table
 
 
 def link_test(
@@ -18,6 +18,7 @@ def link_test(
     seed: Seed = 1,
     link: Link = "forward",
     address: Address = None,
+    system: System = "twist",
     mode_table: Table = None,
     keys: Keys = None,
     radio_name: RadioName = None,
@@ -31,18 +32,18 @@ def link_test(
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from tokenlink.cli.radio._common import keys_to_radio, show, write_json
-    from tokenlink.link.modes import load_mode_table
+    from tokenlink.cli.radio._common import keys_to_radio, payload_of, show, write_json
     from tokenlink.radio.both_ends import link_test as run
     from tokenlink.radio.profiles import read_profile
 
-    settings, table, at = read_profile(profile), load_mode_table(mode_table), keys_to_radio(keys, radio_name)
+    settings, (payload, table) = read_profile(profile), payload_of(system, mode_table)
+    at = keys_to_radio(keys, radio_name)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns) as progress:
         task = progress.add_task("bursts received", total=bursts)
         report = run(
             profile, settings, table, bursts, seed, mode, address, at, keys, link,
-            lambda slot: progress.advance(task),
+            lambda slot: progress.advance(task), payload,
         )  # fmt: skip
     write_json(json, report)
     rows = [(name, value) for name, value in report.items() if name not in ("profile", "ends")]

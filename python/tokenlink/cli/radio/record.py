@@ -23,6 +23,7 @@ from tokenlink.cli.radio._common import (
     OptionalInt,
     Profile,
     RadioName,
+    System,
     Table,
     Wait,
 )
@@ -44,6 +45,7 @@ def record(
     link: Link = "forward",
     address: Address = None,
     wait: Wait = 60.0,
+    system: System = "twist",
     mode_table: Table = None,
     keys: Keys = None,
     radio_name: RadioName = None,
@@ -53,9 +55,8 @@ def record(
 
     Example: ./twist radio record --profile virtual --out recordings/first --bursts 20 --seed 1
     """
-    from tokenlink.cli.radio._common import chosen_gain, keys_to_radio, one_end, show, write_json
+    from tokenlink.cli.radio._common import chosen_gain, keys_to_radio, one_end, payload_of, show, write_json
     from tokenlink.files.writing import WriteError
-    from tokenlink.link.modes import load_mode_table
     from tokenlink.radio.ends import receive
     from tokenlink.radio.known_bursts import TrafficReceiver
     from tokenlink.radio.player import note_of, table_hash, tokens_sent, truth_of
@@ -66,18 +67,19 @@ def record(
     if seed is None:
         refuse("without --seed: it says which mode ./twist radio tx was given", "mode")
     check_new(out, datatype)
-    settings, table = read_profile(profile), load_mode_table(mode_table)
+    settings, (payload, table) = read_profile(profile), payload_of(system, mode_table)
     gain, at = chosen_gain(settings, "rx", gain, calibration), keys_to_radio(keys, radio_name)
-    truth = truth_of(settings, table, seed, mode)
-    reader = TrafficReceiver(settings.burst, table, settings.samp_rate, truth)
+    truth = truth_of(settings, table, seed, mode, payload)
+    reader = TrafficReceiver(settings.burst, table, settings.samp_rate, truth, payload)
     freq = settings.uhd.rx.center_freq if settings.uhd else None
-    about = {"description": settings.description, "profile": settings.name, "mode_table_sha256": table_hash(mode_table)}
+    about = {"description": settings.description, "profile": settings.name, "system": system,
+             "mode_table_sha256": table_hash(mode_table or payload.table)}  # fmt: skip
     reader.warm_up()
     with one_end("rx", profile, settings, address, link, keys, at, wait, gain) as receiver:
         with RecordingWriter(out, settings.samp_rate, freq, datatype, about) as writer:
 
             def note(reception):
-                writer.note(note_of(reception, settings.burst, table, tokens_sent(reception, truth)))
+                writer.note(note_of(reception, settings.burst, tokens_sent(reception, truth)))
 
             try:
                 report = receive(

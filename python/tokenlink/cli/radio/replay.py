@@ -9,6 +9,7 @@ import typer
 
 from tokenlink.cli.options import at_least_one, given, refuse
 from tokenlink.cli.radio._common import Json, Keys, OptionalPath, OptionalStr, Table
+from tokenlink.cli.run_options import SYSTEM
 
 
 def replay(
@@ -16,6 +17,7 @@ def replay(
     profile: Annotated[OptionalStr, typer.Option(help="Of kind file, or one whose burst settings to use.")] = None,
     address: Annotated[OptionalStr, typer.Option(help="Play it here instead, as a radio, to one receiver.")] = None,
     repeat: Annotated[int, typer.Option(help="Times it is played.", callback=at_least_one)] = 1,
+    system: Annotated[OptionalStr, typer.Option(help=f"{SYSTEM} Default: as the recording says.")] = None,
     mode_table: Table = None,
     keys: Keys = None,
     json: Json = None,
@@ -26,8 +28,7 @@ def replay(
 
     Example: ./twist radio replay tests/vectors/burst_low.sigmf-meta
     """
-    from tokenlink.cli.radio._common import load_keys, show, write_json
-    from tokenlink.link.modes import load_mode_table
+    from tokenlink.cli.radio._common import load_keys, payload_of, show, write_json
     from tokenlink.phy.frame import BurstConfig
     from tokenlink.radio.player import replay as decode
     from tokenlink.radio.player import serve_recording
@@ -35,7 +36,7 @@ def replay(
     from tokenlink.radio.recording import read_recording
 
     if address:
-        refuse("with --address, where the recording is played and not decoded", "mode_table", "json")
+        refuse("with --address, where the recording is played and not decoded", "mode_table", "json", "system")
     else:
         refuse("without --address: a recording is decoded once, here", "repeat", "keys")
     if address and recording:
@@ -50,9 +51,12 @@ def replay(
         serve_recording(recording, address, repeat, load_keys(keys), print)
         return
     burst = settings.burst if settings else BurstConfig()
-    found = decode(read_recording(recording), burst, load_mode_table(mode_table))
+    recorded = read_recording(recording)
+    system = system or recorded.about.get("system", "twist")
+    payload, table = payload_of(system, mode_table)
+    found = decode(recorded, burst, table, payload)
     receptions = found.pop("receptions")
-    show(f"replay of {recording}", list(found.items()))
+    show(f"replay of {recording}, system {system}", list(found.items()))
     write_json(json, {
         "recording": str(recording), **found,
         "receptions": [{name: getattr(each, name) for name in ("slot", "mode_id", "start", "esn0_db", "cfo_hz")}

@@ -19,6 +19,7 @@ from tokenlink.cli.radio._common import (
     Profile,
     RadioName,
     Seed,
+    System,
     Table,
     Wait,
 )
@@ -41,6 +42,7 @@ def rx(
     link: Link = "forward",
     address: Address = None,
     wait: Wait = 60.0,
+    system: System = "twist",
     mode_table: Table = None,
     keys: Keys = None,
     radio_name: RadioName = None,
@@ -50,17 +52,15 @@ def rx(
 
     Example: ./twist radio rx --profile virtual --bursts 200
     """
-    from tokenlink.cli.radio._common import chosen_gain, keys_to_radio, one_end, show, write_json
-    from tokenlink.link.modes import load_mode_table
+    from tokenlink.cli.radio._common import chosen_gain, keys_to_radio, one_end, payload_of, show, write_json
     from tokenlink.radio.ends import receive
     from tokenlink.radio.known_bursts import KnownTraffic, TrafficReceiver
     from tokenlink.radio.profiles import read_profile
 
-    settings, table = read_profile(profile), load_mode_table(mode_table)
+    settings, (payload, table) = read_profile(profile), payload_of(system, mode_table)
     gain, at = chosen_gain(settings, "rx", gain, calibration), keys_to_radio(keys, radio_name)
-    reader = TrafficReceiver(
-        settings.burst, table, settings.samp_rate, KnownTraffic(settings.burst, table, seed, mode)
-    )
+    truth = KnownTraffic(settings.burst, table, seed, mode, payload)
+    reader = TrafficReceiver(settings.burst, table, settings.samp_rate, truth, payload)
     reader.warm_up()
     with one_end("rx", profile, settings, address, link, keys, at, wait, gain) as receiver:
         report = receive(receiver, reader, settings, table, bursts, duration, max(idle, 0.1))

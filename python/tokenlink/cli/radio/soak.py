@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tokenlink.cli.options import positive, writable_folder
-from tokenlink.cli.radio._common import Json, OptionalPath, Profile
+from tokenlink.cli.radio._common import Json, OptionalPath, Profile, System
 from tokenlink.cli.run_options import RUN_FOLDER
 
 
@@ -17,6 +17,7 @@ def soak(
     profile: Profile = "virtual",
     seed: Annotated[int, typer.Option(help="Added to the seeds of the profile's links.")] = 1,
     every: Annotated[float, typer.Option(help="Seconds between two looks at the processes.", callback=positive)] = 5.0,
+    system: System = "twist",
     artifacts: Annotated[OptionalPath, typer.Option(help="Folder of other weights.")] = None,
     out: Annotated[OptionalPath, typer.Option(help=RUN_FOLDER, callback=writable_folder)] = None,
     json: Json = None,
@@ -41,7 +42,8 @@ def soak(
             text = f"{sample['slots']} slots, {sample['missed']} missed, {memory:.0f} MB"
             progress.update(task, completed=sample["time_s"], description=text)
 
-        report = soak(minutes, default_run(profile, seed, str(artifacts) if artifacts else None), out, every, on_sample)
+        run = default_run(profile, seed, str(artifacts) if artifacts else None, system)
+        report = soak(minutes, run, out, every, on_sample)
     write_json(json, report)
     names = ("minutes", "slots", "missed", "wrong_tokens", "frames_per_s", "longest_gap_s", "stalls", "queues")
     rows = [(name, report[name]) for name in names]

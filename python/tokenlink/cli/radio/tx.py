@@ -19,9 +19,13 @@ from tokenlink.cli.radio._common import (
     Profile,
     RadioName,
     Seed,
+    System,
     Table,
     Wait,
 )
+
+ROWS = ("sent", "not_sent", "samples_per_s", "papr_db", "peak_dbfs", "over_full_scale", "late", "underflow", "valid",
+        "why")  # fmt: skip
 
 
 def tx(
@@ -35,27 +39,27 @@ def tx(
     link: Link = "forward",
     address: Address = None,
     wait: Wait = 60.0,
+    system: System = "twist",
     mode_table: Table = None,
     keys: Keys = None,
     radio_name: RadioName = None,
     json: Json = None,
 ) -> None:
-    """Send bursts of known tokens; ./twist radio rx at the other end measures them. A USRP is opened by this command.
+    """Send bursts of known frames; ./twist radio rx at the other end measures them. A USRP is opened by this command.
 
     Example: ./twist radio tx --profile virtual --bursts 200
     """
-    from tokenlink.cli.radio._common import chosen_gain, keys_to_radio, one_end, show, write_json
-    from tokenlink.link.modes import load_mode_table
+    from tokenlink.cli.radio._common import chosen_gain, keys_to_radio, one_end, payload_of, show, write_json
     from tokenlink.radio.ends import transmit
     from tokenlink.radio.known_bursts import KnownTraffic
     from tokenlink.radio.profiles import read_profile
 
-    settings, table = read_profile(profile), load_mode_table(mode_table)
+    settings, (payload, table) = read_profile(profile), payload_of(system, mode_table)
     gain, at = chosen_gain(settings, "tx", gain, calibration), keys_to_radio(keys, radio_name)
-    traffic = KnownTraffic(settings.burst, table, seed, mode)
+    traffic = KnownTraffic(settings.burst, table, seed, mode, payload)
     with one_end("tx", profile, settings, address, link, keys, at, wait, gain) as sender:
         report = transmit(sender, traffic, settings, bursts, first_slot)
     write_json(json, {"profile": settings.name, "link": link, "seed": seed, **report})
-    rows = [(name, report[name]) for name in ("sent", "not_sent", "samples_per_s", "late", "underflow", "valid", "why")]
+    rows = [(name, report[name]) for name in ROWS]
     show(f"tx, profile {settings.name}", [*rows, ("counts", report["counts"])])
     raise typer.Exit(0 if report["valid"] and not report["not_sent"] else 2)
