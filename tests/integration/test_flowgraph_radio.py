@@ -91,9 +91,9 @@ def test_tokens_cross_the_virtual_radio(programs, tmp_path, slot_s):
     assert said["valid"] and said["counts"]["radio_events0"] == {"burst_ack": len(sent)}
 
 
-@pytest.mark.parametrize("name", ["usrp_tx", "usrp_rx"])
+@pytest.mark.parametrize("name", ["usrp_tx", "usrp_rx", "adaptive_usrp_tx", "adaptive_usrp_rx"])
 def test_a_missing_usrp_is_one_sentence(name, tmp_path):
-    sockets = ("tokens", "mode") if name == "usrp_tx" else ("estimates",)
+    sockets = {"usrp_tx": ("tokens", "mode"), "adaptive_usrp_tx": ("tokens",)}.get(name, ("estimates",))
     options = {f"{each}_address": f"ipc://{tmp_path}/{each}" for each in sockets}
     with Process(program(name, tmp_path), device_args="serial=0", **options) as process:
         code, output = process.wait()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -104,14 +105,13 @@ def tx(
     --keys keys/tx
     """
     from tokenlink.hosts.host_tx import TxHost
-    from tokenlink.loop.run_config import RunConfig, check_source
+    from tokenlink.loop.run_config import check_artifacts, check_source
     from tokenlink.systems import system_named
 
     refuse_of_system(system, policy)
     if feedback != "air" or radio != "simulator":
         refuse("without --feedback air and --radio simulator: they draw the reverse link", "channel", "snr_db", "seed")
-    frames_from = frames_from or system_named(system).source.demo(SCENE, frames or RunConfig.n_frames)
-    run = {"source": frames_from, "startup_timeout_s": wait, "seed": seed, "policy": policy, "system": system}
+    run = {"source": frames_from or "", "startup_timeout_s": wait, "seed": seed, "policy": policy, "system": system}
     run |= {} if frames is None else {"n_frames": frames}
     links = {"listen": listen, "peer": peer, "keys": keys, "profile": profile, "feedback_over": feedback,
              "radio": radio, "radio_address": radio_address, "peer_name": peer_name,
@@ -120,7 +120,11 @@ def tx(
         "tx", run, links | {"period_s": period, "patience_s": patience}, (channel, snr_db),
         {"hold_slots": hold_slots, "fallback_mode": fallback_mode}, controller, mode_table, artifacts,
     )  # fmt: skip
-    check_source(frames_from, frames or 1, system)  # before anybody waits for anybody
+    if not frames_from:
+        check_artifacts(config.run)  # before anything is fetched for it
+        source = system_named(system).source.demo(SCENE, config.run.n_frames)
+        config = replace(config, run=replace(config.run, source=source))
+    check_source(config.run.source, frames or 1, system)  # before anybody waits for anybody
     _run(TxHost, config, out, json, lambda done: f"mode {done['mode']:<4} {done['how']:<9} {done['outcome']}", monitor)
 
 

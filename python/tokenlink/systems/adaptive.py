@@ -30,7 +30,9 @@ def _open(source):
 
 
 def _demo(scene, n_frames):
-    raise ValueError("system adaptive brings no pictures: name some with --frames-from imagenette:FOLDER_OR_TAR")
+    from tokenlink.data.imagenette_download import fetched_imagenette
+
+    return f"imagenette:{fetched_imagenette()}"
 
 
 def _fits(n_symbols, mode, table):

@@ -22,7 +22,8 @@ class Source:
     Attributes
     ----------
     open : str -> iterable of frames   ValueError or OSError for a source that is none
-    demo : (scene, n_frames) -> str   source of the demo
+    demo : (scene, n_frames) -> str   source of the demo; of some systems fetched when it is not there, ValueError where
+           that fails
     """
 
     open: Callable[[str], Iterable]

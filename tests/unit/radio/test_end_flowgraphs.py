@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the flowgraphs of a profile are started with, and the examination of a USRP before they are."""
 
+import itertools
 import json
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tokenlink.hosts.host_config import HostConfig
 from tokenlink.link.modes import load_mode_table
@@ -16,7 +18,8 @@ from tokenlink.radio import end_flowgraphs
 from tokenlink.radio.end_flowgraphs import RadioAccess, end_command
 from tokenlink.radio.fitness import require_device
 from tokenlink.radio.flowgraph import FLOWGRAPHS
-from tokenlink.radio.profiles import parse_profile, read_profile
+from tokenlink.radio.profiles import PROFILES, parse_profile, read_profile
+from tokenlink.systems import SYSTEMS
 
 TABLE, RUN, AT = load_mode_table(), RunConfig("x"), Addresses.in_folder("/tmp/x")
 UHD = {
@@ -33,9 +36,9 @@ def nothing_is_compiled(monkeypatch):
     monkeypatch.setattr(end_flowgraphs, "compile_flowgraph", lambda path: path)
 
 
-def options(role, profile, **arguments):
+def options(role, profile, run=RUN, table=TABLE, **arguments):
     """Name of the flowgraph, and its options as dict."""
-    _, program, *words = end_command(role, profile, RUN, TABLE, AT, **arguments)
+    _, program, *words = end_command(role, profile, run, table, AT, **arguments)
     return Path(program).stem, dict(word.removeprefix("--").split("=", 1) for word in words)
 
 
@@ -59,16 +62,21 @@ def test_feedback_over_the_air_sets_the_other_side_too():
     assert (got["feedback-address"], got["report-file"], got["amplitude"]) == ("ipc:///tmp/f", "r.json", "0.25")
 
 
-def test_options_are_those_that_the_flowgraphs_have():
-    virtual = read_profile("virtual")
-    for profile, kind in ((parse_profile(UHD), "usrp"), (virtual, "virtual")):
-        for role in ("tx", "rx"):
-            for feedback in (None, "ipc:///tmp/f"):
-                name, got = options(role, profile, feedback_address=feedback)
-                text = (FLOWGRAPHS / f"{name}.grc").read_text()
-                assert name.startswith(f"{kind}_{role}")
-                for each in got:
-                    assert f"\n- name: {each.replace('-', '_')}\n  id: parameter\n" in text, (name, each)
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("profile", [path.stem for path in PROFILES.glob("*.yaml") if path.stem != "recording"])
+def test_options_are_those_that_the_flowgraphs_have(system, profile):
+    settings, about = read_profile(profile), SYSTEMS[system]
+    run = RunConfig("x", system=system, policy={"adaptive": "fixed"}.get(system, ""))
+    kind = {"uhd": "usrp", "virtual": "virtual"}[settings.kind]
+    for role, duplex in itertools.product(("tx", "rx"), (False, True)):
+        if duplex and settings.virtual and "reverse" not in settings.virtual.links:
+            continue
+        feedback = "ipc:///tmp/f" if duplex else None
+        name, got = options(role, settings, run, about.payload.load_table(), feedback_address=feedback)
+        assert name == f"{about.payload.flowgraphs}{kind}_{role}{'_duplex' if duplex else ''}"
+        blocks = yaml.safe_load((FLOWGRAPHS / f"{name}.grc").read_text())["blocks"]
+        known = {block["name"] for block in blocks if block["id"] == "parameter"}
+        assert {each.replace("-", "_") for each in got} <= known
 
 
 def test_what_the_flowgraphs_cannot_do_is_refused():
