@@ -200,6 +200,7 @@ def account(
     """
     from rich.console import Console
 
+    from tokenlink.cli.radio._common import write_json
     from tokenlink.cli.show_run import new_run_folder
     from tokenlink.hosts.slot_log import FATES
     from tokenlink.hosts.two_hosts import put_together
@@ -210,7 +211,7 @@ def account(
     rows += [(f"mode {name}", n, "how the transmitter came by its mode") for name, n in found.how.items()]
     console.print(_table("slots of two hosts", rows))
     console.print(_table("closed loop", [(name, value, "") for name, value in found.summary.items()]))
-    _write(json, {"slots": found.totals, "modes_by": found.how, "metrics": found.summary, "timing": found.timing})
+    write_json(json, {"slots": found.totals, "modes_by": found.how, "metrics": found.summary, "timing": found.timing})
 
 
 def _config(role, run, links, channel, control, controller, mode_table, artifacts):
@@ -255,6 +256,7 @@ def _run(host_class, config, out, json_file, describe, monitor):
     """Run a host with a line that says how it goes; print and write its counts, also when it is stopped."""
     from rich.console import Console
 
+    from tokenlink.cli.radio._common import write_json
     from tokenlink.cli.show_run import new_run_folder
     from tokenlink.process.monitor import monitored
 
@@ -281,7 +283,7 @@ def _run(host_class, config, out, json_file, describe, monitor):
             rows = [(name, n, "") for name, n in sorted(host.counts.items()) if n]
             console.print(_table(f"host {config.role}", rows))
             say(f"run folder  {out}")
-            _write(json_file, {"counts": dict(host.counts), "run_folder": str(out)})
+            write_json(json_file, {"counts": dict(host.counts), "run_folder": str(out)})
 
 
 def _table(title, rows):
@@ -293,12 +295,3 @@ def _table(title, rows):
     for row in rows:
         table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
     return table
-
-
-def _write(json_file, content):
-    import json
-
-    from tokenlink.files.writing import write_text
-
-    if json_file:
-        write_text(json_file, json.dumps(content, indent=2) + "\n")
