@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+#: frames in a row to which `Belief.doubted` counts
+LONGEST = 32
+
 
 class BeliefError(ValueError):
     """A belief that cannot be; the message names the field, the value and the legal range."""
@@ -22,29 +25,37 @@ class Belief:
     sureness : float32 [n_tokens]        the receiver's confidence where it was accepted, 0 where it was filled in
     before : int32 [n_tokens] or None    the state before that; None: there was none
     age : int                            slots since then, >= 1; 1: it was the slot just before the one foretold
+    doubted : int32 [n_tokens]           received frames in a row, up to the state, whose token here was not accepted:
+                                         0, it was; LONGEST: so many, or none ever was; None: 1 where sureness is 0
 
     Raises
     ------
-    BeliefError   shapes that differ, a negative token, a sureness outside [0, 1], an age below 1
+    BeliefError   shapes that differ, a negative token, a sureness outside [0, 1], an age below 1, a `doubted` outside
+                  0..LONGEST
     """
 
     state: np.ndarray
     sureness: np.ndarray
     before: np.ndarray | None = None
     age: int = 1
+    doubted: np.ndarray | None = None
 
     def __post_init__(self):
         state = _tokens("state", self.state)
         before = None if self.before is None else _tokens("before", self.before)
         sureness = np.array(self.sureness, np.float32)
-        for name, values in (("sureness", sureness), ("before", before)):
+        doubted = (sureness == 0).astype(np.int32) if self.doubted is None else _tokens("doubted", self.doubted)
+        for name, values in (("sureness", sureness), ("before", before), ("doubted", doubted)):
             if values is not None and values.shape != state.shape:
                 raise BeliefError(f"{name} has shape {values.shape}, must be that of state, {state.shape}")
         if not ((sureness >= 0) & (sureness <= 1)).all():
             raise BeliefError(f"sureness reaches {sureness.min()}..{sureness.max()}, must be in [0, 1]")
+        if doubted.size and doubted.max() > LONGEST:
+            raise BeliefError(f"doubted is {doubted.max()} somewhere, must be <= {LONGEST}")
         if self.age < 1:
             raise BeliefError(f"age is {self.age}, must be >= 1")
-        for name, values in (("state", state), ("before", before), ("sureness", sureness), ("age", int(self.age))):
+        arrays = {"state": state, "before": before, "sureness": sureness, "doubted": doubted}
+        for name, values in (arrays | {"age": int(self.age)}).items():
             if isinstance(values, np.ndarray):
                 values.flags.writeable = False
             object.__setattr__(self, name, values)
@@ -70,7 +81,9 @@ class Belief:
             return cls.missed(previous)
         state = np.where(erased, state, token_ids)
         sureness = np.where(erased, np.float32(0), confidence).clip(0, 1)
-        return cls(state, sureness, None if previous is None else previous.state)
+        if previous is None:
+            return cls(state, sureness, doubted=np.where(erased, LONGEST, 0))
+        return cls(state, sureness, previous.state, doubted=np.where(erased, previous.doubted + 1, 0).clip(max=LONGEST))
 
     @staticmethod
     def missed(previous: Belief | None) -> Belief | None:
@@ -81,7 +94,7 @@ class Belief:
     def key(self) -> tuple:
         """Equal for two beliefs just when they are the same to the bit."""
         before = None if self.before is None else self.before.tobytes()
-        return self.state.tobytes(), self.sureness.tobytes(), before, self.age
+        return self.state.tobytes(), self.sureness.tobytes(), before, self.doubted.tobytes(), self.age
 
 
 def _tokens(name, values):

@@ -28,7 +28,7 @@ from tokenlink.models.artifact_files import ArtifactContentError
 from tokenlink.models.twist.completion import AROUND
 from tokenlink.models.twist.folded import FoldedFeatures, FoldedForesight, FoldedHead
 from tokenlink.models.twist.head import TrafficLogits
-from tokenlink.models.twist.predictor import OLDEST, mixed, sureness_features, unsureness
+from tokenlink.models.twist.predictor import OLDEST, echoing, mixed, sureness_features
 
 OPSET = 17
 TORCH, ONNX_RUNTIME = "torch", "onnxruntime"
@@ -131,11 +131,11 @@ class InferencePredictor:
     @torch.no_grad()
     def __init__(self, model, engine=None):
         self._temperature, self._floor = model.temperature.tolist(), float(model.floor)
-        self._unsure = float(model.unsure)
-        if min(self._temperature) < 0.01 or not 0 <= self._floor <= 1 or not 0 <= self._unsure <= 10:
+        self._echo = float(model.echo)
+        if min(self._temperature) < 0.01 or not 0 <= self._floor <= 1 or not 0 <= self._echo <= 10:
             raise ArtifactContentError(
-                f"predictor has temperatures from {min(self._temperature):g}, a floor of {self._floor:g} and unsure "
-                f"{self._unsure:g}, expected >= 0.01, 0..1 and 0..10")  # fmt: skip
+                f"predictor has temperatures from {min(self._temperature):g}, a floor of {self._floor:g} and echo "
+                f"{self._echo:g}, expected >= 0.01, 0..1 and 0..10")  # fmt: skip
         config = self.config = model.config
         ids, codes = torch.zeros(2, config.n_tokens, dtype=torch.int32), model.token.weight
         told = torch.zeros(2, config.n_tokens, model.told.in_features)
@@ -173,8 +173,8 @@ class InferencePredictor:
         candidates = torch.from_numpy(np.concatenate(around, axis=1).astype(np.int64))
         gain = self._copying(features) * (candidates >= 0)
         logits = F.linear(features, *self._codes).scatter_add_(-1, candidates.clamp_(min=0), gain)
-        scale = self._temperature[age] * float(unsureness(sureness, torch.tensor(belief.age), self._unsure))
-        return mixed(logits.div_(scale).softmax(-1), self._floor).numpy()
+        scale = self._temperature[age] * echoing(torch.tensor(belief.doubted), torch.tensor(belief.age), self._echo)
+        return mixed(logits.div_(scale[:, None]).softmax(-1), self._floor).numpy()
 
     def _check(self, belief):
         n_tokens, vocab_size = self.config.n_tokens, self.config.vocab_size

@@ -177,6 +177,6 @@ def test_the_predictor_gives_the_next_frame_more_than_the_completion_model_does(
         age = torch.ones(len(after), dtype=torch.long)
         with torch.no_grad():
             sure = torch.full(state.shape, 0.9999)
-            p = model.calibrated(model(state, sure, before, age), age, sure)
+            p = model.calibrated(model(state, sure, before, age), age)
         said.append(-p.gather(-1, truth[..., None]).log2().mean())
     assert said[0] < said[1] < 6, said

@@ -47,7 +47,7 @@ def shaken(config=SMALL, seed=0):
             weights.add_(0.2 * torch.randn_like(weights))
         model.temperature.uniform_(0.5, 2)
         model.floor.fill_(0.01)
-        model.unsure.fill_(0.5)
+        model.echo.fill_(0.5)
     return model
 
 
@@ -58,14 +58,15 @@ def beliefs(n=6, seed=1, config=SMALL):
         state = rng.integers(config.vocab_size, size=config.n_tokens)
         before = np.where(rng.random(state.shape) < 0.7, state, np.roll(state, 1))
         sureness = np.where(rng.random(state.shape) < 0.3, 0, rng.random(state.shape))
-        made.append(Belief(state, sureness.astype(np.float32), None if i == 2 else before, 1 + 4 * i))
+        doubted = rng.integers(0, 33, state.shape)
+        made.append(Belief(state, sureness.astype(np.float32), None if i == 2 else before, 1 + 4 * i, doubted))
     return made
 
 
 def tensors(belief):
     """A belief as `Predictor.forward` takes it."""
     before = np.full_like(belief.state, -1) if belief.before is None else belief.before
-    values = belief.state, belief.sureness, before, np.array(belief.age)
+    values = belief.state, belief.sureness, before, np.array(belief.age), belief.doubted
     return [torch.from_numpy(np.array(value))[None] for value in values]
 
 
@@ -78,17 +79,19 @@ def test_it_starts_as_the_completion_model_that_has_received_nothing():
     nothing = torch.zeros(1, 256, dtype=torch.int64), torch.ones(1, 256, dtype=torch.bool), torch.zeros(1, 256)
     for belief in beliefs():
         expected = completion(*nothing, torch.from_numpy(np.array(belief.state))[None])
-        given = tensors(belief)
+        *given, doubted = tensors(belief)
         torch.testing.assert_close(model(*given), expected, atol=1e-4, rtol=0)
-        torch.testing.assert_close(model.calibrated(expected, given[3], given[1]), expected.softmax(-1))
+        torch.testing.assert_close(model.calibrated(expected, given[3], doubted), expected.softmax(-1))
 
 
-@pytest.mark.parametrize(("sureness", "age", "unsure", "temperature"), [
-    ((1, 1), 1, 0.5, 2.0), ((0, 0), 1, 0.0, 2.0), ((0, 0), 1, 1.0, 1.0), ((0.5, 1), 1, 4.0, 1.0), ((0, 0), 2, 1.0, 2.0),
-])
+@pytest.mark.parametrize(("doubted", "age", "echo", "temperature"), [
+    (0, 1, 0.5, 2.0), (1, 1, 0.5, 2.0), (8, 1, 0.0, 2.0), (2, 1, 1.0, 1.0), (8, 1, 1.0, 0.5), (32, 1, 0.2, 1.0),
+    (8, 2, 1.0, 0.8), (8, 3, 1.0, 1.0),
+])  # fmt: skip
 @torch.no_grad()
-def test_only_copying_gives_the_probability_of_the_closed_form(sureness, age, unsure, temperature):
-    """Uniform but for gains of 4 and 3 on the states here: softmax by hand, temperature 2 in all, floor 0.1."""
+def test_only_copying_gives_the_probability_of_the_closed_form(doubted, age, echo, temperature):
+    """Uniform but for gains of 4 and 3 on the states here: softmax by hand, temperature 2 in all, floor 0.1; where
+    nothing is doubted, that of the age."""
     config = PredictorConfig(vocab_size=60, rows=3, cols=4, dim=16, layers=1)
     model = Predictor(config).eval()
     for weights in (model.token.weight, model.to_code.weight, model.to_code.bias):
@@ -96,23 +99,25 @@ def test_only_copying_gives_the_probability_of_the_closed_form(sureness, age, un
     model.copy_gain.bias[0], model.copy_gain.bias[9] = 4.0, 3.0
     model.temperature.fill_(temperature)
     model.floor.fill_(0.1)
-    model.unsure.fill_(unsure)
+    model.echo.fill_(echo)
     state = np.arange(12, dtype=np.int32)
-    belief = Belief(state, np.tile(sureness, 6), state + 20, age)
+    belief = Belief(state, np.ones(12), state + 20, age, np.repeat([doubted, 0], 6))
     said = compiled.InferencePredictor(model, compiled.TORCH).probabilities(belief)
-    weight = np.exp([2.0, 1.5])
-    expected = 0.9 * np.append(weight, 1) / (weight.sum() + 58) + 0.1 / 60
-    np.testing.assert_allclose(said[state, state], expected[0], rtol=1e-5)
-    np.testing.assert_allclose(said[state, state + 20], expected[1], rtol=1e-5)
-    np.testing.assert_allclose(said[:, 55], expected[2], rtol=1e-5)
+    for here, scale in ((state[:6], 2.0), (state[6:], temperature)):
+        weight = np.exp([4 / scale, 3 / scale])
+        expected = 0.9 * np.append(weight, 1) / (weight.sum() + 58) + 0.1 / 60
+        np.testing.assert_allclose(said[here, here], expected[0], rtol=1e-5)
+        np.testing.assert_allclose(said[here, here + 20], expected[1], rtol=1e-5)
+        np.testing.assert_allclose(said[here, 55], expected[2], rtol=1e-5)
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("what", ["sureness", "before", "age"])
+@pytest.mark.parametrize("what", ["sureness", "before", "age", "doubted"])
 def test_everything_believed_matters(what):
     (belief,) = beliefs(1)
-    other = {"state": belief.state, "sureness": belief.sureness, "before": belief.before, "age": belief.age}
-    changed = {"sureness": belief.sureness * np.float32(0.5), "before": np.roll(belief.before, 3), "age": 3}
+    other = {name: getattr(belief, name) for name in Belief.__dataclass_fields__}
+    changed = {"sureness": belief.sureness * np.float32(0.5), "before": np.roll(belief.before, 3), "age": 3,
+               "doubted": belief.doubted // 2}
     one = compiled.InferencePredictor(shaken(), compiled.TORCH)
     said, then = one.probabilities(belief), one.probabilities(Belief(**other | {what: changed[what]}))
     assert np.abs(said - then).max() > 1e-4
@@ -139,16 +144,16 @@ def test_inference_says_what_the_network_says(engine):
     model = shaken()
     one = compiled.InferencePredictor(model, engine)
     for belief in beliefs():
-        given, said = tensors(belief), one.probabilities(belief)
+        (*given, doubted), said = tensors(belief), one.probabilities(belief)
         assert said.shape == (256, 1024) and said.dtype == np.float32
         np.testing.assert_allclose(said.sum(-1, dtype=float), 1, atol=1e-5)
-        expected = model.calibrated(model(*given), given[3], given[1])[0].numpy()
+        expected = model.calibrated(model(*given), given[3], doubted)[0].numpy()
         np.testing.assert_allclose(said, expected, rtol=2e-4, atol=1e-8)
 
 
 def test_ages_beyond_the_oldest_are_the_oldest():
     one, (belief,) = compiled.InferencePredictor(shaken(), compiled.TORCH), beliefs(1)
-    said = [one.probabilities(Belief(belief.state, belief.sureness, belief.before, age))
+    said = [one.probabilities(Belief(belief.state, belief.sureness, belief.before, age, belief.doubted))
             for age in (OLDEST - 1, OLDEST, OLDEST + 1, 10**9)]  # fmt: skip
     assert np.array_equal(said[1], said[2]) and np.array_equal(said[1], said[3])
     assert not np.array_equal(said[0], said[1])
@@ -190,7 +195,7 @@ def test_beliefs_of_another_codebook_or_grid_are_refused(belief, said):
 
 
 @pytest.mark.parametrize("name, value", [("temperature", 0.0), ("temperature", -1.0), ("floor", -0.1), ("floor", 1.5),
-                                         ("unsure", -0.1), ("unsure", 11.0), ("unsure", np.nan)])  # fmt: skip
+                                         ("echo", -0.1), ("echo", 11.0), ("echo", np.nan)])  # fmt: skip
 def test_a_calibration_out_of_range_is_refused(name, value):
     model = shaken()
     getattr(model, name).view(-1)[0] = value

@@ -4,8 +4,8 @@
 Each position sees the twin's last state and how sure each of its tokens is, the state before that, where tokens moved
 between the two, and how old the last one is. As in the completion model, from whose weights it starts, the logits are
 those of the code embeddings plus a learned gain on each token that may simply go on: those here and next to here of the
-last state and of the one before. A temperature for every age, higher the less sure the twin is of its state as a whole,
-and a floor, found on validation data, make of the logits probabilities that can be believed.
+last state and of the one before. A temperature for every age, higher where no token has been accepted for long, and a
+floor, found on validation data, make of the logits probabilities that can be believed.
 """
 
 from dataclasses import asdict, dataclass
@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tokenlink.link.belief import LONGEST
 from tokenlink.models.twist.blocks import AttentionBlock, ConvBlock, GridConfig
 from tokenlink.models.twist.completion import AROUND, MOST_EVIDENCE, Completion, tokens_around
 
@@ -53,7 +54,7 @@ class Predictor(nn.Module):
         self.copy_gain = nn.Linear(config.dim, 2 * len(AROUND))
         self.register_buffer("temperature", torch.ones(OLDEST))
         self.register_buffer("floor", torch.zeros(()))
-        self.register_buffer("unsure", torch.zeros(()))
+        self.register_buffer("echo", torch.zeros(()))
         nn.init.normal_(self.token.weight, std=0.3)
         for new in (self.before.weight, self.before.bias, self.told.weight, self.age.weight, self.copy_gain.weight):
             nn.init.zeros_(new)
@@ -108,21 +109,26 @@ class Predictor(nn.Module):
             hidden = block(hidden)
         return self.norm(hidden), torch.cat(around, dim=-1)
 
-    def calibrated(self, logits: torch.Tensor, age: torch.Tensor, sureness: torch.Tensor) -> torch.Tensor:
+    def calibrated(
+        self, logits: torch.Tensor, age: torch.Tensor, doubted: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Probabilities [batch, n_tokens, vocab_size] of logits.
 
         Parameters
         ----------
-        logits, age, sureness
+        logits, age
             As `forward` gives and takes them.
+        doubted : integer [batch, n_tokens], optional
+            As of a `Belief`; left out: nothing has been doubted for longer than one frame.
 
         Notes
         -----
-        Temperature of the age, of the slot just before times 1 + `unsure` (1 - mean sureness): in states that are
-        mostly wrong the network is too sure of itself, for it was trained on other ones. Then the floor.
+        Temperature of the age, times what `echoing` says of the position. Then the floor.
         """
-        scale = self.temperature[age.long().clamp(1, OLDEST) - 1] * unsureness(sureness, age, self.unsure)
-        return mixed((logits / scale[:, None, None]).softmax(-1), float(self.floor))
+        scale = self.temperature[age.long().clamp(1, OLDEST) - 1][:, None]
+        if doubted is not None:
+            scale = scale * echoing(doubted, age, self.echo)
+        return mixed((logits / scale[..., None]).softmax(-1), float(self.floor))
 
     def config_dict(self) -> dict:
         """The configuration as plain values, for the artifact."""
@@ -134,10 +140,15 @@ def mixed(probability: torch.Tensor, floor: float) -> torch.Tensor:
     return probability.mul_(1 - floor).add_(floor / probability.shape[-1])
 
 
-def unsureness(sureness: torch.Tensor, age: torch.Tensor, unsure: float | torch.Tensor) -> torch.Tensor:
-    """By what the temperature is higher for states of a sureness [..., n_tokens] and an age [...]: [...], 1 for older
-    ones than the slot just before."""
-    return 1 + unsure * (1 - sureness.float().mean(-1)) * (age == 1)
+def echoing(doubted: torch.Tensor, age: torch.Tensor, echo: float | torch.Tensor) -> torch.Tensor:
+    """By what the temperature is higher at positions doubted for [..., n_tokens] frames, in states of an age [...]:
+    1 + echo log2(frames) / age.
+
+    A token that no frame confirmed was decided with a prior that rests on its predecessor, and so on: each time it
+    is taken for what was seen. Without this the network believes such echoes the more, the longer they last. Of an
+    older state the network knows the age, and is careful by itself.
+    """
+    return 1 + echo * torch.log2(doubted.float().clamp(1, LONGEST)) / age.clamp(1, OLDEST)[..., None]
 
 
 def sureness_features(sureness: torch.Tensor) -> torch.Tensor:

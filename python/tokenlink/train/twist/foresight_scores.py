@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from tokenlink.models.twist.predictor import OLDEST, Predictor, unsureness
+from tokenlink.models.twist.predictor import OLDEST, Predictor
 from tokenlink.train.twist.predictor import Lessons, lessons_at
 from tokenlink.train.twist.token_sets import TokenSet
 from tokenlink.train.twist.twin_states import TwinStates
@@ -18,8 +18,9 @@ FLOORS = (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 N_BINS = 20
 EVERY = 3  # positions that temperatures are judged by; no divisor of the columns, so that all columns count
 CALIBRATED_AGES = (1, 2, 3, 4, 6, 8, 10)
-#: by what temperatures rise where the twin is sure of nothing: of closed loops over validation tracks, docs/prior.md
-UNSURE = 0.35
+#: by what temperatures rise each time that a position is doubted for twice as long: of closed loops over validation
+#: tracks, docs/prior.md
+ECHO = 0.08
 #: metres a second of the camera from which a frame counts as such
 SPEEDS = {"stands": 0.0, "slow": 0.25, "drives": 5.0}
 FRAMES_PER_SECOND = 10.0
@@ -41,7 +42,7 @@ def judged(model: Predictor, lessons: Lessons) -> tuple[torch.Tensor, torch.Tens
     """
     parts = []
     for one in _batches(lessons):
-        said = model.calibrated(one.logits(model), one.age, one.sureness)
+        said = model.calibrated(one.logits(model), one.age)
         given, (highest, ids) = said.gather(-1, one.truth[..., None])[..., 0], said.max(-1)
         parts.append((given.clamp(min=1e-30).log(), highest, ids == one.truth))
     return tuple(map(torch.cat, zip(*parts, strict=True)))
@@ -58,14 +59,13 @@ def calibrate(model: Predictor, lessons: Lessons) -> None:
     """Set the temperature of every age, and the floor, to what gives the truth of lessons the most probability.
 
     Ages that the lessons lack take the temperature of the nearest age below that they have. The floor is one for all.
-    Lessons know less of states that are mostly wrong than the closed loop does: for these it is `UNSURE`.
+    Lessons do not know how long a position has been doubted, as the closed loop does: for that it is `ECHO`.
     """
     model.eval()
-    model.unsure.fill_(UNSURE)
+    model.echo.fill_(ECHO)
     at_temperature = {age: np.zeros(len(TEMPERATURES)) for age in np.unique(lessons.age.numpy()).tolist()}
     for one in _batches(lessons):
         logits, truth = one.logits(model)[:, ::EVERY], one.truth[:, ::EVERY]
-        logits = logits / unsureness(one.sureness, one.age, model.unsure)[:, None, None]
         for i, temperature in enumerate(TEMPERATURES):
             loss = F.cross_entropy((logits / temperature).flatten(0, 1), truth.flatten(), reduction="none")
             for age, each in zip(one.age.tolist(), loss.view(len(one.age), -1).sum(1).tolist(), strict=True):
