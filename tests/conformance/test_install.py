@@ -56,6 +56,38 @@ def test_nothing_is_missing_and_tests_stay_behind(prefix):
     assert "token_source.py" in modules and not [name for name in modules if name.startswith("qa_")]
 
 
+def test_weights_flowgraphs_and_profiles_are_found_below_the_prefix(prefix, tmp_path):
+    program = (
+        "from tokenlink.models import artifact\n"
+        "from tokenlink.radio.flowgraph import BLOCKS, FLOWGRAPH, compile_flowgraph\n"
+        "from tokenlink.radio.profiles import read_profile\n"
+        "assert all(each.ok for each in artifact.check_all()) and read_profile('virtual').kind == 'virtual'\n"
+        "print(FLOWGRAPH); print(BLOCKS); print(compile_flowgraph())"
+    )
+    before = {path for path in prefix.rglob("*") if "__pycache__" not in path.parts}
+    env = os.environ | {"PYTHONPATH": str(site_packages(prefix)), "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=env, cwd=tmp_path, capture_output=True, text=True,
+                          timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    flowgraph, blocks, compiled = map(Path, done.stdout.split()[-3:])
+    share = prefix / "share" / "gr-twist"
+    assert (flowgraph, blocks) == (share / "flowgraphs" / "loopback.grc", share / "gr-twist" / "grc")
+    assert compiled.is_relative_to(tmp_path / "gr-twist" / "flowgraphs") and compiled.is_file()
+    assert {path for path in prefix.rglob("*") if "__pycache__" not in path.parts} == before
+
+
+def test_a_python_without_what_the_blocks_need_is_named(tmp_path):
+    """Configured for an interpreter that finds nothing but its own library."""
+    bare = tmp_path / "python3"
+    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n')
+    bare.chmod(0o755)
+    done = subprocess.run(["cmake", "-S", str(ROOT), "-B", str(tmp_path / "build"), f"-DPython3_EXECUTABLE={bare}"],
+                          capture_output=True, text=True, timeout=300)
+    said = " ".join(done.stderr.split())
+    missing = [name for name in ("numpy", "scipy", "numba", "zmq", "yaml") if f"has no {name}, which" in said]
+    assert done.returncode == 0 and len(missing) == 5, done.stderr
+
+
 def test_flowgraph_compiles_with_the_installed_blocks(prefix, tmp_path):
     env = os.environ | {"GRC_BLOCKS_PATH": str(prefix / "share" / "gnuradio" / "grc" / "blocks")}
     done = subprocess.run(["grcc", "-o", str(tmp_path), str(ROOT / "flowgraphs" / "loopback.grc")], env=env,

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Entry point of ``./twist``."""
 
-import sys
-
-from tokenlink.cli.main import run_app
+from tokenlink.cli.main import console
 
 if __name__ == "__main__":
-    sys.exit(run_app(sys.argv[1:]))
+    console()

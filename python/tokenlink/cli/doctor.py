@@ -18,8 +18,8 @@ from typing import Annotated, Optional
 import typer
 
 from tokenlink.cli.options import writable_file
+from tokenlink.files.places import IN_TREE, PACKAGE, TREE, shipped
 
-ROOT = Path(__file__).resolve().parents[3]
 TIMEOUT_S = 300.0  # a first start on a busy machine takes more than one minute
 NO_ANSWER = f"no answer within {TIMEOUT_S:.0f} s"
 OK, NOTE, WRONG = "ok", "note", "wrong"
@@ -99,7 +99,9 @@ def _package(name):
 
 def _torch():
     found = _package("torch")
-    pinned = re.search(r"^torch==([\d.]+)", (ROOT / "requirements.in").read_text(), re.MULTILINE)
+    wanted = TREE / "requirements.in"
+    asked = wanted.read_text() if IN_TREE else ""
+    pinned = re.search(r"^torch==([\d.]+)", asked, re.MULTILINE)
     if found.status == OK and pinned and found.detail.split("+")[0] != pinned[1]:
         return Finding("torch", NOTE, f"{found.detail}, set-up asks for {pinned[1]}", SET_UP)
     return found
@@ -146,13 +148,13 @@ def _numpy():
     if found is None:
         return Finding("numpy ABI", WRONG, why, f"numpy must be the distribution's: {SET_UP}")
     number, _, path = found.partition(" ")
-    if str(ROOT / ".venv") in path:
+    if IN_TREE and str(TREE / ".venv") in path:
         return Finding("numpy ABI", WRONG, f"{number} from .venv", f"pip uninstall numpy in .venv, or {SET_UP}")
     return Finding("numpy ABI", OK, f"{number}, shared with GNU Radio")
 
 
 def _blocks():
-    search = [ROOT / "gr-twist" / "path", ROOT / "python"]
+    search = [shipped("gr-twist", "path"), PACKAGE.parent]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, search))}
     code = "from gnuradio import twist; print(len([n for n in dir(twist) if n.islower() and n[0] != '_']))"
     found, why = _python(code, env)
@@ -162,7 +164,7 @@ def _blocks():
 
 
 def _grc():
-    folder = ROOT / "gr-twist" / "grc"
+    folder = shipped("gr-twist", "grc")
     described = len(list(folder.glob("*.block.yml")))
     if shutil.which("grcc") is None:
         return Finding("GRC", WRONG, "grcc is not on PATH", FETCH)
@@ -190,7 +192,7 @@ def _artifacts():
         "import json\nfrom tokenlink.models import artifact\n"
         "print(json.dumps([[c.name, c.ok, c.message] for c in artifact.check_all()]))"
     )
-    found, why = _python(code, os.environ | {"PYTHONPATH": str(ROOT / "python")})
+    found, why = _python(code, os.environ | {"PYTHONPATH": str(PACKAGE.parent)})
     if found is None:
         return [Finding("weights", WRONG, why, SET_UP)]
     remedy = "fetch artifacts/ again, or ./twist train"

@@ -11,8 +11,9 @@ from typing import Annotated
 
 import typer
 
-ROOT = Path(__file__).resolve().parents[3]
-DEFAULT = ROOT / "flowgraphs" / "loopback_gui.grc"
+from tokenlink.files.places import PACKAGE, shipped
+
+DEFAULT = shipped("flowgraphs", "loopback_gui.grc")
 
 
 def grc(
@@ -44,8 +45,8 @@ def companion_environment(hierarchical=None):
     hierarchical : Path   folder with the compiled hierarchical blocks, None: without them
     """
     compiled = None if hierarchical is None else str(hierarchical)
-    search = [str(ROOT / "gr-twist" / "path"), str(ROOT / "python"), compiled, os.environ.get("PYTHONPATH")]
-    blocks = [str(ROOT / "gr-twist" / "grc"), compiled, os.environ.get("GRC_BLOCKS_PATH")]
+    search = [str(shipped("gr-twist", "path")), str(PACKAGE.parent), compiled, os.environ.get("PYTHONPATH")]
+    blocks = [str(shipped("gr-twist", "grc")), compiled, os.environ.get("GRC_BLOCKS_PATH")]
     return os.environ | {
         "PYTHONPATH": os.pathsep.join(filter(None, search)),
         "GRC_BLOCKS_PATH": os.pathsep.join(filter(None, blocks)),

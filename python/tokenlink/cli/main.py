@@ -89,3 +89,8 @@ def run_app(arguments):
         print(f"twist: {sentence_of(error)}", file=sys.stderr)
         return 1
     return 0
+
+
+def console():
+    """The command line as an installed program: arguments of the process, and its exit code."""
+    sys.exit(run_app(sys.argv[1:]))

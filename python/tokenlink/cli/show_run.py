@@ -9,14 +9,14 @@ from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+from tokenlink.files.places import runs
 
 
 def new_run_folder(name):
     """A fresh folder under runs/, made at once so that two runs of the same second do not share one."""
     stem, number = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}", 1
     while True:
-        folder = ROOT / "runs" / (stem if number == 1 else f"{stem}-{number}")
+        folder = runs() / (stem if number == 1 else f"{stem}-{number}")
         try:
             folder.mkdir(parents=True)
             return folder

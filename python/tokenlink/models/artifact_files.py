@@ -9,10 +9,11 @@ import re
 from pathlib import Path
 
 from tokenlink.files.json_file import read_json
+from tokenlink.files.places import shipped
 from tokenlink.files.settings import shortened
 from tokenlink.files.writing import write_text
 
-DEFAULT_DIR = Path(__file__).resolve().parents[3] / "artifacts"
+DEFAULT_DIR = shipped("artifacts")
 FILES = ("weights.safetensors", "config.json", "metrics.json")
 MAX_WEIGHTS_BYTES = 2**30
 MAX_JSON_BYTES = 2**20

@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tokenlink.data.cache import cache_folder
+from tokenlink.files.places import cache_folder
 from tokenlink.link.belief import BeliefError
 from tokenlink.models.artifact_files import ArtifactContentError
 from tokenlink.models.twist.completion import AROUND

@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 
 import tokenlink
+from tokenlink.files.places import shipped
 from tokenlink.files.writing import is_full
 from tokenlink.process.node import ERROR_PREFIX
 
 LIBRARY = Path(tokenlink.__file__).resolve().parents[1]
-OUT_OF_TREE = LIBRARY.parent / "gr-twist" / "path"  # makes gnuradio.twist importable without installing it
+OUT_OF_TREE = shipped("gr-twist", "path")  # makes gnuradio.twist importable without installing it
 STOP_S = 4.0
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -14,15 +14,15 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from tokenlink.files import places
 from tokenlink.link.prior_schedule import OFF
 from tokenlink.process.node import NodeError
 from tokenlink.systems import system_named
 
-ROOT = Path(__file__).resolve().parents[3]
-FLOWGRAPHS = ROOT / "flowgraphs"
+FLOWGRAPHS = places.shipped("flowgraphs")
 FLOWGRAPH = FLOWGRAPHS / "loopback.grc"
 HIERARCHICAL = FLOWGRAPHS / "hier"  # blocks that are flowgraphs themselves
-BLOCKS = ROOT / "gr-twist" / "grc"
+BLOCKS = places.shipped("gr-twist", "grc")
 COMPILE_TIMEOUT_S = 120.0
 SAID_LINES = 12  # of grcc, in an error
 
@@ -93,7 +93,7 @@ def _build_folder(flowgraphs, build_root):
     blocks = [path for folder in (BLOCKS, *_own_folders()) for path in sorted(folder.glob("*.yml"))]
     for path in [*flowgraphs, *blocks]:
         digest.update(path.read_bytes())
-    return Path(build_root or ROOT / "build" / "flowgraphs") / digest.hexdigest()[:16]
+    return Path(build_root or places.build() / "flowgraphs") / digest.hexdigest()[:16]
 
 
 def _own_folders():

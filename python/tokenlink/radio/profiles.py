@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from tokenlink.channel.impairments import ImpairmentProfile, load_profile
+from tokenlink.files.places import shipped
 from tokenlink.files.settings import read_settings
 from tokenlink.phy.frame import BurstConfig
 from tokenlink.phy.pulse import Pulse
 from tokenlink.radio.families import FAMILIES, ProfileError
 
-ROOT = Path(__file__).resolve().parents[3]
-PROFILES = ROOT / "hardware" / "profiles"
+PROFILES = shipped("hardware", "profiles")
 KINDS = ("virtual", "uhd", "file")
 MAX_LINKS, MAX_TEXT = 64, 500
 _require = ProfileError.require

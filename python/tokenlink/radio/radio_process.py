@@ -10,15 +10,16 @@ import time
 
 import numpy as np
 
+from tokenlink.files.places import shipped
 from tokenlink.process.node import NodeError
 from tokenlink.radio.burst_air import BurstAir
 from tokenlink.radio.emulator import BLOCK_SAMPLES, Emulator, Patience
-from tokenlink.radio.profiles import ROOT, ProfileError
+from tokenlink.radio.profiles import ProfileError
 from tokenlink.radio.virtual_air import airs
 from tokenlink.wire.iq_server import GONE_S
 
 START_S = 60.0
-UHD_SCRIPT = ROOT / "hardware" / "uhd_radio.py"
+UHD_SCRIPT = shipped("hardware", "uhd_radio.py")
 
 
 def make_emulator(profile, address=None, seed=0, keys=None, run=None):

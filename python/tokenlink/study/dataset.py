@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tokenlink.data.cache import cache_folder
 from tokenlink.data.splits import TRACKS, DatasetError, own_tracks
+from tokenlink.files.places import cache_folder
 from tokenlink.study.inputs import check_inputs
 from tokenlink.study.sequence_frames import (
     content_key,
@@ -86,7 +86,7 @@ def load_sequences(
     frames : Path or None   frames of this split that `./twist render` has drawn already
     real : sequence of Path   KITTI raw drives, or folders of stills: image_02 with car_instances.json beside it
     artifacts : Path or None  folder of the tokenizer; None: the one that ships
-    cache : Path or None    None: `tokenlink.data.cache.cache_folder()`
+    cache : Path or None    None: `tokenlink.files.places.cache_folder()`
     n_invented, invented_frames : int   scenes, and frames of each
     limit : int or None     use at most so many frames of each sequence
     names : sequence of str or None   tracks to test on instead of the split's own, origin "rendered" only

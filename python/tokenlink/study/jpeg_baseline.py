@@ -13,8 +13,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from tokenlink.data.cache import cache_folder
 from tokenlink.data.jpeg import code_to_fit
+from tokenlink.files.places import cache_folder
 from tokenlink.files.writing import write_arrays
 from tokenlink.link.blob import BlobLink
 from tokenlink.models.compiled import engine_version
@@ -52,7 +52,7 @@ def code_sequence(sequence, link, tokenizer, tokenizer_sha256, cache=None, on_fr
     link : BlobLink          whose `max_bytes` the pictures fill
     tokenizer : Tokenizer
     tokenizer_sha256 : str   of its weights
-    cache : Path or None     None: `tokenlink.data.cache.cache_folder()`
+    cache : Path or None     None: `tokenlink.files.places.cache_folder()`
     on_frame : callable      told each frame that is coded anew
 
     Returns

@@ -116,7 +116,7 @@ def test_two_modes_can_serve_three_levels():
 
 
 def test_run_folders_are_fresh_and_a_used_one_is_refused(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(show_run, "ROOT", tmp_path)
+    monkeypatch.setattr(show_run, "runs", lambda: tmp_path / "runs")
     monkeypatch.setattr(show_run.time, "strftime", lambda form: "now")
     folders = [show_run.new_run_folder("demo") for _ in range(3)]
     assert [folder.name for folder in folders] == ["now-demo", "now-demo-2", "now-demo-3"]
@@ -127,7 +127,7 @@ def test_run_folders_are_fresh_and_a_used_one_is_refused(tmp_path, monkeypatch, 
 
 
 def test_doctor_takes_a_local_version_of_torch(monkeypatch):
-    pinned = re.search(r"^torch==(.*)", (doctor.ROOT / "requirements.in").read_text(), re.MULTILINE)[1]
+    pinned = re.search(r"^torch==(.*)", (doctor.TREE / "requirements.in").read_text(), re.MULTILINE)[1]
     for found, status in ((pinned, doctor.OK), (f"{pinned}+cpu", doctor.OK), ("0.1+cpu", doctor.NOTE)):
         monkeypatch.setattr(doctor, "version", lambda name, found=found: found)
         assert doctor._torch().status == status
