@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 from urllib.request import urlopen
 
-from tokenlink.data.cache import cache_folder
 from tokenlink.data.imagenette import PictureSetError
+from tokenlink.files.places import cache_folder
 
 #: the set of short side 160, and its checksum as torchvision 0.28 has it
 URL = "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-160.tgz"
