@@ -48,7 +48,8 @@ def _burst_air(profile, run):
     return BurstAir(impairments, seed, run.channel, run.seed, profile.burst, **gains)
 
 
-def serve_virtual(profile, address=None, seed=0, duration_s=None, keys=None, say=lambda line: None, run=None):
+def serve_virtual(profile, address=None, seed=0, duration_s=None, keys=None, say=lambda line: None, run=None,
+                  on_step=None):  # fmt: skip
     """Run an emulator until Ctrl-C, SIGTERM or the end of ``duration_s``; its report.
 
     Parameters
@@ -59,13 +60,14 @@ def serve_virtual(profile, address=None, seed=0, duration_s=None, keys=None, say
     keys : CurveKeys
     say : callable           gets a line once it listens
     run : RunConfig          its channel is that of the bursts on link forward
+    on_step : callable       gets the emulator after each step
     """
     with make_emulator(profile, address, seed, keys, run) as emulator:
         say(f"listening at {emulator.address}, links {', '.join(profile.virtual.links)}")
         sys.stdout.flush()
         end_s = np.inf if duration_s is None else time.monotonic() + duration_s
         with contextlib.suppress(KeyboardInterrupt):
-            emulator.run(lambda: time.monotonic() > end_s)
+            emulator.run(lambda: time.monotonic() > end_s, on_step)
         return emulator.report()
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import typer
 
 from tokenlink.cli.radio._common import (
@@ -53,6 +55,7 @@ def rx(
     Example: ./twist radio rx --profile virtual --bursts 200
     """
     from tokenlink.cli.radio._common import chosen_gain, keys_to_radio, one_end, payload_of, show, write_json
+    from tokenlink.cli.status_line import StatusLine
     from tokenlink.radio.ends import receive
     from tokenlink.radio.known_bursts import KnownTraffic, TrafficReceiver
     from tokenlink.radio.profiles import read_profile
@@ -62,8 +65,18 @@ def rx(
     truth = KnownTraffic(settings.burst, table, seed, mode, payload)
     reader = TrafficReceiver(settings.burst, table, settings.samp_rate, truth, payload)
     reader.warm_up()
-    with one_end("rx", profile, settings, address, link, keys, at, wait, gain) as receiver:
-        report = receive(receiver, reader, settings, table, bursts, duration, max(idle, 0.1))
+    n_came = itertools.count(1)
+
+    def on_reception(reception):
+        line.show(f"{next(n_came)} bursts, slot {reception.slot}, Es/N0 {reception.esn0_db:.1f} dB")
+
+    with (
+        StatusLine(f"the radio at {address or settings.address}") as line,
+        one_end("rx", profile, settings, address, link, keys, at, wait, gain) as receiver,
+    ):
+        line.wait_for("bursts")
+        report = receive(receiver, reader, settings, table, bursts, duration, max(idle, 0.1),
+                         on_reception=on_reception)  # fmt: skip
     write_json(json, {"profile": settings.name, "link": link, "seed": seed, **report})
     show(f"rx, profile {settings.name}", [(name, report[name]) for name in ROWS])
     raise typer.Exit(0 if report["valid"] and report["bursts"] else 2)

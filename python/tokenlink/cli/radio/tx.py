@@ -50,6 +50,7 @@ def tx(
     Example: ./twist radio tx --profile virtual --bursts 200
     """
     from tokenlink.cli.radio._common import chosen_gain, keys_to_radio, one_end, payload_of, show, write_json
+    from tokenlink.cli.status_line import StatusLine
     from tokenlink.radio.ends import transmit
     from tokenlink.radio.known_bursts import KnownTraffic
     from tokenlink.radio.profiles import read_profile
@@ -57,8 +58,13 @@ def tx(
     settings, (payload, table) = read_profile(profile), payload_of(system, mode_table)
     gain, at = chosen_gain(settings, "tx", gain, calibration), keys_to_radio(keys, radio_name)
     traffic = KnownTraffic(settings.burst, table, seed, mode, payload)
-    with one_end("tx", profile, settings, address, link, keys, at, wait, gain) as sender:
-        report = transmit(sender, traffic, settings, bursts, first_slot)
+    with (
+        StatusLine(f"the radio at {address or settings.address}") as line,
+        one_end("tx", profile, settings, address, link, keys, at, wait, gain) as sender,
+    ):
+        line.wait_for("room for a burst: a receiver, or the radio's time")
+        report = transmit(sender, traffic, settings, bursts, first_slot,
+                          lambda slot: line.show(f"burst {slot - first_slot + 1} of {bursts}"))  # fmt: skip
     write_json(json, {"profile": settings.name, "link": link, "seed": seed, **report})
     rows = [(name, report[name]) for name in ROWS]
     show(f"tx, profile {settings.name}", [*rows, ("counts", report["counts"])])
