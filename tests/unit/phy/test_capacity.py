@@ -42,3 +42,12 @@ def test_the_inverse_gives_back():
     bits = np.array([0.1, 1.0, 2.0, 3.5])
     assert np.allclose(capacity(required_esn0_db(bits)), bits, atol=2e-3)
     assert required_esn0_db(0.0) == -np.inf and required_esn0_db(4.2) == np.inf
+
+
+@pytest.mark.parametrize("modulation, highest", [("qpsk", 8.0), ("16qam", 15.0)])
+def test_the_inverse_gives_back_to_a_hundredth_of_a_decibel(modulation, highest):
+    """From the least there is, -30 dB, to where the curve is nearly flat, and between the points of any grid."""
+    esn0_db = np.array([-29.97, -29.02, -20.55, -3.333, 0.05, 4.444, highest])
+    assert required_esn0_db(capacity(esn0_db, modulation), modulation) == pytest.approx(esn0_db, abs=0.01)
+    least, below = required_esn0_db(capacity([-30.0, -30.01], modulation), modulation)
+    assert least == pytest.approx(-30.0, abs=0.01) and below == -np.inf
