@@ -24,6 +24,7 @@ from tokenlink.cli.grc import grc
 from tokenlink.cli.host import app as host
 from tokenlink.cli.keys import keys
 from tokenlink.cli.loopback import loopback
+from tokenlink.cli.new import app as new
 from tokenlink.cli.prepare import prepare
 from tokenlink.cli.radio import app as radio
 from tokenlink.cli.report import report
@@ -55,6 +56,7 @@ app.add_typer(radio, name="radio")
 app.add_typer(train, name="train")
 app.add_typer(bench, name="bench")
 app.add_typer(host, name="host")
+app.add_typer(new, name="new")
 
 
 @app.command(context_settings=PASS_ON | {"help_option_names": []})

@@ -117,6 +117,7 @@ ALWAYS = {
     "claims": "results out keep_rows system",
     "report": "results out system",
     "keys": "hosts out",
+    "new block": "name folder",
     "prepare": "out frames artifacts groups grouping compare_groupings mismatch_weight target_cost prior quick seed "
                "stages json",
     "test": "",
