@@ -14,9 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
-from tokenlink.process.node import ERROR_PREFIX  # noqa: E402
+from tokenlink.process.node import ERROR_PREFIX, NodeError  # noqa: E402
 from tokenlink.radio.profiles import read_profile  # noqa: E402
 from tokenlink.radio.usrp import DeviceError, Usrp  # noqa: E402
+from tokenlink.radio.virtual_usrp import use_module  # noqa: E402
 
 
 def main(arguments):
@@ -31,6 +32,7 @@ def main(arguments):
     profile = read_profile(options.profile)
     if profile.uhd is None:
         raise ValueError(f"profile {profile.name} is of kind {profile.kind}, must be uhd")
+    use_module(profile.uhd.args)
     try:
         import uhd
     except ImportError as error:
@@ -63,6 +65,6 @@ def serve(usrp, profile, options):
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except (DeviceError, ValueError, OSError) as error:
+    except (NodeError, ValueError, OSError) as error:
         print(f"{ERROR_PREFIX}{' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(1)

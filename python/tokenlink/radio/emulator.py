@@ -153,10 +153,11 @@ class Emulator:
 
     @staticmethod
     def _set(stream, role, values):
-        """Settings of a stream that has some; each end may change its own gain only."""
+        """Settings of a stream that has some; each end may change its own gain and frequency only."""
+        own = (f"{role}_gain_db", f"{role}_freq_hz")
         for name in values:
-            if name != f"{role}_gain_db" or not hasattr(stream, "set"):
-                raise ValueError(f"{name} cannot be set at the {role} end of this radio, only {role}_gain_db")
+            if name not in own or not hasattr(stream, "set"):
+                raise ValueError(f"{name} cannot be set at the {role} end of this radio, only {' and '.join(own)}")
         stream.set(**{name: float(value) for name, value in values.items()})
 
     def step(self, timeout_s=0.05):

@@ -11,6 +11,7 @@ from tokenlink.phy.frame import BurstConfig
 from tokenlink.process.node import NodeError
 from tokenlink.radio.families import FAMILIES
 from tokenlink.radio.flowgraph import compile_flowgraph, mode_options, prior_options, shipped
+from tokenlink.radio.virtual_usrp import use_module
 from tokenlink.systems import system_named
 
 #: kind of profile -> first word of the names of its flowgraphs
@@ -74,6 +75,7 @@ def end_command(role, profile, run, table, addresses, access=None, feedback_addr
         options |= {"radio-address": access.address or profile.address}
         options |= {"keys": access.keys or "", "radio-name": access.name or ""}
     else:
+        use_module(profile.uhd.args)
         options |= _uhd_options(profile.uhd, role, feedback_address is not None)
     name = f"{KINDS[profile.kind]}_{role}" + ("" if feedback_address is None else "_duplex")
     program = compile_flowgraph(shipped(system_named(run.system).payload, name))

@@ -15,6 +15,7 @@ from tokenlink.cli.radio.replay import replay
 from tokenlink.cli.radio.rx import rx
 from tokenlink.cli.radio.soak import soak
 from tokenlink.cli.radio.tx import tx
+from tokenlink.cli.radio.usrp import usrp
 
 app = typer.Typer(
     help="Radios: virtual, USRP, recording; --profile says which. Example: ./twist radio emulator --profile virtual",
@@ -30,3 +31,4 @@ app.command()(calibrate)
 app.command()(record)
 app.command()(replay)
 app.command()(curves)
+app.command()(usrp)

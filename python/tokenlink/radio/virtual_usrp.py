@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The virtual USRP: builds the module that UHD loads, and says how a program gets to it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+
+from tokenlink.process.node import NodeError
+from tokenlink.radio.profiles import ROOT
+
+SOURCES = ROOT / "hardware" / "virtual_usrp"
+BUILD = ROOT / ".cache" / "virtual_usrp"
+DEVICE_TYPE = "twist_virtual"
+MODULE_PATH = "UHD_MODULE_PATH"
+REMEDY = "sudo apt-get install g++ libuhd-dev libzmq3-dev libboost-dev"
+_BUILD_TIMEOUT_S = 1800.0
+
+
+def build_module(build=BUILD, sanitize=False):
+    """Path of the module, built where it is not up to date.
+
+    Parameters
+    ----------
+    build : Path       folder of the build; one process builds in it at a time
+    sanitize : bool    with AddressSanitizer and UndefinedBehaviorSanitizer
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    NodeError   compiler or headers are missing, or the build fails
+    """
+    if shutil.which("cmake") is None:
+        raise NodeError(f"the virtual USRP is not built (no cmake): sudo apt-get install cmake make, {REMEDY}")
+    build.mkdir(parents=True, exist_ok=True)
+    with open(build / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        options = ["-DTWIST_NEED_VIRTUAL_USRP=ON", f"-DTWIST_SANITIZE={'ON' if sanitize else 'OFF'}"]
+        _run(["cmake", "-S", str(SOURCES), "-B", str(build), *options])
+        _run(["cmake", "--build", str(build)])
+    return build / "twist_virtual.so"
+
+
+def _run(command):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_BUILD_TIMEOUT_S, check=False)
+    if not done.returncode:
+        return
+    said = " ".join((done.stderr or done.stdout).split())
+    reason = re.search(r"the virtual USRP is not built .*?libboost-dev", said)
+    raise NodeError(reason[0] if reason else f"the virtual USRP is not built: {said[-300:]}")
+
+
+def is_virtual(args):
+    """Whether a UHD device address is that of a virtual USRP."""
+    return f"type={DEVICE_TYPE}" in [pair.strip() for pair in args.split(",")]
+
+
+def use_module(args):
+    """Let UHD, in this process and those it starts, load the module where a device address asks for it; one that
+    UHD_MODULE_PATH names already is left. NodeError as of ``build_module``."""
+    if is_virtual(args) and not os.environ.get(MODULE_PATH):
+        os.environ[MODULE_PATH] = str(build_module())
+
+
+def device_args(profile, address, tx_link="forward", rx_link="forward", product="B210", pace="wall"):
+    """Device address of a virtual USRP, as UHD takes it: str.
+
+    Parameters
+    ----------
+    profile : RadioProfile      virtual; the air
+    address : str               where its emulator listens
+    tx_link, rx_link : str      links at which its two antennas are
+    product, pace : str         B210 or X310; wall or lock
+    """
+    pairs = {"type": DEVICE_TYPE, "address": address, "air_rate": f"{profile.samp_rate:.10g}"}
+    pairs |= {"tx": tx_link, "rx": rx_link, "product": product, "pace": pace}
+    return ",".join(f"{name}={value}" for name, value in pairs.items())
