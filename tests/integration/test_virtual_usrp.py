@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Programs that know nothing of this project, UHD's examples among them, on the virtual USRP."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tokenlink.process.node import NodeError
+from tokenlink.radio.profiles import parse_profile
+from tokenlink.radio.radio_process import make_emulator
+from tokenlink.radio.virtual_usrp import MODULE_PATH, build_module, device_args, is_virtual
+
+PROGRAMS = Path(__file__).with_name("uhd_programs.py")
+EXAMPLES = Path("/usr/libexec/uhd/examples")
+LIMIT_S = 120
+NOISE_DBFS = -60.0
+
+
+def air_profile(samp_rate=1e6, patience=0.5, **impairments):
+    link = {"seed": 5, "impairments": {"noise_dbfs": NOISE_DBFS, **impairments}}
+    return parse_profile({"kind": "virtual", "samp_rate": samp_rate, "virtual": {
+        "address": "tcp://127.0.0.1:*", "start_s": 0.0, "stall_s": patience,
+        "links": {"forward": link, "reverse": link}}})  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def module():
+    """Path of the compiled module."""
+    try:
+        return build_module()
+    except NodeError as error:
+        pytest.skip(str(error))
+
+
+@contextmanager
+def air(profile=None):
+    """Device arguments of a virtual USRP whose emulator runs here."""
+    profile, stop = profile or air_profile(), threading.Event()
+    with make_emulator(profile) as emulator:
+        thread = threading.Thread(target=emulator.run, args=(stop.is_set,))
+        thread.start()
+        try:
+            yield device_args(profile, emulator.address)
+        finally:
+            stop.set()
+            thread.join()
+
+
+def start(module, *command):
+    env = os.environ | {MODULE_PATH: str(module)}
+    return subprocess.Popen(list(map(str, command)), env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)  # fmt: skip
+
+
+def said(process):
+    """What a program printed, and its warnings; it must end by itself, and well."""
+    try:
+        output, warnings = process.communicate(timeout=LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    assert process.returncode == 0, output + warnings
+    return output, warnings
+
+
+def example(module, name, *arguments):
+    """Output of one of UHD's example programs, which must end well."""
+    path = EXAMPLES / name
+    if not path.is_file():
+        pytest.skip(f"uhd-host has no example {name} here")
+    return said(start(module, path, *arguments))[0]
+
+
+def program(module, name, args, values=None):
+    """What a program of uhd_programs.py says."""
+    return answer(start(module, sys.executable, PROGRAMS, name, args, *([json.dumps(values)] if values else [])))
+
+
+def answer(process):
+    """The JSON of the last line."""
+    return json.loads(said(process)[0].splitlines()[-1])
+
+
+def test_probe_finds_all_it_asks_for_and_warns_of_nothing(module):
+    with air() as args:
+        for product, gain in (("B210", "0.0 to 89.8 step 0.2 dB"), ("X310", "0.0 to 31.5 step 0.5 dB")):
+            output, warnings = said(start(module, "uhd_usrp_probe", "--args", args.replace("B210", product)))
+            assert f"Mboard: {product}" in output and gain in output
+            assert not re.search("WARN|ERROR", warnings), warnings
+
+
+def test_messages_of_uhds_own_test(module):
+    with air() as args:
+        output = example(module, "test_messages", "--ntests", 12, "--test-chain", "--args", f"{args},patience=0.03")
+    results = dict(re.findall(r"Test ([\w ]+?) +-> +\d+ successes, +(\d+) failures", output))
+    assert set(results) >= {"Burst ACK", "Underflow", "Time Error", "Late Command"}
+    assert set(results.values()) == {"0"}, output
+
+
+def test_a_timed_read_and_a_timed_start_happen_at_their_time(module):
+    with air() as args:
+        output = example(module, "test_timed_commands", "--args", args)
+    found = re.findall(r"Difference (?:of|between (?:actual|stream)).*?: (-?[\d.]+) us", output)
+    assert len(found) == 4 and max(abs(float(each)) for each in found) <= 1.0, output
+
+
+def test_rates_below_the_airs_come_without_loss_both_ways(module):
+    with air() as args:
+        rates = ("--rx_rate", 125e3, "--tx_rate", 250e3, "--duration", 1)
+        output = example(module, "benchmark_rate", "--args", f"{args},patience=0.05", *rates)
+    counts = {name.strip(): int(n) for name, n in re.findall(r"Num ([\w ()]+): +(\d+)", output)}
+    # what is received and sent follows from rate and duration; the rest, mishaps of all kinds, is nothing
+    assert counts.pop("received samples") == pytest.approx(125e3, rel=0.2)
+    assert counts.pop("transmitted samples") == pytest.approx(250e3, rel=1.0)
+    assert not any(counts.values()), output
+
+
+def test_gain_carrier_format_and_time_matter_and_a_seed_repeats(module):
+    cases = [
+        {"keep": True},
+        {"tx_freq": 2.46e9},
+        {"rx_gain": 58},
+        {"tx_gain": 75},
+        {"rx_gain": 0},
+        {"otw": "sc8"},
+        {"otw": "sc8", "amplitude": 0.003},
+    ]
+    runs = []
+    for _ in range(2):
+        with air() as args:
+            runs.append(program(module, "loop", args.replace("wall", "lock"), cases))
+    assert runs[0] == runs[1]
+    usual, apart, loud, driven, quiet, coarse, lost = runs[0]
+    noise = 10 ** (NOISE_DBFS / 20)
+    for each in runs[0]:
+        assert each["n"] == 9000 and abs(each["late_s"]) < 1e-9 and each["events"] == ["burst_ack"]
+    assert usual["level"] == pytest.approx(0.3, rel=1e-3) and usual["rest"] == pytest.approx(noise, rel=0.1)
+    assert usual["before"] < 6 * noise and usual["after"] < 6 * noise  # the burst, to the sample
+    assert apart["level"] < noise / 10
+    assert loud["peak"] > 0.99 and loud["rest"] > 0.1  # 0.3 by 20 dB more: the converter clips
+    assert driven["level"] == pytest.approx(1, abs=0.01) and driven["peak"] < 1.01  # the amplifier saturates
+    assert quiet["level"] == pytest.approx(0.3 * 10 ** (-38 / 20), rel=0.05)
+    assert quiet["rest"] == pytest.approx(np.sqrt(2 / 12) / 2**11, rel=0.15)  # noise of a 12-bit converter
+    # steps of 1/127, at the sender and again at the receiver
+    assert coarse["rest"] == pytest.approx(np.hypot(noise, np.sqrt(2 * 2 / 12) / 127), rel=0.25)
+    assert lost["level"] == 0  # below half a step
+
+
+@pytest.mark.parametrize(
+    "fault, code, out_of_sequence", [("overflow", "overflow", False), ("drop", "overflow", True), ("bad", "bad_packet", False)]
+)
+def test_a_packet_that_is_ordered_to_fail_does_so_each_time(module, fault, code, out_of_sequence):
+    with air() as args:
+        got = program(module, "mishaps", f"{args},patience=0.05,fault={fault}:10;late:3;seq:4;ref")
+    kinds = [(name, flag) for name, flag, *_ in got["codes"]]
+    assert kinds == ([("none", False)] * 9 + [(code, out_of_sequence)]) * 4
+    assert got["events"].count("time_error") == 2 and got["events"].count("seq_error") == 1
+    assert got["events"].count("burst_ack") == 3 and got["sensors"] == [False, True]
+    times = [at for name, _, n, at in got["codes"] if n]
+    assert np.diff(times).max() == pytest.approx(2 * 2040e-6, abs=1e-9)  # what is missing is missing in time too
+
+
+def test_overflow_underflow_and_late_happen_by_themselves(module):
+    with air() as args:
+        got = program(module, "slow", f"{args},patience=0.05,num_recv_frames=64")
+    assert got["overflows"] >= 1 and got["gap_s"] > 0.1
+    assert got["underflow"] == ["underflow"] and got["late"] == ["time_error"] and got["late_command"] == "late"
+
+
+def test_who_cannot_have_the_device_is_told_why(module):
+    with socket.create_server(("127.0.0.1", 0)) as nobody, air() as args:
+        elsewhere = f"type=twist_virtual,address=tcp://127.0.0.1:{nobody.getsockname()[1]}"
+        first = start(module, sys.executable, PROGRAMS, "held", args)
+        first.stdout.readline()  # it has the device
+        later = [start(module, sys.executable, PROGRAMS, "opened", each) for each in (
+            args, elsewhere, f"{args},fault=overfow:3", args.replace("B210", "B999"))]  # fmt: skip
+        answers = [answer(each) for each in later]
+        assert answer(first)["name"] == "B210"  # its standard input ends now, and it with that
+    assert "refuses: link forward has another tx end; another program has this device" in answers[0]["error"]
+    assert "no emulator answers at tcp://127.0.0.1:" in answers[1]["error"]
+    assert "fault is overfow:3, must be overflow, drop" in answers[2]["error"]
+    assert "product is B999, must be B210 or X310" in answers[3]["error"]
+
+
+@pytest.mark.parametrize("args, expected", [("type=twist_virtual", True), ("addr=1, type=twist_virtual", True),
+                                            ("type=b200", False), ("", False)])  # fmt: skip
+def test_which_device_address_is_a_virtual_one(args, expected):
+    assert is_virtual(args) is expected
+
+
+def test_device_arguments_say_where_and_how_fast():
+    profile = replace(air_profile(), samp_rate=5e6)
+    assert device_args(profile, "ipc:///x", "a", "b", "X310", "lock") == (
+        "type=twist_virtual,address=ipc:///x,air_rate=5000000,tx=a,rx=b,product=X310,pace=lock")
