@@ -18,8 +18,9 @@ uhd::convert::converter::sptr converter(const std::string& from, const std::stri
 Conversion::Conversion(const std::string& from, const std::string& wire, const std::string& to)
     : _packs(converter(from, wire + "_item32_le")), _unpacks(converter(wire + "_item32_le", to))
 {
-    _packs->set_scalar(32767.0);
-    _unpacks->set_scalar(1 / 32767.0);
+    const double full_scale = wire == "sc8" ? 127.0 : 32767.0;
+    _packs->set_scalar(full_scale);
+    _unpacks->set_scalar(1 / full_scale);
 }
 
 void Conversion::operator()(const void* from, void* to, size_t n)

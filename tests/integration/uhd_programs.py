@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Small UHD programs, run by tests as processes of their own: ``uhd_programs.py NAME DEVICE_ARGS [JSON]`` prints JSON."""
+"""Small UHD programs, run by tests as processes of their own: ``uhd_programs.py NAME ARGS [JSON]`` prints JSON."""
 
 import json
 import sys
@@ -96,8 +96,8 @@ def mishaps(device, _):
     now = device.get_time_now(0).get_real_secs()
     for i in range(6):
         send(tx, tone(500), now + 0.2 + 0.01 * i)
-    return {"codes": codes, "events": events(tx), "sensors": [
-        device.get_mboard_sensor("ref_locked", 0).to_bool(), device.get_rx_sensor("lo_locked", 0).to_bool()]}  # fmt: skip
+    locked = [device.get_mboard_sensor("ref_locked", 0).to_bool(), device.get_rx_sensor("lo_locked", 0).to_bool()]
+    return {"codes": codes, "events": events(tx), "sensors": locked}
 
 
 def slow(device, _):

@@ -78,6 +78,7 @@ def examine():
         _cpu(),
         *_artifacts(),
         *_uhd(),
+        _virtual_usrp(),
     ]
     return [replace(each, remedy=AGAIN) if each.detail == NO_ANSWER else each for each in findings]
 
@@ -214,3 +215,17 @@ def _uhd():
         hint = "only for over-the-air runs: connect one, uhd_usrp_probe must find it"
         return [uhd, Finding("USRP", NOTE, "none found", hint)]
     return [uhd, Finding("USRP", OK, devices)]
+
+
+def _virtual_usrp():
+    from tokenlink.radio.virtual_usrp import BUILD, REMEDY
+
+    built = BUILD / "twist_virtual.so"
+    if built.is_file():
+        return Finding("virtual USRP", OK, f"built; UHD_MODULE_PATH={built}")
+    headers = "#include <uhd/version.hpp>\n#include <zmq.h>\n#include <boost/version.hpp>\n"
+    compiler = shutil.which("c++")
+    if compiler and not subprocess.run([compiler, "-E", "-xc++", "-"], input=headers.encode(), capture_output=True,
+                                       check=False).returncode:  # fmt: skip
+        return Finding("virtual USRP", OK, "not built yet: ./twist radio usrp --virtual builds it")
+    return Finding("virtual USRP", NOTE, "compiler or headers are missing", f"only for virtual USRPs: {REMEDY}")

@@ -132,6 +132,7 @@ ALWAYS = {
     "radio calibrate": "profile tx_gains rx_gains bursts mode out mode_table json",
     "radio replay": "recording address",
     "radio curves": "out json only bursts seed",
+    "radio usrp": "virtual profile address seed product pace duration",
     "train tokenizer": "cache work minutes steps processes real texture start rate out json",
     "train head": "cache work minutes out json",
     "train completion": "cache work minutes out json",

@@ -10,7 +10,7 @@ import typer
 
 from tokenlink.cli.radio._common import Address, Duration, Profile
 
-VIRTUAL = "The air of virtual USRPs; there is no other kind yet, a device is looked at with radio check."
+VIRTUAL = "Needed: only virtual USRPs are started; ./twist radio check looks at a device."
 PACE = "wall: device time is the wall clock's; lock: it goes on with the samples sent, as fast as it can."
 
 
@@ -33,7 +33,7 @@ def usrp(
     from tokenlink.radio.virtual_usrp import MODULE_PATH, build_module, device_args
 
     if not virtual:
-        raise NodeError("radio usrp is for virtual USRPs: say --virtual; a device is looked at with ./twist radio check")
+        raise NodeError("radio usrp is for virtual USRPs: say --virtual; ./twist radio check looks at a device")
     for name, value, legal in (("product", product, ("B210", "X310")), ("pace", pace, ("wall", "lock"))):
         if value not in legal:
             raise ValueError(f"--{name} is {value!r}, must be {' or '.join(legal)}")
