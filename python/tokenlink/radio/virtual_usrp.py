@@ -9,11 +9,12 @@ import re
 import shutil
 import subprocess
 
+from tokenlink.files.places import build as programs
+from tokenlink.files.places import shipped
 from tokenlink.process.node import NodeError
-from tokenlink.radio.profiles import ROOT
 
-SOURCES = ROOT / "hardware" / "virtual_usrp"
-BUILD = ROOT / ".cache" / "virtual_usrp"
+SOURCES = shipped("hardware", "virtual_usrp")
+BUILD = programs() / "virtual_usrp"
 DEVICE_TYPE = "twist_virtual"
 MODULE_PATH = "UHD_MODULE_PATH"
 REMEDY = "sudo apt-get install g++ libuhd-dev libzmq3-dev libboost-dev"
