@@ -56,8 +56,9 @@ def test_all_that_the_library_looks_for_is_in_it(wheel):
     expected = {f"gr-twist/grc/{path.name}" for path in (ROOT / "gr-twist" / "grc").glob("*.yml")}
     blocks = [path.name for path in (ROOT / "gr-twist" / "python" / "twist").glob("*.py")]
     expected |= {f"gr-twist/path/gnuradio/twist/{name}" for name in blocks if not name.startswith("qa_")}
-    for folder, pattern in (("flowgraphs", "**/*.grc"), ("hardware", "profiles/*.yaml"), ("hardware", "*.py"), ("hardware", "virtual_usrp/*"),
-                            ("artifacts", "*/*.safetensors"), ("artifacts", "**/*.json")):  # fmt: skip
+    for folder, pattern in (("flowgraphs", "**/*.grc"), ("hardware", "profiles/*.yaml"), ("hardware", "*.py"),
+                            ("hardware", "virtual_usrp/*"), ("artifacts", "*/*.safetensors"),
+                            ("artifacts", "**/*.json")):  # fmt: skip
         expected |= {str(path.relative_to(ROOT)) for path in (ROOT / folder).glob(pattern)}
     assert expected <= names
     assert not [name for name in names if "/qa_" in name or "__pycache__" in name]
