@@ -13,6 +13,7 @@ TITLES = {
     "link": "The link in one process",
     "loop": "The loop",
     "sync": "Burst receiver",
+    "adaptive": "Adaptive semantic tokens",
 }
 INTRODUCTION = """# Performance
 
@@ -84,7 +85,8 @@ def rows_text(rows):
 
 def extra_columns(rows):
     """Columns that only some benches have: list of key and title."""
-    titles = {"block_errors": "block errors", "times_slower_than_int8": "times the time of int8"}
+    titles = {"block_errors": "block errors", "times_slower_than_int8": "times the time of int8",
+              "million_macs": "M mult.", "largest_error": "error"}
     return [(key, title) for key, title in titles.items() if any(key in row for row in rows)]
 
 

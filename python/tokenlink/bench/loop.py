@@ -22,6 +22,7 @@ from tokenlink.link.modes import load_mode_table
 from tokenlink.loop.run_config import RunConfig
 from tokenlink.loop.runner import run_loop
 from tokenlink.measure.metrics import STAGES
+from tokenlink.measure.picture_records import STAGES as PICTURE_STAGES
 from tokenlink.process.children import environment
 from tokenlink.process.node import NodeError
 from tokenlink.radio.flowgraph import compile_flowgraph
@@ -30,6 +31,8 @@ from tokenlink.wire.sockets import PullSocket, PushSocket
 
 START_S, FRAME_S, POLL_S = 60.0, 20.0, 0.2
 WARM_UP = 50
+AT_CAMERA = ("tokenize_s", "encode_s")
+KNOWN = {*STAGES, *PICTURE_STAGES}
 MODE_ID = 1
 SAMPLE_S = 0.25
 SETTLED = 0.25  # share of a run after which memory should not grow any more
@@ -214,8 +217,21 @@ def resident_mb(pid):
 
 
 def _whole_loop(result, frames):
-    sampler = MemorySampler()
     config = RunConfig(f"invented:3?frames={frames}", n_frames=frames, channel=ChannelConfig("rayleigh", 12.0))
+    add_run(result, "whole loop with models", config, "frames/s")
+
+
+def add_run(result, case, config, unit):
+    """Run a loop and add its rate, latency, memory and stages to a Result.
+
+    Parameters
+    ----------
+    result : Result
+    case : str
+    config : RunConfig
+    unit : str
+    """
+    sampler = MemorySampler()
     with tempfile.TemporaryDirectory(prefix="twist-bench-") as folder:
         sampler.start()
         try:
@@ -223,13 +239,16 @@ def _whole_loop(result, frames):
         finally:
             largest_mb, gained_mb = sampler.finish()
         rows = [json.loads(line) for line in (Path(folder) / "run" / "latency.jsonl").read_text().splitlines()][1:]
-    whole = np.array([row["tokenize_s"] + row["loop_s"] for row in rows])
+    at_camera = next(name for name in AT_CAMERA if name in rows[0])
+    whole = np.array([row[at_camera] + row["loop_s"] for row in rows if row["loop_s"] is not None])  # None: missed
+    frames = config.n_frames
     turn_s = 1 / run.timing["frames_per_s"]
-    result.add("whole loop with models", Timing(turn_s, turn_s, 1), 1, "frames/s", frames=frames)
+    result.add(case, Timing(turn_s, turn_s, 1), 1, unit, frames=frames)
     result.latency = {f"p{p}_s": float(np.percentile(whole, p)) for p in (50, 99)} | {"frames": len(whole)}
     result.memory = {"largest_mb": largest_mb, "gained_mb_per_1000_frames": gained_mb, "frames": frames}
     result.profile += [{"case": "whole loop, time in each stage", "stage": stage, "minimum_s": value["p50"],
                         "p99_s": value["p99"]}
-                       for stage, value in run.timing["latency_s"].items() if stage in STAGES and value["p50"]]
+                       for stage, value in run.timing["latency_s"].items() if stage in KNOWN and value["p50"]]
     xs, ys = zip(*sampler.samples, strict=True)
-    result.growth.append(Growth("loop_memory", "frames", "MB resident, all processes", list(xs), {"memory": list(ys)}))
+    label = "MB resident, all processes"
+    result.growth.append(Growth(f"{result.bench}_memory", "frames", label, list(xs), {"memory": list(ys)}))

@@ -57,6 +57,12 @@ def sync(repetitions: Repetitions = 15, quick: Quick = False, json: Json = None)
     _measure({"sync": lambda: _library("sync", repetitions, quick)}, json)
 
 
+@app.command()
+def adaptive(repetitions: Repetitions = 15, quick: Quick = False, json: Json = None) -> None:
+    """Adaptive tokens: networks by engine, link and controller, the loop. Example: ./twist bench adaptive --quick"""
+    _measure({"adaptive": lambda: _library("adaptive", repetitions, quick)}, json)
+
+
 @app.command("all")
 def everything(
     repetitions: Repetitions = 15,
@@ -72,6 +78,7 @@ def everything(
         "ldpc": lambda: _ldpc(repetitions, peers_python, quick),
         **{name: lambda name=name: _library(name, repetitions, quick) for name in ("demap", "link", "sync")},
         "loop": lambda: _loop(frames, loop_frames, quick),
+        "adaptive": lambda: _library("adaptive", repetitions, quick),
     }
     _measure(benches, json, DOCS if docs else None)
 
@@ -126,7 +133,7 @@ def _show(console, result):
 
     table = Table(title=TITLES[result.bench], title_justify="left", caption=" ".join(result.notes),
                   caption_justify="left")
-    table.add_column("case")
+    table.add_column("case", min_width=20)
     more = extra_columns(result.rows)
     for name in ("least", "median", "rate", *(title for _, title in more)):
         table.add_column(name, justify="right", no_wrap=True)

@@ -7,10 +7,11 @@ Paper "Adaptive semantic token communication", section V, equations (10) to (13)
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from tokenlink.control.policy_base import without_report
 from tokenlink.control.proxy_table import ProxyTable
 
 
@@ -84,7 +85,8 @@ class LyapunovState:
 
 def next_queue(queue, bandwidth_ratio, ratio_limit, step_size):
     """Z(t + 1) = max(0, Z(t) + mu (rho - rho_th)), eq. (11); numbers or arrays that broadcast."""
-    return np.maximum(0.0, queue + step_size * (bandwidth_ratio - ratio_limit))
+    moved = queue + step_size * (bandwidth_ratio - ratio_limit)
+    return max(0.0, moved) if isinstance(moved, float) else np.maximum(0.0, moved)
 
 
 def best_modes(accuracy, bandwidth_ratio, queue, v):
@@ -94,14 +96,13 @@ def best_modes(accuracy, bandwidth_ratio, queue, v):
     ----------
     accuracy : float [..., n_modes]     expected, at the Es/N0 of the slot
     bandwidth_ratio : float [n_modes]   of the same modes
-    queue, v : float [...]
+    queue, v : float, or float [..., 1]
 
     Returns
     -------
     int64 [...]   positions among the modes
     """
-    queue, v = np.asarray(queue)[..., None], np.asarray(v)[..., None]
-    return np.argmin(queue * bandwidth_ratio - v * accuracy, axis=-1)
+    return (queue * bandwidth_ratio - v * accuracy).argmin(axis=-1)
 
 
 class LyapunovPolicy:
@@ -151,13 +152,13 @@ class LyapunovPolicy:
         (LyapunovState, int)   new state and mode_id
         """
         if report is None:
-            queue, missed = self._moved(state.queue, self.proxy.bandwidth_ratio[state.mode_id]), state.missed + 1
-            mode_id = state.mode_id if missed <= self.config.hold_slots else self.fallback_mode
-            return LyapunovState(mode_id, queue, missed), mode_id
+            queue = self._moved(state.queue, self.proxy.bandwidth_ratio[state.mode_id])
+            state = without_report(state, self.config.hold_slots, self.fallback_mode, queue=queue)
+            return state, state.mode_id
         sent = report.bandwidth_ratio
         queue = state.queue if sent is None else self._moved(state.queue, sent)
-        state = replace(state, mode_id=self.decide(queue, report.esn0_db), queue=queue, missed=0)
-        return state, state.mode_id
+        mode_id = self.decide(queue, report.esn0_db)
+        return LyapunovState(mode_id, queue), mode_id
 
     def _moved(self, queue, bandwidth_ratio):
         return float(next_queue(queue, bandwidth_ratio, self.config.ratio_limit, self.config.step_size))

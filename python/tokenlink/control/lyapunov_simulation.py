@@ -60,7 +60,7 @@ def simulate(proxy, esn0_db, ratio_limit, v, step_size):
     for begin in range(0, esn0_db.size, _CHUNK_SLOTS):  # the accuracies of all slots at once would fill the memory
         known = proxy.accuracy_at(esn0_db[begin : begin + _CHUNK_SLOTS])[:, proxy.by_cost]
         for slot, expected in enumerate(known, begin):
-            best = best_modes(expected, ratio, queue[slot], v)
+            best = best_modes(expected, ratio, queue[slot][..., None], v[..., None])
             chosen[slot], accuracy[slot] = best, expected[best]
             queue[slot + 1] = next_queue(queue[slot], ratio[best], ratio_limit, step_size)
     return Trace(*(np.moveaxis(values, 0, -1) for values in

@@ -90,6 +90,20 @@ class ControlState:
     channel: object | None = None
 
 
+def without_report(state, hold_slots, fallback_mode, **changes):
+    """State after a slot without a report: the last mode is held for ``hold_slots`` slots, then the fallback one.
+
+    Parameters
+    ----------
+    state : ControlState     or another dataclass with its mode_id and missed
+    hold_slots, fallback_mode : int
+    changes : fields of the state that change besides
+    """
+    missed = state.missed + 1
+    mode_id = state.mode_id if missed <= hold_slots else fallback_mode
+    return replace(state, mode_id=mode_id, missed=missed, **changes)
+
+
 class FeedbackPolicy:
     """What policies share: hold the last mode for ``hold_slots`` slots without a report, then use the fallback mode."""
 
@@ -120,9 +134,7 @@ class FeedbackPolicy:
         (ControlState, int)   new state and mode_id
         """
         if report is None:
-            missed = state.missed + 1
-            mode_id = state.mode_id if missed <= self.config.hold_slots else self.config.fallback_mode
-            state = replace(state, mode_id=mode_id, missed=missed, risk=None)
+            state = without_report(state, self.config.hold_slots, self.config.fallback_mode, risk=None)
         else:
             level, risk = self._decide(report, state)
             state = replace(state, mode_id=self.config.mode_of(level), missed=0, risk=risk)

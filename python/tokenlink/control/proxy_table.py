@@ -7,6 +7,7 @@ section V: Lambda(gamma, SNR).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -102,17 +103,26 @@ class ProxyTable:
         -------
         float64 [..., n_modes]   linear in dB between measured points, beyond them as at the nearest one
         """
-        esn0_db = np.asarray(esn0_db, float)
         if self.esn0_db.size == 1:
-            return np.broadcast_to(self.accuracy[:, 0], (*esn0_db.shape, self.n_modes))
-        left = self.esn0_db[1:-1].searchsorted(esn0_db, side="right")
-        share = (esn0_db - self.esn0_db[left]) / (self.esn0_db[left + 1] - self.esn0_db[left])
-        share = np.minimum(np.maximum(share, 0.0), 1.0)[..., None]
+            return np.broadcast_to(self.accuracy[:, 0], (*np.shape(esn0_db), self.n_modes))
+        if isinstance(esn0_db, float):  # one slot after the other: arrays of one number cost more than the rest
+            left = bisect_right(self._points, esn0_db, 1, len(self._points) - 1) - 1
+            share = (esn0_db - self._points[left]) / (self._points[left + 1] - self._points[left])
+            share = min(max(share, 0.0), 1.0)
+        else:
+            esn0_db = np.asarray(esn0_db, float)
+            left = self.esn0_db[1:-1].searchsorted(esn0_db, side="right")
+            share = (esn0_db - self.esn0_db[left]) / (self.esn0_db[left + 1] - self.esn0_db[left])
+            share = np.minimum(np.maximum(share, 0.0), 1.0)[..., None]
         return self._by_snr[left] * (1 - share) + self._by_snr[left + 1] * share
 
     @cached_property
     def _by_snr(self) -> np.ndarray:
         return np.ascontiguousarray(self.accuracy.T)
+
+    @cached_property
+    def _points(self) -> list[float]:
+        return self.esn0_db.tolist()
 
 
 def _within(name, values, good, legal):

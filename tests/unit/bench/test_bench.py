@@ -178,3 +178,25 @@ def test_page_and_figures(tmp_path):
     again = figure.read_bytes()
     document.write([result], stopwatch.machine(), tmp_path)
     assert figure.read_bytes() == again
+
+
+def test_multiplications_are_those_of_the_shapes_and_the_share_is_what_was_asked_for():
+    torch = pytest.importorskip("torch")
+    from tokenlink.bench.adaptive import fixed_share, multiplications
+    from tokenlink.models.adaptive.picture_codec import AdaptiveCodec
+
+    assert multiplications(lambda: torch.ones(3, 5) @ torch.ones(5, 7)) == 3 * 5 * 7
+    codec, picture = fixed_share(AdaptiveCodec.untrained(engine="torch"), 0.25), np.zeros((128, 128, 3), np.uint8)
+    assert codec.encode(picture, 0.9, 0.1).kept.sum() == 16
+    fewer = multiplications(lambda: codec.encode(picture, 0.9, 0.1))
+    assert fewer < multiplications(lambda: fixed_share(codec, 1.0).encode(picture, 0.9, 0.1))
+
+
+def test_the_made_up_table_of_accuracies_has_the_pairs_of_the_mode_table_and_rises():
+    from tokenlink.bench.adaptive import made_up_proxy
+    from tokenlink.link.adaptive_modes import load_adaptive_table
+
+    proxy, table = made_up_proxy(), load_adaptive_table()
+    assert (proxy.alphas, proxy.ratios) == (table.alphas, table.ratios)
+    assert (np.diff(proxy.accuracy, axis=1) > 0).all() and np.argmax(proxy.bandwidth_ratio) == len(table.modes) - 1
+    assert proxy.bandwidth_ratio.max() == pytest.approx(65 * 96 / 49152)

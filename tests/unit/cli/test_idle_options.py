@@ -146,6 +146,7 @@ ALWAYS = {
     "bench link": "repetitions quick json",
     "bench loop": "frames loop_frames quick json",
     "bench sync": "repetitions quick json",
+    "bench adaptive": "repetitions quick json",
     "bench all": "repetitions peers_python frames loop_frames quick json docs",
     "host tx": f"{HOST} monitor frames_from frames period patience wait",
     "host rx": f"{HOST} monitor feedback_loss feedback_delay lost_slots prior",

@@ -91,3 +91,12 @@ def test_files_are_read_and_those_that_cannot_be_are_named(tmp_path):
         load_proxy(path, SYMBOLS.get, 49152)
     with pytest.raises(ProxyError, match="nowhere.json"):
         load_proxy(tmp_path / "nowhere.json", SYMBOLS.get, 49152)
+
+
+def test_one_number_of_db_gives_what_an_array_of_it_gives():
+    """Bit for bit, at measured points, between them and beyond; one of the two is tested against numpy above."""
+    rng = np.random.default_rng(3)
+    points = np.sort(rng.uniform(-20, 30, 7))
+    table = ProxyTable((0.5, 1.0), (0.1, 0.5), points, rng.random((4, 7)), np.array([0.01, 0.02, 0.03, 0.04]))
+    for value in [*points, *rng.uniform(-40, 50, 200), np.inf, -np.inf]:
+        np.testing.assert_array_equal(table.accuracy_at(float(value)), table.accuracy_at(np.array([value]))[0])
