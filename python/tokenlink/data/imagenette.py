@@ -59,7 +59,7 @@ class PictureSet:
         """
         try:
             with Image.open(io.BytesIO(self.contents[index]())) as picture:
-                return picture.convert("RGB")
+                return eight_bits(picture).convert("RGB")
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise PictureSetError(f"cannot read picture {self.names[index]}: {error}") from error
 
@@ -68,9 +68,16 @@ class PictureSet:
         return square(self.whole(index), side)
 
 
+def eight_bits(picture: Image.Image) -> Image.Image:
+    """A picture of 16 bits of grey with 8, any other as it is: Pillow would cut off at 255 what is above."""
+    if not picture.mode.startswith("I"):
+        return picture
+    return Image.fromarray(np.round(np.asarray(picture).astype(float) / 257).clip(0, 255).astype(np.uint8))
+
+
 def square(picture: Image.Image, side: int) -> np.ndarray:
     """The middle square of a picture of any size and mode, resized: uint8 [side, side, 3]."""
-    picture, edge = picture.convert("RGB"), min(picture.size)
+    picture, edge = eight_bits(picture).convert("RGB"), min(picture.size)
     left, top = (picture.width - edge) / 2, (picture.height - edge) / 2
     box = left, top, left + edge, top + edge
     return np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC, box=box), dtype=np.uint8)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 import numpy as np
@@ -15,6 +16,8 @@ from tokenlink.process.node import Stopped, run_node
 from tokenlink.systems import system_named
 from tokenlink.wire import NO_MODE, Bye, Hello, ModeCommand, StateReport
 from tokenlink.wire.sockets import PullSocket, PushSocket
+
+_log = logging.getLogger(__name__)
 
 
 class PictureTwin:
@@ -50,12 +53,17 @@ class PictureTwin:
 
         Returns
         -------
-        (record, timing)   figures of the slot as dict, seconds per stage as dict; `control` has moved on
+        (record, timing)   figures of the slot as dict, seconds per stage as dict; `control` has moved on. An estimate
+                           that cannot be decoded is a missed slot, and logged
         """
         begin_s = time.monotonic()
-        ratio = self._table.mode(estimate.mode_id).ratio
-        logits = self._codec.decode(estimate.symbols, estimate.channel_gains, estimate.n0, estimate.kept, ratio)
-        report = PictureReport(estimate.slot, estimate.esn0_db, estimate.symbols.size / SOURCE_VALUES)
+        try:
+            ratio = self._table.mode(estimate.mode_id).ratio
+            logits = self._codec.decode(estimate.symbols, estimate.channel_gains, estimate.n0, estimate.kept, ratio)
+            report = PictureReport(estimate.slot, estimate.esn0_db, estimate.symbols.size / SOURCE_VALUES)
+        except ValueError as error:  # of a radio that is not ours: as good as nothing, and counted as missed
+            _log.warning("slot %d is no picture: %s", estimate.slot, error)
+            report = logits = None
         return self._take(estimate.slot, report, logits, begin_s)
 
     def miss(self, slot):

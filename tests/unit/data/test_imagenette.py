@@ -76,3 +76,14 @@ def test_a_damaged_picture_is_named(folder):
     pictures = read_split(folder, "val")
     with pytest.raises(PictureSetError, match="cannot read picture n01440764/0"):
         [pictures.whole(i) for i in range(len(pictures))]
+
+
+def test_sixteen_bits_of_grey_are_scaled_and_not_cut_off(tmp_path):
+    levels = np.tile(np.arange(256, dtype=np.uint8), (256, 1))
+    Image.fromarray(levels).save(tmp_path / "8.png")
+    Image.fromarray(levels.astype(np.uint16) * 257).save(tmp_path / "16.png")
+    shown = []
+    for name in ("8.png", "16.png"):
+        with Image.open(tmp_path / name) as picture:
+            shown.append(square(picture, 128))
+    np.testing.assert_array_equal(*shown)
