@@ -106,6 +106,9 @@ def test_at_the_same_cost_the_moved_side_is_what_it_has_there():
     rows = rows_of("twist", 0.1, 0.25) + rows_of("channel-adaptive", 0.1, 0.3, 1.2)
     figure = claims.check(claim("channel-adaptive-same-cost"), rows, "awgn", moved)["figures"][0]
     assert (figure["left_mean"], figure["right_mean"], figure["difference"]) == pytest.approx((0.4, 0.25, 0.15))
+    half = [r for r in moved if r["cost"] == 0.8]  # what was not moved is the other end of the line
+    again = claims.check(claim("channel-adaptive-same-cost"), rows, "awgn", half)["figures"][0]
+    assert again["left_mean"] == pytest.approx(0.4)
     unmoved = claims.check(claim("channel-adaptive-same-cost"), rows, "awgn", [r | {"control": {}} for r in rows])
     assert unmoved["figures"][0]["reason"].startswith("no rows with thresholds moved")
 
@@ -143,6 +146,15 @@ def test_near_is_a_share_of_what_can_be_lost(lost, verdict):
 def test_what_was_not_run_is_said():
     result = claims.check(claim("above-jpeg"), rows_of("twist", 0.1, 0.1), "awgn")
     assert result["verdict"] == claims.MISSING and "counterpart" in result["figures"][0]["reason"]
+
+
+def test_why_something_was_not_measured_is_said():
+    rows = rows_of("twist", 0.1, 0.1) + rows_of("twist", 0.1, 0.1, receiver="no-gating")
+    nothing = [row | {"auer": None, "n_auer_frames": 0} for row in rows]
+    undefined = claims.check(claim("no-gating-auer"), nothing, "awgn")["figures"][0]
+    assert (undefined["verdict"], undefined["reason"]) == (claims.MISSING, "auer is not defined on these rows")
+    alone = claims.check(claim("no-gating-auer"), [r for r in rows if r["sequence"] == "s0"], "awgn")["figures"][0]
+    assert alone["reason"] == "auer has no error: it takes two sequences that have what it needs"
 
 
 def test_one_failing_part_fails_the_claim():

@@ -106,6 +106,10 @@ def test_what_meets_no_level_has_no_gain():
 
 def test_the_limit_is_where_symbols_carry_the_news():
     rows = told(rows_of("3", [3.0] * 3, news_bits=2.5) + rows_of("off", [0.0] * 3))
+    for row in rows:  # where the state is wrong, more is news; where it is right, the sequences' mean is 2.5
+        if "prior_figures" in row:
+            own = 2.5 + 0.5 * (int(row["sequence"][1]) - 1)
+            row["prior_figures"] = {"news_bits": own if row["esn0_db"] == SNRS[-1] else 9.0}
     first = gains(rows, TABLE)[0]
     uses = TABLE.total_channel_uses(TABLE.mode_named("low"))
     assert capacity(first["limit_db"]) == pytest.approx(2.5 * 256 / uses, abs=2e-3)
@@ -113,6 +117,8 @@ def test_the_limit_is_where_symbols_carry_the_news():
     assert f"| {first['limit_db']:.1f} |" in markdown([first])
     away = told(rows_of("3", [3.0] * 3, channel="rayleigh") + rows_of("off", [0.0] * 3, channel="rayleigh"))
     assert gains(away, TABLE)[0]["limit_db"] is None
+    adaptive = told(rows_of("3", [3.0] * 3, "twist") + rows_of("off", [0.0] * 3, "twist"))
+    assert gains(adaptive, TABLE)[0]["limit_db"] is gains(adaptive, TABLE)[0]["to_limit_db"] is None
 
 
 def test_a_policy_that_cannot_go_without_a_prior_has_an_es_n0_and_no_gain():
