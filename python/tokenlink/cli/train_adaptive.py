@@ -67,6 +67,7 @@ def pairs(
     """
     from tokenlink.models import artifact
     from tokenlink.models.adaptive.adaptive_vit import AdaptiveViT
+    from tokenlink.models.adaptive.networks import artifact_of
     from tokenlink.train.adaptive import pairs as training_of_pairs
     from tokenlink.train.adaptive import ship
     from tokenlink.train.adaptive.course import Course, train, trained
@@ -78,7 +79,7 @@ def pairs(
     about = ship.describe(f"./twist train adaptive backbone && ./twist train adaptive pairs --training {training}",
                           training, begun, run)  # fmt: skip
     metrics = {**ship.measure(model, pictures), "curve": ship.learning_curve(work / "backbone")}
-    _show(ship.ship(ship.NAMES[training], model, about, metrics, pictures, out or artifact.DEFAULT_DIR))
+    _show(ship.ship(artifact_of("adaptive", training), model, about, metrics, pictures, out or artifact.DEFAULT_DIR))
 
 
 @app.command()

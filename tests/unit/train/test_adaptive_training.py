@@ -16,27 +16,34 @@ from tokenlink.link.token_ratios import RATIOS
 from tokenlink.models import artifact
 from tokenlink.models.adaptive.adaptive_vit import AdaptiveConfig, AdaptiveViT
 from tokenlink.models.adaptive.baselines import StaticViT
+from tokenlink.models.adaptive.networks import TRAININGS, artifact_of
+from tokenlink.models.adaptive.picture_codec import load_codec
+from tokenlink.models.adaptive.shown import Shown
 from tokenlink.train.adaptive import backbone, baselines, pairs, ship
 from tokenlink.train.adaptive.budget_terms import budget_loss, penalties
 from tokenlink.train.adaptive.course import Course, train, trained
-from tokenlink.train.adaptive.lessons import Lessons, Shown
+from tokenlink.train.adaptive.lessons import Lessons
 from tokenlink.train.adaptive.scores import METHODS, digital_scores, useful_esn0_db
 from tokenlink.train.training_run import CheckpointError
 
 SMALL = AdaptiveConfig(side=32, width=24, n_blocks=4, heads=3, split=3)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Four training pictures and one to validate by of each class, of one colour each."""
-    root, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
-    for split, n in (("train", 4), ("val", 1)):
+def some_pictures(root, n_training):
+    """So many training pictures and one to validate by of each class, of one colour each."""
+    rng = np.random.default_rng(0)
+    for split, n in (("train", n_training), ("val", 1)):
         for label, (wnid, _) in enumerate(CLASSES):
             (root / split / wnid).mkdir(parents=True)
             for i in range(n):
                 pixels = rng.integers(0, 60, (40, 36, 3)) + [label * 19, 100, 190 - label * 19]
                 Image.fromarray(pixels.astype(np.uint8)).save(root / split / wnid / f"{i}.png")
     return root
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return some_pictures(tmp_path_factory.mktemp("pictures"), 4)
 
 
 def test_penalties_are_equation_7_and_loss_is_9():
@@ -185,6 +192,23 @@ def test_pairs_are_trained_and_measured_from_a_backbone(folder, tmp_path):
     assert all(2 <= n <= 5 for n in found["proxy"]["n_tokens"]) and not found["air"]["fading"]
     with pytest.raises(ValueError, match="training is 'loud', expected one of robust, noiseless"):
         pairs.subject(start, "loud")
+
+
+def test_the_commands_end_with_an_artifact_that_a_codec_reads(tmp_path, monkeypatch, capfd):
+    """One step each of the sizes that ship; measured at one Es/N0."""
+    monkeypatch.setattr(ship, "SNRS_DB", (0,))
+    monkeypatch.setattr(ship, "SOME_SNRS_DB", (0,))
+    given = ["--pictures", str(some_pictures(tmp_path / "pictures", 7)), "--work", str(tmp_path / "work")]
+    given += ["--steps", "1", "--processes", "1"]
+    assert run_app(["train", "adaptive", "backbone", *given]) == 0
+    for training in TRAININGS:
+        out = ["--out", str(tmp_path / "out"), "--training", training]
+        assert run_app(["train", "adaptive", "pairs", *given, *out]) == 0, capfd.readouterr().err
+        codec = load_codec(tmp_path / "out", training)
+        described = artifact.read_description(artifact_of("adaptive", training), tmp_path / "out")
+        assert described["pairs_trained"] == training
+    picture = np.zeros((128, 128, 3), np.uint8)
+    assert codec.encode(picture, 1.0, 0.1).kept.all()  # gates begin open
 
 
 @pytest.mark.parametrize("name", ["vit-ae", "mnv3", "mnv3-cnn"])

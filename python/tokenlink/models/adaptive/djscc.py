@@ -96,8 +96,12 @@ class AdaptiveDJSCC(nn.Module):
         super().__init__()
         self.config = config
         self.vit = self.transformer(config, drop_path)
-        self.pairs = nn.ModuleList(CompressionPair(config.width, max(1, round(config.width * r))) for r in RATIOS)
+        self.pairs = nn.ModuleList(CompressionPair(config.width, self.n_symbols(r)) for r in RATIOS)
         self.position = nn.Parameter(torch.zeros(1 + config.positions, config.width))  # the header tells it
+
+    def n_symbols(self, ratio: float) -> int:
+        """Complex symbols of a token."""
+        return max(1, round(self.config.width * ratio))
 
     def pair(self, ratio: float) -> CompressionPair:
         """The pair of a ratio of RATIOS."""

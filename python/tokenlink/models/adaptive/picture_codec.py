@@ -20,11 +20,9 @@ from tokenlink.link.token_ratios import (
 )
 from tokenlink.models.adaptive.adaptive_vit import AdaptiveConfig, as_input
 from tokenlink.models.adaptive.djscc import AdaptiveDJSCC, equalise
+from tokenlink.models.adaptive.networks import artifact_of
 from tokenlink.models.adaptive.vit_stages import device, server, stages_of
 from tokenlink.models.compiled import TORCH
-
-#: how the pairs were trained -> artifact
-TRAININGS = {"robust": "adaptive", "noiseless": "adaptive_noiseless"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,7 @@ class AdaptiveCodec:
                 f"link has {GRID}, {WIDTH} and {len(CLASSES)}"
             )
         self.model, self.class_names = model.eval(), tuple(name for _, name in CLASSES)
+        self.side = config.side
         self._stages = stages_of(model.vit, engine)
 
     @classmethod
@@ -87,7 +86,7 @@ class AdaptiveCodec:
         ------
         ValueError   by name and value
         """
-        side, ratio = self.model.config.side, checked_ratio(ratio)
+        side, ratio = self.side, checked_ratio(ratio)
         if getattr(picture, "shape", None) != (side, side, 3) or picture.dtype != np.uint8:
             found = f"{getattr(picture, 'dtype', type(picture).__name__)} of shape {getattr(picture, 'shape', ())}"
             raise ValueError(f"picture is {found}, expected uint8 of shape ({side}, {side}, 3)")
@@ -148,9 +147,7 @@ def load_codec(root=None, training: str = "robust") -> AdaptiveCodec:
     """
     from tokenlink.models import artifact
 
-    if training not in TRAININGS:
-        raise ValueError(f"training is {training!r}, expected one of {', '.join(TRAININGS)}")
-    name = TRAININGS[training]
+    name = artifact_of("adaptive", training)
     try:
         return AdaptiveCodec(artifact.load(name, root or artifact.DEFAULT_DIR))
     except ValueError as error:

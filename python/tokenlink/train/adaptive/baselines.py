@@ -10,6 +10,7 @@ import torch
 
 from tokenlink.models.adaptive.adaptive_vit import AdaptiveConfig
 from tokenlink.models.adaptive.baselines import MobileConfig, StaticViT, ViTAutoencoder
+from tokenlink.models.adaptive.networks import TRAININGS, artifact_of
 from tokenlink.train.adaptive import backbone, mobile, pairs, ship
 from tokenlink.train.adaptive.course import Subject
 
@@ -41,15 +42,15 @@ def baseline_named(name: str) -> Baseline:
     return BASELINES[name]()
 
 
-def _artifacts(name):
-    return {"robust": name, "noiseless": f"{name}_noiseless"}
+def _artifacts(network):
+    return {training: artifact_of(network, training) for training in TRAININGS}
 
 
 def _vit_ae():
     clean = backbone.subject(AdaptiveConfig(), StaticViT)
     with_pairs = partial(pairs.subject, model_class=ViTAutoencoder)
     measure = partial(ship.measure, alphas=(1.0,))
-    return Baseline("vit-ae-clean", clean, with_pairs, measure, _artifacts("adaptive_vit_ae"))
+    return Baseline("vit-ae-clean", clean, with_pairs, measure, _artifacts("vit-ae"))
 
 
 def _mobile(kind, name):
@@ -60,6 +61,6 @@ def _mobile(kind, name):
 
 BASELINES = {
     "vit-ae": _vit_ae,
-    "mnv3": partial(_mobile, "linear", "adaptive_mnv3"),
-    "mnv3-cnn": partial(_mobile, "cnn", "adaptive_mnv3_cnn"),
+    "mnv3": partial(_mobile, "linear", "mnv3"),
+    "mnv3-cnn": partial(_mobile, "cnn", "mnv3-cnn"),
 }

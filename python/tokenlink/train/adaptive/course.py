@@ -9,7 +9,8 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from tokenlink.data.imagenette import SPLITS, read_split
-from tokenlink.train.adaptive.lessons import Lesson, Lessons, Shown
+from tokenlink.models.adaptive.shown import Shown
+from tokenlink.train.adaptive.lessons import Lesson, Lessons
 from tokenlink.train.team import Team
 from tokenlink.train.training_run import Budget, CheckpointError, Run, set_up
 

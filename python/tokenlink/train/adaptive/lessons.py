@@ -64,27 +64,3 @@ class Lessons:
         altered = [self._alter(v2.functional.pil_to_tensor(self._pictures.whole(i))) for i in chosen]
         pictures, labels = as_input(torch.stack(altered)), torch.from_numpy(self._pictures.labels[chosen])
         return Lesson(*self._mix(pictures, labels))
-
-
-class Shown:
-    """Pictures as they are when nothing is trained, kept in memory: a split, or every so many-th of it.
-
-    Parameters
-    ----------
-    pictures : PictureSet
-    side : int
-    every : int   1 for all
-    """
-
-    def __init__(self, pictures: PictureSet, side: int, every: int = 1):
-        chosen = range(0, len(pictures), every)
-        self.images = torch.from_numpy(np.stack([pictures.square(i, side) for i in chosen])).permute(0, 3, 1, 2)
-        self.labels = torch.from_numpy(pictures.labels[:: every])
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def batches(self, n: int = 64):
-        """(pictures as input, labels) of up to n each, in order."""
-        for first in range(0, len(self), n):
-            yield as_input(self.images[first : first + n]), self.labels[first : first + n]

@@ -8,12 +8,12 @@ import torch
 from tokenlink.link.token_ratios import RATIOS
 from tokenlink.models.adaptive.adaptive_vit import AdaptiveViT
 from tokenlink.models.adaptive.djscc import AdaptiveDJSCC, Air, slow_fading
+from tokenlink.models.adaptive.networks import artifact_of
 from tokenlink.train.adaptive.backbone import DROP_PATH, class_loss, draw_budgets
 from tokenlink.train.adaptive.budget_terms import budget_loss
 from tokenlink.train.adaptive.course import Subject
 from tokenlink.train.adaptive.scores import budget_scores, channel_scores
 
-TRAININGS = ("robust", "noiseless")
 SNR_DB = (-20.0, 20.0)  # drawn between, a picture, in robust training
 FADING_SHARE = 0.5  # of pictures whose channel fades
 WATCHED_DB, WATCHED_RATIOS, WATCHED_ALPHAS = (-5.0, 10.0), (0.005, 0.1, 0.5), (0.3, 1.0)
@@ -25,7 +25,7 @@ def subject(start: AdaptiveViT, training: str, model_class: type = AdaptiveDJSCC
     Parameters
     ----------
     start : AdaptiveViT   the trained transformer
-    training : str        one of TRAININGS
+    training : str        of `tokenlink.models.adaptive.networks.TRAININGS`
     model_class : type    AdaptiveDJSCC, or one that is built as it is
 
     Raises
@@ -38,8 +38,7 @@ def subject(start: AdaptiveViT, training: str, model_class: type = AdaptiveDJSCC
 
 def is_robust(training: str) -> bool:
     """Whether a training is with noise; ValueError for one that there is none of."""
-    if training not in TRAININGS:
-        raise ValueError(f"training is {training!r}, expected one of {', '.join(TRAININGS)}")
+    artifact_of("adaptive", training)
     return training == "robust"
 
 

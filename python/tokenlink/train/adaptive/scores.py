@@ -2,7 +2,6 @@
 """What a trained network reaches: accuracy by budget, by ratio and by SNR, and whether the budget is kept."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import torch
@@ -10,8 +9,9 @@ import torch
 from tokenlink.data.imagenette import CLASSES
 from tokenlink.models.adaptive.adaptive_vit import as_input
 from tokenlink.models.adaptive.baselines import MobileDJSCC, capacity_bits, jpeg_to_fit, resized_to_fit
+from tokenlink.models.adaptive.batches import on_the_device
 from tokenlink.models.adaptive.djscc import Air, slow_fading
-from tokenlink.train.adaptive.lessons import Shown
+from tokenlink.models.adaptive.shown import Shown
 
 BATCH = 64
 NOISE_SEED = 11
@@ -66,47 +66,23 @@ def channel_scores(
     dict   "alpha", "r", "snr_db"; "accuracy", share, as list [alpha][r][snr_db]; "n_tokens", mean sent, [alpha];
            "channel_uses", mean, [alpha][r]; "pictures" and "fading"
     """
-    ends = _mobile_ends(model) if isinstance(model, MobileDJSCC) else _token_ends(model)
     right = torch.zeros(len(alphas), len(ratios), len(snrs_db))
     n_tokens, uses = torch.zeros(len(alphas)), torch.zeros(len(alphas), len(ratios))
     for number, (pictures, labels) in enumerate(shown.batches(BATCH)):
         for a, alpha in enumerate(alphas):
-            n_sent, encode, decode = ends(pictures, torch.full((len(labels),), alpha))
-            n_tokens[a] += float(n_sent.sum())
+            batch = on_the_device(model, pictures, alpha)
+            n_tokens[a] += float(batch.n_sent.sum())
             for r, ratio in enumerate(ratios):
-                symbols = encode(ratio)
-                uses[a, r] += float(n_sent.sum()) * symbols.shape[-1]
+                symbols = batch.encode(ratio)
+                uses[a, r] += float(batch.n_sent.sum()) * symbols.shape[-1]
                 for s, snr_db in enumerate(snrs_db):
-                    said = decode(_through(symbols, snr_db, fading, NOISE_SEED + number), ratio).argmax(1)
+                    said = batch.decode(_through(symbols, snr_db, fading, NOISE_SEED + number), ratio).argmax(1)
                     right[a, r, s] += float((said == labels).sum())
     return {
         "alpha": list(alphas), "r": list(ratios), "snr_db": list(snrs_db), "accuracy": (right / len(shown)).tolist(),
         "n_tokens": (n_tokens / len(shown)).tolist(), "channel_uses": (uses / len(shown)).tolist(),
         "pictures": len(shown), "fading": fading,
     }  # fmt: skip
-
-
-def _token_ends(model):
-    """How many tokens each picture of a batch sends, its encoder and its decoder, of AdaptiveDJSCC."""
-
-    def ends(pictures, alpha):
-        tokens, there = model.vit.device_masked(pictures, alpha)
-        kept = there[:, -1] > 0
-        return 1 + kept.sum(1), partial(model.encode_masked, tokens, kept), lambda symbols, ratio: model.decode_masked(
-            symbols, kept, ratio)  # fmt: skip
-
-    return ends
-
-
-def _mobile_ends(model):
-    """The same of MobileDJSCC: positions of its map are tokens."""
-
-    def ends(pictures, alpha):
-        features = model.device(pictures)
-        n_sent = torch.full((len(features),), features[0, ..., 0].numel())
-        return n_sent, partial(model.encode, features), model.decode
-
-    return ends
 
 
 def _through(symbols, snr_db, fading, seed):
@@ -184,7 +160,7 @@ METHODS = {"resize": resized_to_fit, "jpeg": jpeg_to_fit}
 
 def _one_budget(vit, shown, fit, max_bits):
     """Accuracy, and share of pictures that fit into so many bits."""
-    arrived = [fit(np.ascontiguousarray(image.permute(1, 2, 0).numpy()), max_bits) for image in shown.images]
+    arrived = [fit(shown.picture(i), max_bits) for i in range(len(shown))]
     there = [i for i, picture in enumerate(arrived) if picture is not None]
     right = 0
     for first in range(0, len(there), BATCH):

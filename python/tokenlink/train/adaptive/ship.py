@@ -12,7 +12,7 @@ from tokenlink.link.token_ratios import RATIOS, SOURCE_VALUES
 from tokenlink.models import artifact
 from tokenlink.models.adaptive.baselines import MobileDJSCC
 from tokenlink.models.adaptive.djscc import AdaptiveDJSCC
-from tokenlink.train.adaptive.lessons import Shown
+from tokenlink.models.adaptive.shown import Shown
 from tokenlink.train.adaptive.scores import (
     METHODS,
     budget_scores,
