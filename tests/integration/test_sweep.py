@@ -18,8 +18,7 @@ from tokenlink.cli.main import run_app  # noqa: E402
 from tokenlink.control import ControlConfig  # noqa: E402
 from tokenlink.link.modes import load_mode_table  # noqa: E402
 from tokenlink.measure.counts import f1_parts  # noqa: E402
-from tokenlink.study import sweep as sweep_module  # noqa: E402
-from tokenlink.study import worker  # noqa: E402
+from tokenlink.study import jobs, worker  # noqa: E402
 from tokenlink.study.dataset import Sequence  # noqa: E402
 from tokenlink.study.outcomes import uniform_table  # noqa: E402
 from tokenlink.study.plan import RunSpec, Task  # noqa: E402
@@ -120,7 +119,7 @@ def test_the_workers_of_a_scheduler_give_the_same_bytes(sweep, expected, tmp_pat
 
 
 def test_local_workers_listen_on_loopback_alone():
-    with sweep_module._client(1, None):
+    with jobs.open_client(1, None):
         here = psutil.Process()
         processes = here, *here.children(recursive=True)
         found = [getattr(p, "net_connections", None) or p.connections for p in processes]  # renamed in psutil 6

@@ -1,43 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the tasks of a sweep on Dask: local workers or a cluster. What is there already is not computed again.
-
-Results come back to this process, which writes them: workers need no common file system, only the same weights. A task
-whose worker dies is done again by another one, and gives the same bits.
-"""
+"""Run the tasks of a sweep as jobs, with all that they depend on. What is there already is not computed again."""
 
 from __future__ import annotations
 
-import logging
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 from tokenlink.control import check_controller, load_controller, make_policy
 from tokenlink.link.blob import BlobLink
 from tokenlink.link.modes import load_mode_table
 from tokenlink.models.inference import models_identity
+from tokenlink.study.jobs import Crew, Job, run_jobs
 from tokenlink.study.jpeg_baseline import CODE_RATE, code_sequence
 from tokenlink.study.outcomes import uniform_table
 from tokenlink.study.plan import Setting, content_hash, run_config
 from tokenlink.study.receivers import JPEG
 from tokenlink.study.worker import compute, prepare_worker, worker_networks
-
-START_TIMEOUT_S = 300
-ONLY_HERE = "127.0.0.1:0"
-ALLOWED_DEATHS = 10  # of workers under one task before it is given up
-
-
-@dataclass(frozen=True)
-class SweepResult:
-    """What a sweep did: runs computed and found, frame-steps, seconds until the workers were ready and from then on,
-    frame-steps per second of the latter (None: nothing was computed)."""
-
-    n_runs: int
-    n_found: int
-    n_frames: int
-    start_s: float
-    wall_s: float
-    frames_per_s: float | None
 
 
 def load_inputs(mode_table=None, controller=None, artifacts=None):
@@ -137,24 +116,14 @@ def run_sweep(tasks, sequences, setting, tables, store, workers=2, scheduler=Non
     -------
     SweepResult
     """
+    called_s = time.monotonic()
     by_name = {sequence.name: sequence for sequence in sequences}
     left, n_found = missing(tasks, by_name, setting, store)
-    n_runs, n_done, n_frames = sum(len(task.runs) for task in left), 0, 0
-    tell = on_task or (lambda *figures: None)
-    tell(0, n_runs, 0)
-    called_s = time.monotonic()
     pictures = code_pictures(left, by_name, setting, tables, root)
-    with _results(left, by_name, setting, tables, workers, scheduler, root, pictures) as results:
-        begin_s = time.monotonic()
-        for result in results:
-            for config, row, series in result:
-                store.write(config, row, series)
-                n_frames += row["n_frames"]
-            n_done += len(result)
-            tell(n_done, n_runs, n_frames)
-        wall_s = time.monotonic() - begin_s
-    rate = n_frames / wall_s if n_frames else None
-    return SweepResult(n_runs, n_found, n_frames, begin_s - called_s, wall_s, rate)
+    jobs = [Job(compute, (task, by_name[task.sequence], setting, tables, root, pictures.get(task.sequence)),
+                len(task.runs)) for task in left]  # fmt: skip
+    ready = partial(prepare_worker, root, setting.hashes["models"], tables["table"])
+    return run_jobs(jobs, n_found, store, Crew(workers, scheduler, ready), on_task, called_s)
 
 
 def code_pictures(tasks, sequences, setting, tables, root=None):
@@ -174,64 +143,3 @@ def code_pictures(tasks, sequences, setting, tables, root=None):
              for mode in table.modes}  # fmt: skip
     return {name: {m: code_sequence(sequences[name], links[m], tokenizer, sha256) for m in sorted(mode_ids)}
             for name, mode_ids in wanted.items()}  # fmt: skip
-
-
-@contextmanager
-def _results(tasks, sequences, setting, tables, workers, scheduler, root, pictures):
-    """Iterator over what `compute` gives for every task, in the order in which they are done."""
-    if not tasks:
-        yield iter(())
-    elif workers == 0 and not scheduler:
-        worker_networks(root, setting.hashes["models"], tables["table"])
-        yield (compute(t, sequences[t.sequence], setting, tables, root, pictures.get(t.sequence)) for t in tasks)
-    else:
-        workers = min(workers, len(tasks))
-        with _client(workers, scheduler) as client:
-            client.wait_for_workers(1 if scheduler else workers, timeout=START_TIMEOUT_S)
-            client.run(prepare_worker, root, setting.hashes["models"], tables["table"])  # also refuses other weights
-            yield _as_completed(client, tasks, sequences, setting, tables, root, pictures)
-
-
-def _as_completed(client, tasks, sequences, setting, tables, root, pictures):
-    from distributed import as_completed
-
-    # Sequences go with their tasks: data scattered to a worker would be lost with it.
-    futures = [
-        client.submit(
-            compute, task, sequences[task.sequence], setting, tables, root, pictures.get(task.sequence),
-            pure=False, priority=-number,
-        )  # fmt: skip
-        for number, task in enumerate(tasks)
-    ]
-    for done in as_completed(futures):
-        yield done.result()
-        done.release()
-
-
-@contextmanager
-def _client(workers, scheduler):
-    import dask
-    from distributed import Client, LocalCluster
-
-    # Left to itself, Dask has workers look at their threads a hundred times a second, every process look after itself
-    # fifty times, and memory given back so eagerly that a tenth of the time goes into getting it again.
-    settings = {
-        "distributed.scheduler.allowed-failures": ALLOWED_DEATHS,
-        "distributed.worker.profile.enabled": False,
-        "distributed.admin.tick.interval": "1s",
-        "distributed.admin.system-monitor.interval": "5s",
-        "distributed.scheduler.work-stealing-interval": "1s",
-        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
-    }
-    with dask.config.set(settings):
-        if scheduler:
-            with Client(scheduler, timeout=20) as client:
-                yield client
-            return
-        # Dask sets OMP_NUM_THREADS=1 and its like for worker processes, so that they do not fight.
-        local = LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, memory_limit=0, silence_logs=logging.ERROR,
-            dashboard_address=ONLY_HERE, worker_dashboard_address=ONLY_HERE,  # without them, open to the network
-        )  # fmt: skip
-        with local as cluster, Client(cluster) as client:
-            yield client
