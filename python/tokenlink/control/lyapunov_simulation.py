@@ -39,24 +39,26 @@ class Trace:
         return self.bandwidth_ratio[..., -slots:].mean(axis=-1), self.accuracy[..., -slots:].mean(axis=-1)
 
 
-def simulate(proxy, esn0_db, ratio_limit, v, step_size):
+def simulate(proxy, esn0_db, ratio_limit, v, step_size, queue=0.0):
     """Algorithm 2: each slot is decided with its own Es/N0, and sends what its mode is expected to cost.
 
     Parameters
     ----------
     proxy : ProxyTable
     esn0_db : float [n_slots]                       dB
-    ratio_limit, v, step_size : float, or float [n_runs]   as of LyapunovConfig; arrays run side by side, Z(0) = 0
+    ratio_limit, v, step_size : float, or float [n_runs]   as of LyapunovConfig; arrays run side by side
+    queue : float, or float [n_runs]                Z(0)
 
     Returns
     -------
     Trace   [n_slots], or [n_runs, n_slots]
     """
     esn0_db = np.asarray(esn0_db, float)
-    ratio_limit, v, step_size = np.broadcast_arrays(ratio_limit, v, step_size)
+    ratio_limit, v, step_size, first = np.broadcast_arrays(ratio_limit, v, step_size, queue)
     ratio, shape = proxy.bandwidth_ratio[proxy.by_cost], (esn0_db.size, *v.shape)
     chosen, accuracy = np.empty(shape, np.int32), np.empty(shape)
     queue = np.zeros((esn0_db.size + 1, *v.shape))
+    queue[0] = first
     for begin in range(0, esn0_db.size, _CHUNK_SLOTS):  # the accuracies of all slots at once would fill the memory
         known = proxy.accuracy_at(esn0_db[begin : begin + _CHUNK_SLOTS])[:, proxy.by_cost]
         for slot, expected in enumerate(known, begin):
@@ -67,28 +69,45 @@ def simulate(proxy, esn0_db, ratio_limit, v, step_size):
                    (proxy.by_cost[chosen].astype(np.int32), queue, ratio[chosen], accuracy)))  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Tuned:
+    """V and mu that were found, and where the queue was after the simulation."""
+
+    config: LyapunovConfig
+    queue: float
+
+
 def tune(proxy, esn0_db, ratio_limit, v_grid=V_GRID, step_sizes=STEP_SIZE_GRID, tail_slots=TAIL_SLOTS):
-    """V and mu for a limit: most accuracy over the last slots, of those that keep the limit there.
+    """V and mu for a limit, see `tune_each`: LyapunovConfig, or None where no pair keeps the limit."""
+    (found,) = tune_each(proxy, esn0_db, (ratio_limit,), v_grid, step_sizes, tail_slots)
+    return found and found.config
+
+
+def tune_each(proxy, esn0_db, ratio_limits, v_grid=V_GRID, step_sizes=STEP_SIZE_GRID, tail_slots=TAIL_SLOTS):
+    """V and mu for each limit: most accuracy over the last slots, of those that keep the limit there.
 
     Parameters
     ----------
     proxy : ProxyTable
     esn0_db : float [n_slots]   of a simulation, 1e5 slots in the paper
-    ratio_limit : float         rho_th
+    ratio_limits : sequence of float   rho_th
     v_grid, step_sizes : tuple of float
     tail_slots : int            how many of the last slots count, >= 1
 
     Returns
     -------
-    LyapunovConfig or None   None: no pair keeps the limit; of equal ones the first, V before mu
+    list of Tuned or None   None: no pair keeps the limit; of equal ones the first, V before mu
     """
     pairs = list(product(v_grid, step_sizes))
-    v, step_size = np.array(pairs, float).T
-    ratio, accuracy = simulate(proxy, esn0_db, ratio_limit, v, step_size).tail(tail_slots)
-    kept = ratio <= ratio_limit
-    if not kept.any():
-        return None
-    return LyapunovConfig(ratio_limit, *pairs[int(np.argmax(np.where(kept, accuracy, -1.0)))])
+    v, step_size = np.tile(np.array(pairs, float).T, len(ratio_limits))
+    limits = np.repeat(np.asarray(ratio_limits, float), len(pairs))
+    trace = simulate(proxy, esn0_db, limits, v, step_size)
+    ratio, accuracy = trace.tail(tail_slots)
+    score = np.where(ratio <= limits, accuracy, -1.0).reshape(-1, len(pairs))
+    ends = trace.queue[:, -1].reshape(score.shape)
+    best = score.argmax(axis=1).tolist()
+    return [None if each[at] < 0 else Tuned(LyapunovConfig(limit, *pairs[at]), float(end[at]))
+            for limit, each, end, at in zip(ratio_limits, score, ends, best, strict=True)]  # fmt: skip
 
 
 def simulate_loop(policy, esn0_db, feedback=None, seed=0, lost=None, sensitivity_db=None):

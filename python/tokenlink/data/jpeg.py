@@ -9,6 +9,7 @@ Baseline JPEG (ITU-T T.81) by Pillow, 4:2:0, standard Huffman tables. Sender and
 from __future__ import annotations
 
 import io
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -43,31 +44,52 @@ class Coded:
 
 
 def code_to_fit(picture: np.ndarray, max_bytes: int) -> Coded:
-    """The best JPEG of at most so many bytes, by squared error over all scales and their highest qualities that fit.
+    """The best JPEG of at most so many bytes, see `Coder.fit`."""
+    return Coder(picture).fit(max_bytes)
+
+
+class Coder:
+    """A picture to be coded into several numbers of bytes; what it was coded to is remembered.
 
     Parameters
     ----------
     picture : uint8 [height, width, 3]
-    max_bytes : int   of the payload
-
-    Raises
-    ------
-    JpegError   not even the smallest picture of the lowest quality fits
     """
-    best, best_error = None, np.inf
-    for index, scale in enumerate(SCALES):
-        found = _highest_quality(_shrunk(picture, scale), max_bytes - SETTINGS_BYTES)
-        if found is None:
-            continue
-        quality, scan = found
-        payload = bytes([index, quality]) + scan
-        decoded = decode(payload, picture.shape[:2])
-        error = float(np.mean((decoded.astype(np.float32) - picture) ** 2))
-        if error < best_error:
-            best, best_error = Coded(payload, scale, quality, decoded), error
-    if best is None:
-        raise JpegError(f"max_bytes is {max_bytes}: no JPEG of {picture.shape[1]} x {picture.shape[0]} is that short")
-    return best
+
+    def __init__(self, picture: np.ndarray):
+        self._picture = picture
+        self._scan = lru_cache(maxsize=None)(lambda scale, quality: _scan(_file(_shrunk(picture, scale), quality)))
+        self._coded = lru_cache(maxsize=None)(self._code)
+
+    def fit(self, max_bytes: int) -> Coded:
+        """The best JPEG of at most so many bytes: of all scales at their highest qualities that fit, by squared error.
+
+        Parameters
+        ----------
+        max_bytes : int   of the payload
+
+        Raises
+        ------
+        JpegError   not even the smallest picture of the lowest quality fits
+        """
+        fitting = [(scale, quality) for scale in SCALES
+                   if (quality := self._highest_quality(scale, max_bytes - SETTINGS_BYTES)) is not None]  # fmt: skip
+        if not fitting:
+            height, width = self._picture.shape[:2]
+            raise JpegError(f"max_bytes is {max_bytes}: no JPEG of {width} x {height} is that short")
+        return min((self._coded(*each) for each in fitting), key=lambda found: found[1])[0]
+
+    def _code(self, scale, quality):
+        """(Coded, mean squared error)."""
+        payload = bytes([SCALES.index(scale), quality]) + self._scan(scale, quality)
+        decoded = decode(payload, self._picture.shape[:2])
+        error = float(np.mean((decoded.astype(np.float32) - self._picture) ** 2))
+        return Coded(payload, scale, quality, decoded), error
+
+    def _highest_quality(self, scale, max_bytes):
+        """By bisection, as the length grows with the quality; None where nothing fits."""
+        n_fitting = bisect_right(QUALITIES, max_bytes, key=lambda quality: len(self._scan(scale, quality)))
+        return QUALITIES[n_fitting - 1] if n_fitting else None
 
 
 def decode(payload: bytes, shape: tuple[int, int]) -> np.ndarray:
@@ -101,19 +123,6 @@ def decode(payload: bytes, shape: tuple[int, int]) -> np.ndarray:
 def _shrunk(picture, scale):
     image = Image.fromarray(picture)
     return image if scale == 1 else image.resize((image.width // scale, image.height // scale), Image.Resampling.BOX)
-
-
-def _highest_quality(image, max_bytes):
-    """(quality, scan) by bisection, as the length grows with the quality; None where nothing fits."""
-    low, high, best = 0, len(QUALITIES) - 1, None
-    while low <= high:
-        middle = (low + high) // 2
-        scan = _scan(_file(image, QUALITIES[middle]))
-        if len(scan) <= max_bytes:
-            best, low = (QUALITIES[middle], scan), middle + 1
-        else:
-            high = middle - 1
-    return best
 
 
 def _file(image, quality):

@@ -94,6 +94,8 @@ def degrees_of_freedom(share: np.ndarray) -> float:
     -------
     float   n - 1 for equal shares, less for others
     """
+    if np.ptp(share) == 0:
+        return float(len(share) - 1)
     expected = 1 - 2 * share + (share**2).sum()
     maker = (np.eye(len(share)) - share) * (share / np.sqrt(expected))[:, None]
     product = maker @ maker.T
