@@ -58,10 +58,18 @@ def fixed_share(codec, alpha):
 
 
 def multiplications(run):
-    """Multiply-and-add operations of a function without arguments that runs networks of torch, by torch's counter."""
-    from torch.utils.flop_counter import FlopCounterMode
+    """Multiply-and-add operations of a function without arguments that runs networks of torch, by torch's counter.
 
-    with FlopCounterMode(display=False) as counter:
+    The counter knows nothing of attention as processors do it; the formula is torch's own.
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+
+    def attention(query, key, value, *args, **kwargs):
+        return sdpa_flop_count(query, key, value)
+
+    formulas = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention}
+    with FlopCounterMode(display=False, custom_mapping=formulas) as counter:
         run()
     return counter.get_total_flops() // 2
 

@@ -192,6 +192,31 @@ def test_multiplications_are_those_of_the_shapes_and_the_share_is_what_was_asked
     assert fewer < multiplications(lambda: fixed_share(codec, 1.0).encode(picture, 0.9, 0.1))
 
 
+def test_multiplications_are_those_of_the_sizes():
+    """By hand: a block of n tokens has 12 n d^2 + 2 n^2 d, d = 192; a stem of six convolutions of 3 x 3; c_R and c_I
+    of widths 192, 138, 83, 29; c_D of 58, 103, 147, 192; class head 192 x 10; gates and thresholds are left out."""
+    pytest.importorskip("torch")
+    from tokenlink.bench.adaptive import RATIO, fixed_share, multiplications
+    from tokenlink.models.adaptive.picture_codec import AdaptiveCodec
+
+    def block(n):
+        return 12 * n * 192**2 + 2 * n**2 * 192
+
+    convolutions = ((64, 3, 24), (32, 24, 48), (32, 48, 48), (16, 48, 96), (16, 96, 96), (8, 96, 192))
+    stem = sum(9 * side**2 * a * b for side, a, b in convolutions)
+    picture = np.zeros((128, 128, 3), np.uint8)
+    for alpha, kept in ((0.1, 6), (1.0, 64)):
+        codec = fixed_share(AdaptiveCodec.untrained(engine="torch"), alpha)
+        sent = codec.encode(picture, alpha, RATIO)
+        pair = (kept + 1) * 2 * (192 * 138 + 138 * 83 + 83 * 29)
+        device = stem + block(66) + 2 * block(kept + 2) + pair
+        assert multiplications(lambda c=codec, a=alpha: c.encode(picture, a, RATIO)) == pytest.approx(device, rel=1e-4)
+        back = (kept + 1) * (58 * 103 + 103 * 147 + 147 * 192)
+        server = 3 * block(kept + 2) + back + 192 * 10
+        found = multiplications(lambda c=codec, s=sent: c.decode(s.symbols, 1.0, 0.1, s.kept, RATIO))
+        assert found == pytest.approx(server, rel=1e-4)
+
+
 def test_the_made_up_table_of_accuracies_has_the_pairs_of_the_mode_table_and_rises():
     from tokenlink.bench.adaptive import made_up_proxy
     from tokenlink.link.adaptive_modes import load_adaptive_table
