@@ -3,60 +3,53 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Annotated
 
 import typer
 
-from tokenlink.cli.options import refuse
 from tokenlink.cli.study_results import (
     DEFAULT,
-    EXAMPLES,
+    Artifacts,
     Frames,
     Out,
+    Pictures,
     Real,
     Results,
     System,
     Tracks,
-    examples_of,
-    refuse_wrong_inputs,
+    drawn,
+    open_results,
 )
 
-#: figures that have a name beside their number
-NAMED = {"prior": 15}
+NUMBER = "Its number, prior (15), table-2 of adaptive, or all; 4 to 9, of adaptive 6 to 9, are those of the paper."
 
 
 def figure(
-    number: Annotated[str, typer.Argument(help="Its number, prior (15), or all; 4 to 9 are those of the TWIST paper.")],
+    number: Annotated[str, typer.Argument(help=NUMBER)],
     results: Results = DEFAULT,
     out: Out = None,
     tracks: Tracks = None,
     frames: Frames = None,
     real: Real = None,
+    pictures: Pictures = None,
+    artifacts: Artifacts = None,
     system: System = "twist",
 ) -> None:
     """Draw a figure of an evaluation as PNG and SVG, with its data as CSV.
 
     Example: ./twist figure 4 --results runs/evaluation
     """
-    from tokenlink.report.collect import collect
-    from tokenlink.report.figures import catalog
+    from tokenlink.report.figures.catalog import FigureError
     from tokenlink.systems import system_with_studies
 
-    about = system_with_studies(system)
-    wanted = [each.number for each in about.figures] if number == "all" else [_number(number)]
-    for each in wanted:
-        catalog.entry(each, about)
-    examples = [each.number for each in about.figures if each.rows == EXAMPLES]
-    if not set(examples) & set(wanted):
-        shown = ", ".join(map(str, examples)) or "none"
-        refuse(f"with figure {number}: frames are shown in figure {shown}", "tracks", "frames", "real")
-    found = collect(results)
-    refuse_wrong_inputs(found, tracks, frames, real)
+    about, given = system_with_studies(system), SimpleNamespace(**locals())
+    wanted = [each.number for each in about.figures] if number == "all" else [_number(number, about)]
+    found = open_results(about, results, given, wanted)
     for each in wanted:
         try:
-            examples = examples_of(catalog.entry(each, about), found, tracks, frames, real)
-            paths = catalog.draw(each, found, out or results / "figures", about, examples)
-        except catalog.FigureError as error:
+            paths = drawn(about, each, found, out or results / "figures", given)
+        except FigureError as error:
             if number != "all":
                 raise
             typer.echo(f"left out: {error}")
@@ -64,10 +57,9 @@ def figure(
             typer.echo(f"figure {each}: {paths[0]}")
 
 
-def _number(text):
+def _number(text, about):
+    named = {each.name: each.number for each in about.figures if each.name}
     try:
-        return NAMED.get(text) or int(text)
+        return named.get(text) or int(text)
     except ValueError:
-        raise ValueError(f"figure is {text!r}, expected a number, {', '.join(NAMED)} or all") from None
-
-
+        raise ValueError(f"figure is {text!r}, expected a number, {', '.join([*named, 'all'])}") from None

@@ -6,12 +6,15 @@ from __future__ import annotations
 import json as json_module
 import shlex
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Optional
 
 import typer
 
 from tokenlink.cli.options import at_least_one, refuse, writable_file, writable_folder
+from tokenlink.cli.run_options import SYSTEM
 
 TRIAL_FRAMES = 20
 OUT = "Folder of the two files and of the stages' results."
@@ -38,11 +41,26 @@ def prepare(
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 1,
     stages: Annotated[OptionalPath, typer.Option(help=STAGES, callback=writable_folder)] = None,
     json: Annotated[OptionalPath, typer.Option(help="Write all figures here as JSON.", callback=writable_file)] = None,
+    system: Annotated[str, typer.Option(help=SYSTEM)] = "twist",
 ) -> None:
-    """Make a mode table and a controller file from validation sequences; continues where it stopped.
+    """Make a mode table and a controller file from validation sequences; continues where it stopped. Of adaptive: the
+    mode table, from the figures beside the weights.
 
     Example: ./twist prepare --tracks kitti_tracking --out prepared
     """
+    from tokenlink.systems import system_with_studies
+
+    given = SimpleNamespace(**locals())
+    about = system_with_studies(system).study
+    if about.offline:
+        refuse(f"with --system {system}", *about.idle_offline)
+        import_module(about.offline).prepare(given)
+    else:
+        _by_stages(given)
+
+
+def _by_stages(given):
+    """The stages of the command; ``given`` has its options."""
     from rich.console import Console
 
     from tokenlink.files.writing import write_text
@@ -61,32 +79,33 @@ def prepare(
     from tokenlink.study.dataset import load_sequences
 
     settings = PrepareSettings(
-        LinkSettings(n_groups=groups, grouping=grouping, compare_groupings=compare_groupings, seed=seed),
-        ThresholdSettings(mismatch_weight=mismatch_weight, seed=seed),
-        ControllerSettings(target_cost=target_cost, seed=seed),
-    )
-    settings = settings if exchanges_of(prior) is None else with_prior(settings, prior)
-    settings = trial(settings) if quick else settings
-    origin = "rendered" if tracks or frames else "invented"
+        LinkSettings(n_groups=given.groups, grouping=given.grouping, compare_groupings=given.compare_groupings,
+                     seed=given.seed),
+        ThresholdSettings(mismatch_weight=given.mismatch_weight, seed=given.seed),
+        ControllerSettings(target_cost=given.target_cost, seed=given.seed),
+    )  # fmt: skip
+    settings = settings if exchanges_of(given.prior) is None else with_prior(settings, given.prior)
+    settings = trial(settings) if given.quick else settings
+    origin = "rendered" if given.tracks or given.frames else "invented"
     if origin == "rendered":
         refuse("with --tracks or --frames", "invented", "invented_frames")
-    elif quick and invented_frames > TRIAL_FRAMES:
+    elif given.quick and given.invented_frames > TRIAL_FRAMES:
         refuse(f"beyond {TRIAL_FRAMES} with --quick", "invented_frames")
     console = Console(markup=False)
     with progress_bar(console) as watch:
         sequences = load_sequences(
-            origin, "val", tracks=tracks, frames=frames, artifacts=artifacts, n_invented=invented,
-            invented_frames=invented_frames, limit=TRIAL_FRAMES if quick else None,
-            on_sequence=lambda name: watch(f"sequence {name}", 1, 1),
+            origin, "val", tracks=given.tracks, frames=given.frames, artifacts=given.artifacts,
+            n_invented=given.invented, invented_frames=given.invented_frames,
+            limit=TRIAL_FRAMES if given.quick else None, on_sequence=lambda name: watch(f"sequence {name}", 1, 1),
         )  # fmt: skip
         about = {"command": command_line(), "data_origin": origin, "split": "val"}
-        cache = StageCache(stages or out / "stages", watch)
-        result = run(sequences, load_models(artifacts), out, settings, cache, about)
+        cache = StageCache(given.stages or given.out / "stages", watch)
+        result = run(sequences, load_models(given.artifacts), given.out, settings, cache, about)
     show(console, result)
-    if json:
+    if given.json:
         stages_run = [vars(stage) | {"result": None} for stage in result.stages]
         content = {"origin": about, "stages": stages_run, **result.figures}
-        write_text(json, json_module.dumps(content, indent=1) + "\n")
+        write_text(given.json, json_module.dumps(content, indent=1) + "\n")
 
 
 def command_line():

@@ -3,19 +3,23 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import typer
 
 from tokenlink.cli.study_results import (
     DEFAULT,
+    Artifacts,
     Frames,
     Out,
+    Pictures,
     Real,
     Results,
     System,
     Tracks,
-    examples_of,
-    refuse_wrong_inputs,
-    write_claims,
+    drawn,
+    open_results,
+    results_of,
 )
 
 
@@ -25,30 +29,28 @@ def report(
     tracks: Tracks = None,
     frames: Frames = None,
     real: Real = None,
+    pictures: Pictures = None,
+    artifacts: Artifacts = None,
     system: System = "twist",
 ) -> None:
     """Draw all figures, check all claims, and put them on one page: report.html.
 
     Example: ./twist report --results runs/evaluation
     """
-    from tokenlink.report.collect import collect
-    from tokenlink.report.figures import catalog
+    from tokenlink.report.figures.catalog import FigureError
     from tokenlink.report.study_page import write_report
     from tokenlink.systems import system_with_studies
 
-    about = system_with_studies(system)
+    about, given = system_with_studies(system), SimpleNamespace(**locals())
     folder = out or results / "figures"
-    found = collect(results)
-    refuse_wrong_inputs(found, tracks, frames, real)
-    checked = write_claims(found, folder, f"./twist report --results {results.name}", about.metrics)
-    drawn, left_out = {}, {}
+    found = open_results(about, results, given, [each.number for each in about.figures])
+    command = f"./twist report --results {results.name}{about.option}"
+    checked = results_of(about).judge(found, folder, command, about.metrics)
+    figures, left_out = {}, {}
     for each in about.figures:
         try:
-            examples = examples_of(each, found, tracks, frames, real)
-            drawn[each.number] = catalog.draw(each.number, found, folder, about, examples)[0]
-        except catalog.FigureError as error:
+            figures[each.number] = drawn(about, each.number, found, folder, given)[0]
+        except FigureError as error:
             left_out[each.number] = str(error)
-    write_report(folder / "report.html", found.setting, found.note, about, drawn, checked, left_out)
-    typer.echo(f"{len(drawn)} figures, {len(checked)} checks of claims: {folder / 'report.html'}")
-
-
+    write_report(folder / "report.html", found.setting, found.note, about, figures, checked, left_out)
+    typer.echo(f"{len(figures)} figures, {len(checked)} checks of claims: {folder / 'report.html'}")

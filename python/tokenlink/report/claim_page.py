@@ -14,7 +14,9 @@ that explore. A comparison holds when its difference is above 0 and p below 0.05
 do. *Exploratory*: added, or its bound chosen, after results on test sequences had been seen."""
 
 
-def markdown(results: list[dict], title: str, command: str, data: str = "", shares: dict | None = None) -> str:
+def markdown(
+    results: list[dict], title: str, command: str, data: str = "", shares: dict | None = None, head: str = _HEAD
+) -> str:
     """The page.
 
     Parameters
@@ -23,9 +25,10 @@ def markdown(results: list[dict], title: str, command: str, data: str = "", shar
     title, command : str     heading, and what made the page
     data : str               where the rows are from
     shares : dict or None    of `tokenlink.study.snr_range`
+    head : str               how comparisons are made, with places for command and range
     """
     lines = [f"# {title}", "", f"{data[:1].upper()}{data[1:]}.", "",
-             _HEAD.format(command=command, range=range_text(shares or {})), ""]  # fmt: skip
+             head.format(command=command, range=range_text(shares or {})), ""]  # fmt: skip
     for exploratory, heading in ((False, "Fixed before results were seen"), (True, "Exploratory")):
         part = [result for result in results if result["exploratory"] == exploratory]
         if part:

@@ -47,8 +47,10 @@ def write_report(
 
 
 def _hashes(setting):
-    rows = [f"{name}: {value}" for name, value in setting["hashes"].items() if isinstance(value, str)]
-    rows += [f"{name}: {value}" for name, value in setting["hashes"].get("models", {}).items()]
+    hashes = setting.get("hashes", {})
+    known = {name: value for name, value in setting.items() if name.endswith("sha256")}
+    known |= hashes | hashes.get("models", {})
+    rows = [f"{name}: {value}" for name, value in known.items() if isinstance(value, str)]
     return f'<p class="small">{"<br>".join(escape(row) for row in rows)}</p>'
 
 

@@ -2,11 +2,11 @@
 """The systems that share the radio, each described once: source, payload, models, policies, figures."""
 
 from tokenlink.systems.adaptive import ADAPTIVE
-from tokenlink.systems.description import Figure, Loop, Metric, Models, Payload, Source, System
+from tokenlink.systems.description import Figure, Loop, Metric, Models, Payload, Source, Study, System
 from tokenlink.systems.twist import TWIST
 
 __all__ = [
-    "SYSTEMS", "Figure", "Loop", "Metric", "Models", "Payload", "Source", "System", "system_named",
+    "SYSTEMS", "Figure", "Loop", "Metric", "Models", "Payload", "Source", "Study", "System", "system_named",
     "system_with_studies",
 ]  # fmt: skip
 
@@ -16,8 +16,8 @@ SYSTEMS = {system.name: system for system in (TWIST, ADAPTIVE)}
 def system_with_studies(name):
     """The System of a name that evaluations know; ValueError for another one."""
     system = system_named(name)
-    if not system.figures:
-        able = ", ".join(each.name for each in SYSTEMS.values() if each.figures)
+    if system.study is None:
+        able = ", ".join(each.name for each in SYSTEMS.values() if each.study)
         raise ValueError(f"system is {name!r}, which has no evaluation, expected one of {able}")
     return system
 

@@ -15,7 +15,7 @@ from tokenlink.link.token_ratios import PICTURE_SIDE, POSITIONS, SOURCE_VALUES, 
 from tokenlink.measure.picture_records import PictureRecorder, summarize_pictures
 from tokenlink.models.artifact_files import DEFAULT_DIR
 from tokenlink.phy.header import SYSTEMS as NUMBERS
-from tokenlink.systems.description import Loop, Metric, Models, Payload, Source, System
+from tokenlink.systems.description import Figure, Loop, Metric, Models, Payload, Source, Study, System
 from tokenlink.wire import NO_MODE, LinkReport, SemanticEstimate, SemanticFrame
 
 NAME = "adaptive"
@@ -116,6 +116,17 @@ METRICS = (
     Metric("queue", "queue Z", "after the last slot", on_card=True),
 )  # fmt: skip
 
+# 2 and 6 to 9 are the paper's numbers.
+FIGURES = (
+    Figure(2, "Table II: accuracy under the controller", "control", "control", name="table-2"),
+    Figure(6, "Accuracy over rho at high SNR", "main", "main"),
+    Figure(7, "Accuracy over rho at low SNR", "main", "main"),
+    Figure(8, "Accuracy over mean rho under the controller", "control", "control"),
+    Figure(9, "Patches that are dropped", "examples", "main"),
+    Figure(10, "Header, preamble and pilots counted", "air", "air"),
+    Figure(11, "A gain that the receiver estimates", "air", "air"),
+)
+
 ADAPTIVE = System(
     name=NAME,
     title="Adaptive semantic tokens",
@@ -129,5 +140,12 @@ ADAPTIVE = System(
     policies=POLICIES,
     summarize=summarize_pictures,
     metrics=METRICS,
-    figures=(),
+    figures=FIGURES,
+    study=Study("tokenlink.cli.evaluate_pictures", "tokenlink.report.picture_results", (
+        "origin", "tracks", "frames", "real", "split", "test", "policies", "receivers", "priority", "mode_table",
+        "controller",
+    ), "tokenlink.cli.prepare_pictures", (
+        "tracks", "frames", "invented", "invented_frames", "groups", "grouping", "compare_groupings", "mismatch_weight",
+        "target_cost", "prior", "quick", "seed", "stages", "json",
+    )),
 )  # fmt: skip

@@ -146,14 +146,36 @@ class Figure:
     ----------
     number : int
     title : str
-    rows : str    attribute of `tokenlink.report.collect.Results` that it is drawn from
+    rows : str    attribute of what `Study.results` collects that it is drawn from, or "examples"
     study : str   of `./twist evaluate` that makes the rows
+    name : str    it is also known by in commands, or nothing
     """
 
     number: int
     title: str
     rows: str
     study: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """How a system is evaluated, by names of modules.
+
+    Attributes
+    ----------
+    command : str      whose `evaluate` is ``./twist evaluate``
+    results : str      whose `collect` reads a results folder, and that judges, keeps and illustrates what is in it
+    idle_options : tuple of str   options of the commands on evaluations, by parameter, that mean nothing to the system
+    offline : str      whose `prepare` is ``./twist prepare``; empty: the stages that the command runs itself
+    idle_offline : tuple of str   options of that command which mean nothing to it
+    """
+
+    command: str
+    results: str
+    idle_options: tuple[str, ...]
+    offline: str = ""
+    idle_offline: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -172,6 +194,7 @@ class System:
     summarize : (records, arrays) -> dict   metrics of a run, by key
     metrics : tuple of Metric               in the order of tables
     figures : tuple of Figure
+    study : Study or None     None: nothing evaluates it
     """
 
     name: str
@@ -184,3 +207,9 @@ class System:
     summarize: Callable[[list, dict], dict]
     metrics: tuple[Metric, ...]
     figures: tuple[Figure, ...]
+    study: Study | None = None
+
+    @property
+    def option(self) -> str:
+        """What a command on this system says beside those on the first one: " --system NAME", or nothing."""
+        return "" if self.name == "twist" else f" --system {self.name}"

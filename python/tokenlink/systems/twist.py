@@ -16,7 +16,7 @@ from tokenlink.link.twist import TokenDecision, decode_frame, demap_groups, enco
 from tokenlink.measure.metrics import summarize
 from tokenlink.measure.records import Recorder
 from tokenlink.phy.header import SYSTEMS as NUMBERS
-from tokenlink.systems.description import Figure, Loop, Metric, Models, Payload, Source, System
+from tokenlink.systems.description import Figure, Loop, Metric, Models, Payload, Source, Study, System
 from tokenlink.wire import LinkReport, TokenEstimate, TokenFrame
 
 NAME = "twist"
@@ -129,7 +129,7 @@ FIGURES = (
     Figure(12, "Duration and age of wrong twin states", "main", "main"),
     Figure(13, "Delayed and lost feedback", "feedback", "feedback"),
     Figure(14, "Tokens against JPEG over the same PHY", "main", "main"),
-    Figure(15, "Decoding with what the twin expects", "prior", "prior"),
+    Figure(15, "Decoding with what the twin expects", "prior", "prior", name="prior"),
 )
 
 TWIST = System(
@@ -144,4 +144,5 @@ TWIST = System(
     summarize=summarize,
     metrics=METRICS,
     figures=FIGURES,
+    study=Study("tokenlink.cli.evaluate_scenes", "tokenlink.report.scene_results", ("pictures", "methods")),
 )

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The weights that ship: complete, described, small, and they work on a small invented sequence."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,9 @@ from tokenlink.models.twist.predictor import from_completion  # noqa: E402
 
 NAMES = artifact.present()
 LARGEST_BYTES = 40e6
+DOCS = Path(__file__).parents[3] / "docs" / "adaptive.md"
+NO_WEIGHTS = "No weights are there yet"
+MARGIN = 0.02  # epsilon of the budget's penalty
 REQUIRED_METRICS = {
     "tokenizer": {"psnr_db", "codebook_use", "dead_codes", "flicker", "token_change"},
     "head": {"f1_car", "f1_vru", "macro_f1_density", "f1_avg", "by_sequence"},
@@ -47,6 +52,20 @@ def test_stated_figures_reach_what_the_project_promises():
         foretold = measured["predictor"][kind]
         assert foretold["bits_predictor"] < foretold["bits_completion"] < foretold["bits_copying"]
         assert foretold["ece"] < 0.035
+
+
+def test_what_ships_of_the_adaptive_system_keeps_its_budgets():
+    """Mean share of image tokens kept of the validation pictures, as measured when the weights were saved: within the
+    margin of training and five standard errors. The documentation says so where there are no weights."""
+    shipped = [name for name in artifact.read_manifest() if name.startswith("adaptive")]
+    assert (NO_WEIGHTS in DOCS.read_text()) == (not shipped), f"docs/adaptive.md and the manifest disagree: {shipped}"
+    for name in {"adaptive", "adaptive_noiseless"} & set(shipped):
+        metrics = artifact.read_metrics(name)
+        clean, n = metrics["clean"], metrics["measured_on"]["validation"]
+        assert clean["alpha"] == [tenth / 10 for tenth in range(1, 11)] and n == 2943
+        for alpha, kept, spread in zip(clean["alpha"], clean["kept"], clean["kept_std"], strict=True):
+            assert abs(kept - alpha) <= MARGIN + 5 * spread / n**0.5, (name, alpha, kept)
+        assert metrics["proxy"]["alpha"] == clean["alpha"], "the mode table's budgets"
 
 
 def test_models_belong_together():

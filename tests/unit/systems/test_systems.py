@@ -5,7 +5,9 @@ import ast
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -19,7 +21,6 @@ from tokenlink.link.twist import encode_frame
 from tokenlink.loop.run_config import RunConfig, run_config_from_dict
 from tokenlink.measure.counts import METRICS
 from tokenlink.phy import header
-from tokenlink.report.collect import Results
 from tokenlink.report.figures.catalog import DRAWN
 from tokenlink.report.tables import summary_rows
 from tokenlink.systems import SYSTEMS, system_named
@@ -63,7 +64,8 @@ def test_every_policy_can_be_made_and_asked_for(system, tmp_path):
 
 def test_every_figure_is_drawn_from_rows_that_are_collected(system):
     assert list(DRAWN[system.name]) == [figure.number for figure in system.figures]
-    rows = set(Results.__dataclass_fields__) | {"examples"}
+    results = get_type_hints(import_module(system.study.results).collect)["return"]
+    rows = set(results.__dataclass_fields__) | {"examples"}
     assert {figure.rows for figure in system.figures} <= rows
 
 

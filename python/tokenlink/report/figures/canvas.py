@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")  # no display needed, and none opened
 from matplotlib import pyplot as plt  # noqa: E402
@@ -35,9 +36,12 @@ LOOKS = {
         ("low", "#E69F00", "v"), ("med", "#CC79A7", "s"), ("high", "#882255", "^"))},
     "no prior": ("#999999", "v"), "told once": ("#56B4E9", "s"), "three exchanges": ("#D55E00", "o"),
     "genie": ("#000000", "*"),
+    "adaptive": ("#D55E00", "o"), "vit-ae": ("#0072B2", "s"), "mnv3": ("#009E73", "^"), "mnv3-cnn": ("#CC79A7", "D"),
+    "resize": ("#999999", ""), "jpeg-ldpc": ("#000000", ""),
     "1/3": ("#0072B2", "o"), "1/2": ("#009E73", "s"), "2/3": ("#E69F00", "^"), "3/4": ("#CC79A7", "D"),
     "5/6": ("#D55E00", "v"),
 }  # fmt: skip
+SUBJECTS = ("twist", "adaptive")
 _SPARE = ("#E69F00", "#CC79A7", "#56B4E9", "#000000", "#009E73", "#0072B2", "#D55E00", "#999999")
 NAMES = {
     "f1_avg": "traffic-state macro-F1", "f1_car": "F1 of car presence", "urgent_f1_car": "F1 of cars, urgent frames",
@@ -48,6 +52,8 @@ NAMES = {
 }  # fmt: skip
 UNBOUNDED = ("cost", "wrong_duration", "wrong_age")  # no shares: their axis may go above 1
 _WORDS = {
+    "adaptive": "proposal", "vit-ae": "ViT AE", "mnv3": "MNv3", "mnv3-cnn": "MNv3 CNN", "resize": "Resize at capacity",
+    "jpeg-ldpc": "JPEG over LDPC",
     "twist": "TWIST", "static-low": "Static-Low", "static-med": "Static-Med", "static-high": "Static-High",
     "channel-adaptive": "Channel-Adaptive", "oracle": "oracle", "twist-no-gamma": "TWIST without \u03b3",
     "twist-no-u": "TWIST without u", "twist-no-d": "TWIST without d", "twist-no-pi": "TWIST without \u03c0",
@@ -85,13 +91,22 @@ class Canvas:
         """A line with its interval as a band; x: list of float, estimates: list of Estimate."""
         colour, mark = look(label)
         mean, low, high = ([getattr(e, key) for e in estimates] for key in ("mean", "low", "high"))
-        above = 3.0 if label == "twist" else 2.0  # what this is about is not hidden by what it is compared with
+        above = 3.0 if label in SUBJECTS else 2.0  # what this is about is not hidden by what it is compared with
         axis.plot(x, mean, color=colour, marker=mark, markersize=4, linewidth=1.3, linestyle=style, label=words(label),
                   zorder=above)  # fmt: skip
         if len(x) > 1:
             axis.fill_between(x, low, high, color=colour, alpha=0.13, linewidth=0)
         else:
             axis.vlines(x, low, high, color=colour, linewidth=1)
+        self.keep(axis, label, x, estimates)
+
+    def scatter(self, axis, label, x, estimates):
+        """Points with their intervals and no line between; as `line`."""
+        colour, mark = look(label)
+        mean = np.array([e.mean for e in estimates])
+        reach = [mean - [e.low for e in estimates], [e.high for e in estimates] - mean]
+        axis.errorbar(x, mean, yerr=reach, color=colour, marker=mark, markersize=5, linestyle="none", capsize=2,
+                      linewidth=1, label=words(label))  # fmt: skip
         self.keep(axis, label, x, estimates)
 
     def points(self, axis, labels, estimates):

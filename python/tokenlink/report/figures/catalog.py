@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tokenlink.report.collect import Results
-from tokenlink.report.figures import policy_curves
+from tokenlink.report.figures import picture_curves, policy_curves
+from tokenlink.report.figures.dropped import dropped
 from tokenlink.report.figures.example import qualitative
 from tokenlink.report.figures.prior import prior
 from tokenlink.report.figures.reliability import reliability
@@ -54,7 +54,15 @@ DRAWN = {
         14: _labelled(policy_curves.jpeg),
         15: prior,
     },
-    "adaptive": {},
+    "adaptive": {
+        2: picture_curves.table_two,
+        6: picture_curves.high_snr,
+        7: picture_curves.low_snr,
+        8: picture_curves.under_control,
+        9: dropped,
+        10: picture_curves.side_information,
+        11: picture_curves.estimated_gain,
+    },
 }
 
 
@@ -66,13 +74,13 @@ def entry(number: int, system: System) -> Figure:
     raise FigureError(f"figure is {number}, expected one of {', '.join(str(each.number) for each in system.figures)}")
 
 
-def draw(number: int, results: Results, folder: Path, system: System, examples: list = ()) -> list[Path]:
+def draw(number: int, results, folder: Path, system: System, examples: list = ()) -> list[Path]:
     """Draw a figure into a folder.
 
     Parameters
     ----------
     number : int
-    results : Results
+    results : Results or PictureResults   what the system's `Study.results` collects
     folder : Path
     system : System
     examples : list of Example   where the figure's rows are those, what it shows
@@ -87,17 +95,19 @@ def draw(number: int, results: Results, folder: Path, system: System, examples: 
     """
     one = entry(number, system)
     drawn = DRAWN[system.name][number]
-    rows = list(examples) if one.rows == "examples" else getattr(results, one.rows)
+    shows_examples = one.rows == "examples"
+    rows = list(examples) if shows_examples else getattr(results, one.rows)
     if one.rows in MEANS:
         rows = counted(rows, results.shares)
-    usable = rows if drawn is qualitative else [r for r in rows if _fits(drawn, r)]
+    usable = rows if shows_examples else [row for row in rows if _fits(drawn, row)]
     if not usable:
-        raise FigureError(f"figure {number} has no rows: run ./twist evaluate --study {one.study} with the same --out")
-    note = results.note_on([] if drawn is qualitative else usable)
+        command = f"./twist evaluate{system.option} --study {one.study}"
+        raise FigureError(f"figure {number} has no rows: run {command} with the same --out")
+    note = results.note_on([] if shows_examples else usable)
     return drawn(usable, note).save(folder)
 
 
 def _fits(drawn, row):
     """Whether a row has what a figure is drawn from; rows that were kept lack series and reliability."""
     special = {temporal: "series", _reliability: "reliability", policy_curves.diagnostics: "tsmr", prior: "prior"}
-    return special.get(drawn, "confusion") in row
+    return special.get(drawn, "right" if drawn in DRAWN["adaptive"].values() else "confusion") in row
