@@ -173,7 +173,7 @@ def test_kept_rows_give_the_same_again(found, tmp_path):
 
 def test_the_commands_from_pictures_to_the_page(tmp_path, capsys, monkeypatch):
     """Untrained networks of the sizes that ship, ten pictures: every study, every figure, claims and the page."""
-    monkeypatch.setattr(control_runs, "SLOTS", 1200)
+    monkeypatch.setattr(control_runs, "SLOTS", 300)
     pictures = str(some_pictures(tmp_path / "pictures", 128, 1))
     weights = str(save_networks(tmp_path / "artifacts", config=AdaptiveConfig()))
     out = str(tmp_path / "out")
