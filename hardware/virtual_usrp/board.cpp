@@ -20,7 +20,7 @@ constexpr int64_t SILENCE_ASKED = 4096; // samples, a block of the emulator
 } // namespace
 
 Board::Board(const uhd::device_addr_t& args)
-    : settings(args), clock(settings.air_rate, settings.lock_step), _context(zmq_ctx_new(), zmq_ctx_term)
+    : settings(with_environment(args)), clock(settings.air_rate, settings.lock_step), _context(zmq_ctx_new(), zmq_ctx_term)
 {
     connect();
     open();

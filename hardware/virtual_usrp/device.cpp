@@ -32,8 +32,9 @@ bool somebody_listens(const std::string& address)
     return listens;
 }
 
-uhd::device_addrs_t find_one(const uhd::device_addr_t& hint)
+uhd::device_addrs_t find_one(const uhd::device_addr_t& given)
 {
+    const auto hint = with_environment(given);
     const auto type = hint.get("type", "");
     if (!type.empty() && type != DEVICE_TYPE)
         return {};

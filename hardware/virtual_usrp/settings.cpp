@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "settings.hpp"
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <set>
 #include <sstream>
@@ -67,6 +68,15 @@ Product x310()
 }
 
 } // namespace
+
+uhd::device_addr_t with_environment(const uhd::device_addr_t& args)
+{
+    const char* text        = std::getenv("TWIST_VIRTUAL_USRP");
+    uhd::device_addr_t whole = text ? uhd::device_addr_t(text) : uhd::device_addr_t();
+    for (const auto& name : args.keys())
+        whole[name] = args[name];
+    return whole;
+}
 
 const Product& product_named(const std::string& name)
 {

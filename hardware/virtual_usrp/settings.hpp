@@ -62,6 +62,9 @@ struct Settings {
     explicit Settings(const uhd::device_addr_t& args);
 };
 
+//! Device arguments, and those of the environment variable TWIST_VIRTUAL_USRP that they do not name.
+uhd::device_addr_t with_environment(const uhd::device_addr_t& args);
+
 constexpr char DEVICE_TYPE[]     = "twist_virtual";
 constexpr char DEFAULT_ADDRESS[] = "tcp://127.0.0.1:5565";
 

@@ -213,3 +213,11 @@ def test_device_arguments_say_where_and_how_fast():
     profile = replace(air_profile(), samp_rate=5e6)
     assert device_args(profile, "ipc:///x", "a", "b", "X310", "lock") == (
         "type=twist_virtual,address=ipc:///x,air_rate=5000000,tx=a,rx=b,product=X310,pace=lock")
+
+
+def test_what_a_program_does_not_say_comes_from_the_environment(module, monkeypatch):
+    with air() as args:
+        address = args.split("address=")[1].split(",")[0]
+        monkeypatch.setenv("TWIST_VIRTUAL_USRP", f"address={address},product=X310,channels=2")
+        assert program(module, "opened", "type=twist_virtual") == {"name": "X310", "rx": 2, "boards": 1}
+        assert program(module, "opened", "type=twist_virtual,product=B210")["name"] == "B210"
