@@ -16,7 +16,7 @@ from tokenlink.files.writing import write_text
 from tokenlink.radio.emulator import BLOCK_SAMPLES
 from tokenlink.radio.ends import Pacer
 from tokenlink.radio.families import FAMILIES
-from tokenlink.radio.known_bursts import KnownTraffic, TrafficReceiver, unwrap
+from tokenlink.radio.known_bursts import TWIST, KnownTraffic, TrafficReceiver, unwrap
 
 SCHEMA = 1
 #: a point is as good as the best one when its EVM is within this; of those the one with least gain is recommended
@@ -74,18 +74,20 @@ def default_gains(profile, steps=6):
     return tuple(np.round(np.linspace(low, high, steps), 1) for low, high in ranges)
 
 
-def sweep(sender, receiver, profile, table, tx_gains, rx_gains, n_bursts=4, mode_id=None, on_point=lambda point: None):
+def sweep(sender, receiver, profile, table, tx_gains, rx_gains, n_bursts=4, mode_id=None, on_point=lambda point: None,
+          payload=TWIST):  # fmt: skip
     """Measure at every pair of gains.
 
     Parameters
     ----------
     sender, receiver : IqSender, IqReceiver   open, of radios that hear each other
     profile : RadioProfile
-    table : ModeTable
+    table : ModeTable                         or that of another system
     tx_gains, rx_gains : sequences of float   dB
     n_bursts : int                            at each pair
     mode_id : int or None                     None: one mode after the other
     on_point : callable                       gets every GainPoint
+    payload : Payload                         of the system, whose peaks decide what clips
 
     Returns
     -------
@@ -95,9 +97,9 @@ def sweep(sender, receiver, profile, table, tx_gains, rx_gains, n_bursts=4, mode
     ------
     RadioRefused   a gain the radio does not have
     """
-    traffic = KnownTraffic(profile.burst, table, mode_id=mode_id)
+    traffic = KnownTraffic(profile.burst, table, mode_id=mode_id, payload=payload)
     points, slot = [], 0
-    TrafficReceiver(profile.burst, table, profile.samp_rate).warm_up()
+    TrafficReceiver(profile.burst, table, profile.samp_rate, payload=payload).warm_up()
     for rx_gain in rx_gains:
         receiver.set(rx_gain_db=float(rx_gain))
         for tx_gain in tx_gains:
@@ -119,7 +121,7 @@ def _exchange(sender, receiver, profile, table, traffic, first, n_bursts):
             pacer.send(traffic.samples(slot))
         pacer.finish()
 
-    reader = TrafficReceiver(profile.burst, table, profile.samp_rate, traffic)
+    reader = TrafficReceiver(profile.burst, table, profile.samp_rate, traffic, traffic.payload)
     thread = threading.Thread(target=send, daemon=True)
     thread.start()
     receptions, quiet_s, patience_s = [], time.monotonic(), 1.0 if profile.kind == "uhd" else 10.0

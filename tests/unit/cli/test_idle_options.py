@@ -140,7 +140,7 @@ ALWAYS = {
     "radio link-test": RADIO,
     "radio soak": "minutes profile seed every system artifacts out json",
     "radio check": "profile mode_table json",
-    "radio calibrate": "profile tx_gains rx_gains bursts mode out mode_table json",
+    "radio calibrate": "profile tx_gains rx_gains bursts mode out system mode_table json",
     "radio replay": "recording address",
     "radio curves": "out json only bursts seed",
     "radio usrp": "virtual profile address seed product pace duration",

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tokenlink.cli.options import at_least_one, writable_new_file
-from tokenlink.cli.radio._common import Json, Mode, OptionalPath, OptionalStr, Profile, Table
+from tokenlink.cli.radio._common import Json, Mode, OptionalPath, OptionalStr, Profile, System, Table
 
 OUT = "Default: hardware/calibration/PROFILE.yaml"
 
@@ -21,32 +21,32 @@ def calibrate(
     bursts: Annotated[int, typer.Option(help="At each pair of gains.", callback=at_least_one)] = 4,
     mode: Mode = None,
     out: Annotated[OptionalPath, typer.Option(help=OUT, callback=writable_new_file)] = None,
+    system: System = "twist",
     mode_table: Table = None,
     json: Json = None,
 ) -> None:
     """Send bursts at every pair of gains, measure EVM, SNR and clipping, and write the pair to use to a file.
 
     A USRP needs a cable with attenuators from its TX to its RX, see hardware/README.md. tx and rx take the file with
-    --calibration.
+    --calibration. Bursts of another --system have other peaks.
 
     Example: ./twist radio calibrate --profile b210 --tx-gains 0,20,40,60 --rx-gains 0,20,40
     """
     from rich.console import Console
     from rich.progress import Progress
 
-    from tokenlink.cli.radio._common import both_ends, write_json
-    from tokenlink.link.modes import load_mode_table
+    from tokenlink.cli.radio._common import both_ends, payload_of, write_json
     from tokenlink.radio.calibrate import default_gains, recommend, sweep, write_calibration
     from tokenlink.radio.profiles import PROFILES, read_profile
 
-    settings, table, console = read_profile(profile), load_mode_table(mode_table), Console(markup=False)
+    settings, (payload, table), console = read_profile(profile), payload_of(system, mode_table), Console(markup=False)
     tx_default, rx_default = default_gains(settings)
     tx_list = _gains(tx_gains, "--tx-gains") or tx_default
     rx_list = _gains(rx_gains, "--rx-gains") or rx_default
     with Progress(console=console) as progress, both_ends(profile, settings) as (sender, receiver):
         task = progress.add_task("measuring", total=len(tx_list) * len(rx_list))
         points = sweep(sender, receiver, settings, table, tx_list, rx_list, bursts, mode,
-                       lambda point: progress.advance(task))
+                       lambda point: progress.advance(task), payload)
     console.print(_map(points, tx_list, rx_list))
     write_json(json, {"profile": settings.name, "points": [asdict(point) for point in points]})
     chosen, out = recommend(points), out or PROFILES.parent / "calibration" / f"{settings.name}.yaml"
