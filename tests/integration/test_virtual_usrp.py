@@ -15,8 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tokenlink.link.modes import load_mode_table
+from tokenlink.phy.frame import BurstConfig
 from tokenlink.process.node import NodeError
-from tokenlink.radio.profiles import parse_profile
+from tokenlink.radio.both_ends import link_test
+from tokenlink.radio.profiles import parse_profile, read_profile
 from tokenlink.radio.radio_process import make_emulator
 from tokenlink.radio.virtual_usrp import MODULE_PATH, build_module, device_args, is_virtual
 
@@ -213,6 +216,37 @@ def test_device_arguments_say_where_and_how_fast():
     profile = replace(air_profile(), samp_rate=5e6)
     assert device_args(profile, "ipc:///x", "a", "b", "X310", "lock") == (
         "type=twist_virtual,address=ipc:///x,air_rate=5000000,tx=a,rx=b,product=X310,pace=lock")
+
+
+def usrp_profile(folder, args):
+    """File of a profile whose USRP is a virtual one; lead enough for a machine that has other work."""
+    path = folder / "usrp.yaml"
+    path.write_text(f"""
+kind: uhd
+samp_rate: 1e6
+timing: {{lead_s: 0.3, slot_s: 0.03, warmup_bursts: 0}}
+uhd:
+  args: "{args}"
+  address: ipc://{folder}/radio
+  master_clock_rate: 32e6
+  tx: {{lo_offset: 4e6, gain_db: 45, subdev: "A:A"}}
+  rx: {{lo_offset: 4e6, gain_db: 38, antenna: RX2, subdev: "A:A"}}
+""")
+    return path
+
+
+def test_bursts_of_our_own_come_back_and_each_is_accounted_for(module, tmp_path, monkeypatch):
+    monkeypatch.setenv(MODULE_PATH, str(module))
+    noise_dbfs, bursts = -30.0, 12
+    with air(air_profile(noise_dbfs=noise_dbfs, cfo_hz=700.0)) as args:
+        path = usrp_profile(tmp_path, args)
+        found = link_test(str(path), read_profile(path), load_mode_table(), bursts, mode_id=1)
+    assert found["sent"] == found["header_ok"] == found["ends"]["tx"]["device_burst_ack"] == bursts
+    assert found["valid"], found["why"]
+    burst = BurstConfig()
+    # energy of a symbol over the noise: what was sent at gains of 0 dB, four samples of it
+    esn0_db = 20 * np.log10(burst.amplitude) + 10 * np.log10(burst.pulse.sps) - noise_dbfs
+    assert found["esn0_db"] == pytest.approx(esn0_db, abs=0.7) and found["cfo_hz"] == pytest.approx(700, abs=30)
 
 
 def test_what_a_program_does_not_say_comes_from_the_environment(module, monkeypatch):

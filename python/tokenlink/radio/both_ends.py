@@ -25,6 +25,9 @@ class _Stamped:
     def __init__(self, traffic):
         self._traffic, self.handed_over_s = traffic, {}
 
+    def warm_up(self):
+        self._traffic.warm_up()
+
     def samples(self, slot):
         samples = self._traffic.samples(slot)
         self.handed_over_s[slot] = time.monotonic()

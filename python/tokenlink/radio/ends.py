@@ -14,6 +14,8 @@ from tokenlink.radio.known_bursts import LinkFigures, unwrap
 LATE = ("device_late", "device_time_error", "late")
 UNDERFLOW = ("device_underflow", "device_underflow_in_packet")
 LOST = ("lost_samples",)
+#: what a device says of each burst, one of them
+_FATES = ("device_burst_ack", "device_time_error", "device_seq_error")
 
 
 def verdict(counts, limits):
@@ -102,6 +104,18 @@ class Pacer:
         self._sender.advance(max(self._sender.position, self._next) + self._idle, self._timeout_s)
 
 
+def _wait_for_fates(sender, profile, told, sent):
+    """Wait until a USRP has told what became of the bursts sent, as far ahead as they may be: ``told`` before them."""
+    deadline_s = time.monotonic() + 4 * profile.timing.lead_s + 1.0
+    while _told(sender) - told < sent and time.monotonic() < deadline_s:
+        sender.wait_open(0.0)
+        time.sleep(0.01)
+
+
+def _told(sender):
+    return sum(sender.counts[name] for name in _FATES)
+
+
 def transmit(sender, traffic, profile, n_bursts, first_slot=0, on_burst=lambda slot: None, stopping=lambda: False):
     """Send test bursts.
 
@@ -117,6 +131,9 @@ def transmit(sender, traffic, profile, n_bursts, first_slot=0, on_burst=lambda s
     -------
     dict   "sent", "not_sent", "samples_per_s", "counts", and those of ``verdict`` and of ``Peaks``
     """
+    traffic.warm_up()
+    sender.wait_open()  # takes in how far the radio's time has come meanwhile
+    told = _told(sender)
     pacer, sent, asked, begin_s, begin = Pacer(sender, profile), 0, 0, time.monotonic(), sender.position
     peaks = Peaks(profile.burst)
     for slot in range(first_slot, first_slot + n_bursts):
@@ -129,6 +146,8 @@ def transmit(sender, traffic, profile, n_bursts, first_slot=0, on_burst=lambda s
         on_burst(slot)
     pacer.finish()
     took_s = max(time.monotonic() - begin_s, 1e-9)
+    if profile.kind == "uhd":
+        _wait_for_fates(sender, profile, told, sent)
     counts = dict(sender.counts) | {"late": pacer.late}
     return {
         "sent": sent, "not_sent": asked - sent, "samples_per_s": (sender.position - begin) / took_s, "counts": counts,

@@ -69,25 +69,27 @@ def measure(sender, receiver, profile, table):
     """Findings about the streams of a radio whose ends are open: list of Finding."""
     traffic = KnownTraffic(profile.burst, table)
     reader = TrafficReceiver(profile.burst, table, profile.samp_rate, traffic)
-    reader.warm_up()
+    reader.warm_up(), traffic.warm_up()
+    while receiver.recv(timeout_s=0.0) is not None:
+        pass  # what waited meanwhile says nothing about speed
     report, levels, receptions, n_samples = {}, [], [], 0
     thread = threading.Thread(
         target=lambda: report.update(transmit(sender, traffic, profile, BURSTS)), daemon=True
     )
     thread.start()
-    begin_s = heard_s = time.monotonic()
+    begin_s = heard_s = last_s = time.monotonic()
     while thread.is_alive() or time.monotonic() - heard_s < 0.5:
         item = receiver.recv(timeout_s=0.05)
         if item is not None:
             position, samples, jumped = item
-            n_samples += len(samples)
+            n_samples, last_s = n_samples + len(samples), time.monotonic()
             levels.append(_levels(samples))
             receptions += (reader.flush() if jumped else []) + reader.feed(samples)
             if thread.is_alive() or profile.kind == "virtual":
                 heard_s = time.monotonic()
         if time.monotonic() - begin_s > 120:
             break
-    took_s = max(heard_s - begin_s, 1e-3)
+    took_s = max(last_s - begin_s, 1e-3)
     thread.join(5)
     receptions += reader.flush()
     return [

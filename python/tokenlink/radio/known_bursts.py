@@ -43,6 +43,11 @@ class KnownTraffic:
         rng = np.random.default_rng((self.seed, slot % _SLOTS))
         return self.payload.draw(rng, slot, self.mode_of(slot), self.table)
 
+    def warm_up(self):
+        """Make a burst of each mode, so that what is made at first use makes no burst late."""
+        for slot in range(len(self.table.modes)):
+            self.samples(slot)
+
     def tokens(self, slot):
         """What of the frame of a slot must come as it was sent, such as its token ids: int32 [n_tokens]."""
         return self.payload.content(self._frame(slot))

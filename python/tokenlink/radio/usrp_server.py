@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections import Counter, deque
 
 import numpy as np
@@ -75,7 +76,7 @@ class UsrpServer:
         self._links = list(self._server.links.values())
         self._bursts = {link.name: BurstAssembler() for link in self._links}
         self._calls, self._received = queue.Queue(64), deque(maxlen=1024)
-        self._stopping, self._threads = threading.Event(), []
+        self._stopping, self._threads, self._ends = threading.Event(), [], 0
         self._zero = usrp.device.get_time_now(0).to_ticks(self._rate)
 
     def start(self):
@@ -115,6 +116,7 @@ class UsrpServer:
     def _pass_bursts(self, link, now):
         bursts, calls = self._bursts[link.name], []
         for position, samples in link.tx.take():
+            self._ends = max(self._ends, position + len(samples))
             calls += bursts.put(position, samples)
         calls += bursts.silence(link.tx.declared)
         for call in calls:
@@ -200,8 +202,17 @@ class UsrpServer:
         return {"facts": self._usrp.facts, "notes": self._usrp.notes, "counts": dict(self.counts),
                 "wire": dict(self._server.counts)}  # fmt: skip
 
+    def _let_leave(self):
+        """Wait for the bursts under way, which are no farther ahead than the window of a client."""
+        deadline_s = time.monotonic() + 4 * self._lead / self._rate + 1.0
+        while not self._stopping.is_set() and time.monotonic() < deadline_s:
+            self.step()  # takes in what the client sent last
+            if self._calls.empty() and self._now() >= self._ends:
+                return
+
     def close(self):
-        """Stop streaming and close the socket; twice does nothing."""
+        """Let the bursts that were taken leave, stop streaming and close the socket; twice does nothing."""
+        self._let_leave()
         self._stopping.set()
         for thread in self._threads:
             thread.join(5)
