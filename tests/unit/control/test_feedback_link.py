@@ -36,6 +36,20 @@ def test_loss_probability_is_met_and_repeats_with_the_seed():
     assert lost.tolist() != [config.lost(6, slot) for slot in range(2000)]
 
 
+def test_the_slots_that_are_lost_are_those_of_kept_results():
+    """Of stream 3 of a run's seed, by numpy: apart from those of fading and noise, and as in results/."""
+    config = FeedbackConfig(0.3)
+    expected = [np.random.default_rng((5, 3, slot)).random() < 0.3 for slot in range(100)]
+    assert [config.lost(5, slot) for slot in range(100)] == expected
+    assert not any(FeedbackConfig(0.0).lost(5, slot) for slot in range(100))
+
+
+@pytest.mark.parametrize("probability", [-0.01, 1.01, float("nan")])
+def test_probabilities_that_cannot_be_are_refused(probability):
+    with pytest.raises(ValueError, match=f"loss_probability is {probability}, expected 0 to 1"):
+        FeedbackConfig(probability)
+
+
 @pytest.mark.parametrize("delay", [0, -1, 1.5])
 def test_delays_that_cannot_be_are_refused(delay):
     with pytest.raises(ValueError, match=f"delay_slots is {delay}"):

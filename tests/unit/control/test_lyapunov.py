@@ -101,6 +101,7 @@ def test_many_runs_at_once_are_single_runs():
         alone = simulate(PROXY, esn0_db, 0.02, v[run], step_size[run])
         np.testing.assert_array_equal(together.mode_id[run], alone.mode_id)
         np.testing.assert_array_equal(together.queue[run], alone.queue)
+    assert together != simulate(PROXY, esn0_db[:1], 0.02, v, step_size), "arrays are not compared: each is itself"
 
 
 @pytest.mark.parametrize("name", ["10", "20", "N(20)", "N(10)", "N(0)"])
