@@ -2,6 +2,7 @@
 """Both ends of the adaptive system: the batch path of training against them, weights on disk, and bad input."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -102,6 +103,15 @@ def test_what_cannot_be_decoded_is_named(codec, change, message):
     assert codec.decode(**received()).shape == (10,)
     with pytest.raises(ValueError, match=message):
         codec.decode(**received() | change)
+
+
+def test_messages_of_the_wire_which_cannot_be_written_to_are_read_without_a_warning(codec, picture):
+    sent = codec.encode(picture, 0.5, 0.1)
+    for array in (sent.kept, sent.symbols):
+        array.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        codec.decode(sent.symbols, 1.0, 0.1, sent.kept, 0.1)
 
 
 def test_weights_on_disk_as_float16_give_the_same_classes(codec, picture, tmp_path):

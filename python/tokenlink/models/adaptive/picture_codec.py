@@ -128,7 +128,7 @@ class AdaptiveCodec:
         if (noise < 0).any():
             raise ValueError(f"n0 is {noise.min()}, expected a variance >= 0")
         estimate = equalise(*map(torch.from_numpy, (received, gain, noise)))
-        tokens = self.model.arrived(estimate, torch.from_numpy(checked_kept(kept)), checked_ratio(ratio))
+        tokens = self.model.arrived(estimate, torch.tensor(checked_kept(kept)), checked_ratio(ratio))
         return server(self.model.vit, self._stages, tokens).numpy()
 
 
