@@ -48,7 +48,7 @@ def scenario_name(mean_db: float, std_db: float) -> str:
     return f"N({mean_db:g}, {std_db:g})" if std_db else f"{mean_db:g}"
 
 
-def cell_text(known: dict, limit: float) -> str:
+def cell_text(known: dict | None, limit: float) -> str:
     """Accuracy in percent; a star where the mean rho of the pictures was beyond the limit."""
     if known is None:
         return "-"
@@ -63,8 +63,9 @@ def lines(rows: list[dict]) -> list[list[str]]:
             parts = []
             for limit in LIMITS:
                 keys = [(mean_db, std_db, method, training, limit) for training in TRAININGS]
-                parts.append(" - ".join(cell_text(found[key], limit) if key in found else "?" for key in keys))
-            if any(part != "? - ?" for part in parts):
+                both = [cell_text(found[key], limit) if key in found else "?" for key in keys]
+                parts.append(both[0] if both in (["-", "-"], ["?", "?"]) else " - ".join(both))
+            if any(part != "?" for part in parts):
                 table.append([scenario_name(mean_db, std_db), NAMES[method], *parts])
     return table
 

@@ -37,7 +37,9 @@ LOOKS = {
     "no prior": ("#999999", "v"), "told once": ("#56B4E9", "s"), "three exchanges": ("#D55E00", "o"),
     "genie": ("#000000", "*"),
     "adaptive": ("#D55E00", "o"), "vit-ae": ("#0072B2", "s"), "mnv3": ("#009E73", "^"), "mnv3-cnn": ("#CC79A7", "D"),
-    "resize": ("#999999", ""), "jpeg-ldpc": ("#000000", ""),
+    "resize": ("#999999", ""), "jpeg at capacity": ("#E69F00", ""), "jpeg-ldpc": ("#000000", ""),
+    "symbols of the tokens": ("#D55E00", "o"), "with the picture's header": ("#0072B2", "s"),
+    "with the whole burst": ("#999999", "v"),
     "1/3": ("#0072B2", "o"), "1/2": ("#009E73", "s"), "2/3": ("#E69F00", "^"), "3/4": ("#CC79A7", "D"),
     "5/6": ("#D55E00", "v"),
 }  # fmt: skip

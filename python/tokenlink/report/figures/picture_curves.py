@@ -51,7 +51,8 @@ def _method(canvas, axis, method, rows):
     rows = sorted(rows, key=lambda row: row["bandwidth_ratio"]) if method in DIGITAL else front(rows)
     x, estimates = [row["bandwidth_ratio"] for row in rows], [accuracy([row]) for row in rows]
     if method == OURS or method in DIGITAL:
-        canvas.line(axis, method, x, estimates, "--" if method in DIGITAL else "-")
+        label = {"jpeg": "jpeg at capacity"}.get(method, method)
+        canvas.line(axis, label, x, estimates, "--" if method in DIGITAL else "-")
     else:
         canvas.scatter(axis, method, x, estimates)
 
@@ -92,15 +93,14 @@ def under_control(rows, note=""):
 
 def table_two(rows, note=""):
     """Table II as a picture: accuracy under the controller."""
-    canvas = Canvas("table_2_controller", 1, 1, (11.5, 0.3 * (len(lines(rows)) + 2) + 0.5))
+    canvas = Canvas("table_2_controller", 1, 1, (11.5, 0.24 * (len(lines(rows)) + 1) + 0.5))
     axis = canvas.axes[0][0]
     canvas.panel(axis, "Accuracy, %, noiseless - robust training")
     axis.axis("off")
     heads = ["SNR (dB)", "method", *(f"rho_th {limit:g}" for limit in LIMITS)]
-    shown = axis.table(cellText=lines(rows), colLabels=heads, loc="center", cellLoc="center")
+    shown = axis.table(cellText=lines(rows), colLabels=heads, bbox=[0, 0, 1, 1], cellLoc="center")
     shown.auto_set_font_size(False)
     shown.set_fontsize(8)
-    shown.scale(1, 1.25)
     for (mean_db, std_db, method, training, limit), known in cells(rows).items():
         if known:
             label = f"{method}, {training}, SNR {scenario_name(mean_db, std_db)}"
@@ -114,6 +114,7 @@ def _with_all(row, parts):
     return (row["channel_uses"] + sum(row[part] for part in parts)) / (row["channel_uses"] / row["bandwidth_ratio"])
 
 
+SIDE_SNRS_DB = (-10.0, -5.0, 0.0, 10.0, 20.0)
 COUNTED = {"symbols of the tokens": (), "with the picture's header": ("header_uses",),
            "with the whole burst": ("header_uses", "burst_uses")}  # fmt: skip
 
@@ -122,7 +123,8 @@ def side_information(rows, note=""):
     """Figure 10: accuracy over rho where header, preamble and pilots are counted too, and lost headers are."""
     mine = [row for row in rows if row["training"] == "robust" and row["pilots"] == 0]
     channels = [channel for channel in ("awgn", "rayleigh") if select(mine, channel=channel)]
-    snrs = sorted({row["esn0_db"] for row in mine if row["esn0_db"] >= -10})
+    snrs = sorted({row["esn0_db"] for row in mine})
+    snrs = [snr for snr in snrs if snr in SIDE_SNRS_DB] or snrs[:1]
     canvas = _canvas("figure_10_side_information", len(channels), len(snrs))
     for line, channel in zip(canvas.axes, channels, strict=True):
         for axis, snr in zip(line, snrs, strict=True):
