@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -112,6 +113,38 @@ def baseline(
     metrics = {**made.measure(model, pictures), "curve": ship.learning_curve(work / made.start_folder)}
     about = ship.describe(command, training, begun, run)
     _show(ship.ship(made.artifacts[training], model, about, metrics, pictures, out or artifact.DEFAULT_DIR))
+
+
+@app.command()
+def scenes(
+    cache: Annotated[Path, typer.Option(help="Rendered frames: folders train and val in it.")] = Path(".cache/frames"),
+    work: Work = WORK,
+    steps: Steps = 8_000,
+    pairs_steps: Annotated[int, typer.Option(help="Steps of the pairs.", callback=at_least_one)] = 4_000,
+    processes: Processes = 2,
+    out: Out = None,
+) -> None:
+    """Train the same transformer and pairs on frames of ./twist render, to say their traffic state.
+
+    Example: ./twist train adaptive scenes --cache frames
+    """
+    from tokenlink.models import artifact
+    from tokenlink.train.adaptive import scenes as training
+    from tokenlink.train.adaptive import ship
+    from tokenlink.train.adaptive.course import Course, train
+    from tokenlink.train.twist.frame_store import ORIGIN
+
+    course = Course(cache, work / "scenes-clean", steps=steps, batch=training.BATCH, processes=processes,
+                    material=training.Scenes())  # fmt: skip
+    start, run = train(course, training.clean_subject())
+    begun = {"steps": run.step, "minutes": round(run.elapsed_s / 60, 1)}
+    model, run = train(replace(course, work=work / "scenes", steps=pairs_steps), training.subject(start))
+    about = {"data_origin": ORIGIN, **ship.describe("./twist train adaptive scenes", "robust", begun, run)}
+    metrics = {**training.measure(model, cache), "curve": ship.learning_curve(work / "scenes-clean")}
+    found = metrics["float16"]
+    artifact.save_artifact(training.ARTIFACT, model, about, metrics, out or artifact.DEFAULT_DIR,
+                           half=found["exact"] - found["rounded"] <= ship.MOST_LOST)  # fmt: skip
+    _show(metrics)
 
 
 def _show(metrics):

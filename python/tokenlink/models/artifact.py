@@ -50,6 +50,7 @@ MODELS = {
     "predictor": ("twist.predictor.Predictor", "twist.predictor.PredictorConfig"),
     "adaptive": ("adaptive.djscc.AdaptiveDJSCC", "adaptive.adaptive_vit.AdaptiveConfig"),
     "adaptive_noiseless": ("adaptive.djscc.AdaptiveDJSCC", "adaptive.adaptive_vit.AdaptiveConfig"),
+    "adaptive_scenes": ("adaptive.djscc.AdaptiveDJSCC", "adaptive.adaptive_vit.AdaptiveConfig"),
     "adaptive_vit_ae": ("adaptive.baselines.ViTAutoencoder", "adaptive.adaptive_vit.AdaptiveConfig"),
     "adaptive_vit_ae_noiseless": ("adaptive.baselines.ViTAutoencoder", "adaptive.adaptive_vit.AdaptiveConfig"),
     "adaptive_mnv3": ("adaptive.baselines.MobileDJSCC", "adaptive.baselines.MobileConfig"),

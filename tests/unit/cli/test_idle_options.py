@@ -151,6 +151,7 @@ ALWAYS = {
     "train decoder": "cache work minutes real out json",
     "train adaptive backbone": "pictures work minutes steps processes",
     "train adaptive pairs": "pictures training work minutes steps processes out",
+    "train adaptive scenes": "cache work steps pairs_steps processes out",
     "train adaptive baseline": "name pictures training work steps pairs_steps processes out",
     "bench ldpc": "repetitions peers_python quick json",
     "bench demap": "repetitions quick json",

@@ -38,11 +38,12 @@ class AdaptiveConfig:
 
     Parameters
     ----------
-    side : int            pixels of a picture's side, a multiple of PATCH_SIDE
+    side : int            pixels of a picture's side, a multiple of PATCH_SIDE; of its height where it is wider
     width : int           features of a token, d
     n_blocks, heads : int
     split : int           blocks on the device, s
     n_classes : int
+    aspect : int          width of a picture over its height
 
     Raises
     ------
@@ -55,8 +56,11 @@ class AdaptiveConfig:
     heads: int = 3
     split: int = 3
     n_classes: int = 10
+    aspect: int = 1
 
     def __post_init__(self):
+        if self.aspect < 1:
+            raise ValueError(f"aspect is {self.aspect}, expected at least 1")
         if self.side % PATCH_SIDE:
             raise ValueError(f"side is {self.side}, expected a multiple of {PATCH_SIDE}")
         if self.width % (8 * self.heads):
@@ -67,7 +71,7 @@ class AdaptiveConfig:
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of image tokens."""
-        return self.side // PATCH_SIDE, self.side // PATCH_SIDE
+        return self.side // PATCH_SIDE, self.aspect * self.side // PATCH_SIDE
 
     @property
     def positions(self) -> int:
@@ -91,8 +95,9 @@ class AdaptiveViT(VisionTransformer):
         channels = [width // part for part in (8, 4, 4, 2, 2, 1)]
         stem = ConvStem(depth=6, channels=tuple(channels), stride=(2, 2, 1, 2, 1, 2))
         super().__init__(
-            img_size=config.side, patch_size=1, num_classes=config.n_classes, embed_dim=width, depth=config.n_blocks,
-            num_heads=config.heads, embed_layer=partial(HybridEmbed, backbone=stem, proj=False),
+            img_size=(config.side, config.aspect * config.side), patch_size=1, num_classes=config.n_classes,
+            embed_dim=width, depth=config.n_blocks, num_heads=config.heads,
+            embed_layer=partial(HybridEmbed, backbone=stem, proj=False),
             drop_path_rate=drop_path,
         )  # fmt: skip
         self.config = config

@@ -18,16 +18,16 @@ OPEN_STEPS, RAMP_STEPS = 700, 700
 
 def subject(config: AdaptiveConfig = AdaptiveConfig(), model_class: type = AdaptiveViT) -> Subject:  # noqa: B008 (frozen)
     """The transformer as something to be trained, or one that drops nothing."""
-    return Subject(partial(model_class, config, DROP_PATH), terms, watch)
+    return Subject(partial(model_class, config, DROP_PATH), partial(terms, class_loss), watch)
 
 
-def terms(model, lesson, step):
-    """Cross-entropy, and the budget's penalties, for budgets drawn from (0, 1]."""
+def terms(loss, model, lesson, step):
+    """A loss of logits and lesson, and the budget's penalties, for budgets drawn from (0, 1]."""
     alpha = draw_budgets(len(lesson.pictures))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits, kept = model(lesson.pictures.contiguous(memory_format=torch.channels_last), alpha)
     weight = min(1.0, max(0.0, (step - OPEN_STEPS) / RAMP_STEPS)) if model.drops else 0.0
-    return {"class": class_loss(logits, lesson), "budget": weight * budget_loss(kept, alpha)}
+    return {"class": loss(logits, lesson), "budget": weight * budget_loss(kept, alpha)}
 
 
 def draw_budgets(batch):

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The course of every training of the adaptive system: processes, steps, mean of the weights, checkpoints, log."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -18,13 +21,43 @@ LOG_EVERY, WATCH_EVERY, SAVE_EVERY_S = 50, 740, 120
 WATCHED_EVERY = 3  # of the validation pictures, while a training runs
 
 
+class Material(Protocol):
+    """What a training learns from; it goes to all processes."""
+
+    def check(self, course: Course) -> None:
+        """Raise what is wrong with it, before processes are started: each of them would say it."""
+
+    def lessons(self, course: Course, rank: int, size: int):
+        """Lessons of one process, with `steps` of an epoch and `at` of a step."""
+
+    def shown(self, course: Course):
+        """What the training is watched by."""
+
+
+class Imagenette:
+    """Pictures of classes."""
+
+    def check(self, course: Course) -> None:
+        """PictureSetError for pictures that are not there."""
+        for split in SPLITS:
+            read_split(course.pictures, split)
+
+    def lessons(self, course: Course, rank: int, size: int) -> Lessons:
+        """Of all training pictures."""
+        return Lessons(read_split(course.pictures, "train"), course.side, course.batch, course.seed, rank, size)
+
+    def shown(self, course: Course) -> Shown:
+        """Some validation pictures."""
+        return Shown(read_split(course.pictures, "val"), course.side, WATCHED_EVERY)
+
+
 @dataclass(frozen=True)
 class Course:
     """Settings that all trainings share.
 
     Parameters
     ----------
-    pictures : Path         Imagenette, folder or tar
+    pictures : Path         what the material reads: Imagenette, folder or tar; or rendered frames
     work : Path             folder of checkpoint and log
     side : int              pixels of a picture's side
     minutes, steps : float, int   budget; 0 means that only the other counts
@@ -34,6 +67,7 @@ class Course:
     average : float         share that the mean of the weights keeps of itself in a step
     weight_decay : float    of matrices
     seed : int
+    material : Material     what is learned from
     """
 
     pictures: Path
@@ -48,6 +82,7 @@ class Course:
     average: float = 0.999
     weight_decay: float = 0.05
     seed: int = 1
+    material: Material = Imagenette()
 
 
 @dataclass(frozen=True)
@@ -58,7 +93,7 @@ class Subject:
     ----------
     build : () -> Module    a model to begin with
     terms : (model, Lesson, step) -> dict of losses   their sum is made small
-    watch : (model, Shown) -> dict   logged now and then, of some validation pictures
+    watch : (model, what is shown) -> dict   logged now and then, of some validation pictures
     slow : str              parameters whose names begin so learn a tenth as fast; empty: none does
     """
 
@@ -80,8 +115,7 @@ def train(course: Course, subject: Subject) -> tuple[torch.nn.Module, Run]:
     PictureSetError   no pictures there, or a class without
     CheckpointError   a checkpoint that is damaged, or of a model of other sizes
     """
-    for split in SPLITS:  # before processes are started: each of them would say it
-        read_split(course.pictures, split)
+    course.material.check(course)
     team = Team(0, course.processes, course.work)
     helpers = torch.multiprocessing.spawn(
         _help, (course, subject), nprocs=course.processes - 1, join=False
@@ -119,9 +153,8 @@ def _help(index: int, course: Course, subject: Subject) -> None:
 def _train(course, subject, team):
     set_up(course.seed, threads=1)
     learner = _Learner(course, subject, team)
-    pictures = read_split(course.pictures, "train")
-    lessons = Lessons(pictures, course.side, course.batch, course.seed, team.rank, team.size)
-    shown = Shown(read_split(course.pictures, "val"), course.side, WATCHED_EVERY) if team.leads else None
+    lessons = course.material.lessons(course, team.rank, team.size)
+    shown = course.material.shown(course) if team.leads else None
     run, sums, summed = learner.run, {}, 0
     while (progress := team.agree(run.progress)) < 1:
         run.set_rate(learner.optimizer, progress)

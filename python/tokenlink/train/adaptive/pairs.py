@@ -32,8 +32,8 @@ def subject(start: AdaptiveViT, training: str, model_class: type = AdaptiveDJSCC
     ------
     ValueError   a training that there is none of
     """
-    begin = partial(_begin, model_class, start.config, start.state_dict())
-    return Subject(begin, partial(terms, is_robust(training)), watch, slow="vit.")
+    build = partial(begin, model_class, start.config, start.state_dict())
+    return Subject(build, partial(terms, is_robust(training), class_loss), watch, slow="vit.")
 
 
 def is_robust(training: str) -> bool:
@@ -42,7 +42,8 @@ def is_robust(training: str) -> bool:
     return training == "robust"
 
 
-def _begin(model_class, config, weights):
+def begin(model_class, config, weights):
+    """A model with pairs whose transformer has these weights."""
     model = model_class(config, DROP_PATH)
     model.vit.load_state_dict(weights)
     return model
@@ -59,14 +60,14 @@ def draw_air(batch: int, robust: bool) -> Air:
     return Air(gain, 10 ** (-snr_db / 10))
 
 
-def terms(robust: bool, model: AdaptiveDJSCC, lesson, step: int) -> dict:
-    """Cross-entropy behind the channel, and the budget's penalties; every ratio has its part of the batch."""
+def terms(robust: bool, loss, model: AdaptiveDJSCC, lesson, step: int) -> dict:
+    """A loss of logits and lesson behind the channel, and the budget's; every ratio has its part of the batch."""
     batch = len(lesson.pictures)
     alpha, air = draw_budgets(batch), draw_air(batch, robust)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits, kept = model(lesson.pictures.contiguous(memory_format=torch.channels_last), alpha, RATIOS, air)
     budget = budget_loss(kept, alpha) if model.vit.drops else torch.zeros(())
-    return {"class": class_loss(logits, lesson), "budget": budget}
+    return {"class": loss(logits, lesson), "budget": budget}
 
 
 def watch(model, shown):

@@ -76,7 +76,7 @@ def channel_scores(
                 symbols = batch.encode(ratio)
                 uses[a, r] += float(batch.n_sent.sum()) * symbols.shape[-1]
                 for s, snr_db in enumerate(snrs_db):
-                    said = batch.decode(_through(symbols, snr_db, fading, NOISE_SEED + number), ratio).argmax(1)
+                    said = batch.decode(through(symbols, snr_db, fading, NOISE_SEED + number), ratio).argmax(1)
                     right[a, r, s] += float((said == labels).sum())
     return {
         "alpha": list(alphas), "r": list(ratios), "snr_db": list(snrs_db), "accuracy": (right / len(shown)).tolist(),
@@ -85,7 +85,7 @@ def channel_scores(
     }  # fmt: skip
 
 
-def _through(symbols, snr_db, fading, seed):
+def through(symbols, snr_db, fading, seed):
     """Equalised symbols behind a channel whose noise and gains a seed decides."""
     batch, generator = len(symbols), torch.Generator().manual_seed(seed)
     gain = slow_fading(batch, generator) if fading else torch.ones(batch, dtype=torch.complex64)
