@@ -83,8 +83,9 @@ def test_pictures_cross_the_air_in_bursts(config, tmp_path):
     """The virtual radio, AWGN at 25 dB with the impairments of the usual profile: every picture comes."""
     result = run_loop(replace(config, radio="virtual", n_frames=6, channel=ChannelConfig("awgn", 25.0),
                               feedback=FeedbackConfig(), slot_timeout_s=60.0), tmp_path / "run")  # fmt: skip
-    records = result.folder.read_lines("records.jsonl")
+    records, counts = result.folder.read_lines("records.jsonl"), result.folder.read_json("radio.json")["counts"]
     assert [record["missed"] for record in records] == [False] * 6
+    assert counts["burst_framer0"]["passed"] == 6 and "over_full_scale" not in counts["burst_framer0"]
     assert all(21 < record["channel"]["esn0_db"] < 26 for record in records)
     for record, before in zip(records[1:], records, strict=False):
         assert record["mode_id"] == before["next_mode_id"]

@@ -180,8 +180,8 @@ class LoopRun:
         name, air = run.profile or "virtual", f"{at.tokens}-air"
         try:
             profile = read_profile(name)
-            ends = [end_command(role, profile, run, self.table, at, RadioAccess(air), lock_step=True)
-                    for role in ("tx", "rx")]
+            given = {"report_file": self.folder.path / "radio.json", "lock_step": True}  # what the transmitter counts
+            ends = [end_command(role, profile, run, self.table, at, RadioAccess(air), **given) for role in ("tx", "rx")]
             if profile.kind != "virtual":
                 raise NodeError(f"profile {name} is of kind {profile.kind}, expected a virtual one")
         except (NodeError, ProfileError) as error:
