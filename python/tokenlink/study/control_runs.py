@@ -55,7 +55,7 @@ def _law(run):
     return run["mean_db"], run["std_db"], run["realisation"]
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Plan:
     """Which mode each picture is sent in, -1 for none, at which Es/N0; and what a row says of the controller."""
 
