@@ -10,7 +10,6 @@ from tokenlink.control import FixedPair, PictureControl
 from tokenlink.link.adaptive_modes import load_adaptive_table
 from tokenlink.loop.picture_twin import PictureTwin
 from tokenlink.loop.run_config import FeedbackConfig, RunConfig
-from tokenlink.systems import system_named
 from tokenlink.wire import SemanticEstimate
 
 TABLE = load_adaptive_table()
@@ -62,14 +61,3 @@ def test_what_cannot_be_decoded_is_missed_and_said(changes, sentence, caplog):
     assert record["missed"] and record["predicted"] is None and reader.control.missed == 1
     assert len(caplog.messages) == 1 and sentence in caplog.messages[0]
     assert reader.step(estimate())[0]["missed"] is False
-
-
-def test_test_traffic_of_the_system_is_what_a_twin_takes():
-    payload, rng = system_named("adaptive").payload, np.random.default_rng(1)
-    for mode in TABLE.modes[::9]:
-        sent = payload.draw(rng, 0, mode, TABLE)
-        link = {"slot": 0, "seq": 0, "channel_gain": 1 + 0j, "n0": 1e-3, "esn0_db": 30.0}
-        received = payload.encode(sent, mode, TABLE)
-        assert payload.fits(len(received), mode, TABLE) and not payload.fits(len(received) + 1, TABLE.modes[49], TABLE)
-        got, _ = payload.decode(received, 1 + 0j, 1e-3, mode, TABLE, link)
-        np.testing.assert_array_equal(payload.content(got), payload.content(sent))

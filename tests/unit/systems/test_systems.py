@@ -24,7 +24,7 @@ from tokenlink.phy import header
 from tokenlink.report.figures.catalog import DRAWN
 from tokenlink.report.tables import summary_rows
 from tokenlink.systems import SYSTEMS, system_named
-from tokenlink.wire import TokenFrame, validate
+from tokenlink.wire import SemanticEstimate, StateReport, TokenFrame, validate
 
 LIBRARY = Path(__file__).resolve().parents[3] / "python" / "tokenlink"
 TWIST = system_named("twist")
@@ -102,6 +102,38 @@ def test_twist_sends_tokens_as_the_link_does_and_gates_what_comes():
         assert doubted.erased.mean() > 0.9
         with pytest.raises(ValueError, match="symbols has shape"):
             TWIST.payload.decode(symbols[1:], 1 + 0j, 1e-3, mode, table, link)
+
+
+def test_a_random_frame_fits_and_comes_as_it_was_sent(system):
+    payload, rng = system.payload, np.random.default_rng(1)
+    table = payload.load_table(payload.table)
+    assert table.modes == payload.load_table().modes
+    link = {"slot": 5, "seq": 0, "channel_gain": 1 + 0j, "n0": 1e-3, "esn0_db": 30.0}
+    for mode in table.modes[:: max(1, len(table.modes) // 5)]:
+        sent = payload.draw(rng, 5, mode, table)
+        validate(sent)
+        symbols = payload.encode(sent, mode, table)
+        fitting = [n for n in (0, 1, len(symbols), 60_000) if payload.fits(n, mode, table)]
+        assert fitting == [len(symbols)] and np.mean(np.abs(symbols) ** 2) == pytest.approx(1, rel=0.05)
+        estimate, _ = payload.decode(symbols, 1 + 0j, 1e-3, mode, table, link)
+        content = payload.content(sent)
+        assert content.shape == (table.n_tokens,) and content.dtype == np.int32
+        np.testing.assert_array_equal(payload.content(estimate), content)
+    assert not np.array_equal(content, payload.content(payload.draw(rng, 5, mode, table)))
+
+
+def test_what_is_not_at_the_twin_as_at_the_camera_is_counted():
+    state, kept = np.arange(9, dtype=np.int32), np.arange(64) % 3 == 0
+    adaptive, wrong = system_named("adaptive"), TWIST.loop.wrong
+    assert wrong(StateReport(0, 0, state), None, StateReport(0, 0, state)) == 0
+    assert wrong(StateReport(0, 0, state), None, StateReport(0, 0, state[::-1].copy())) == 8
+    truth = StateReport(0, 0, np.concatenate([np.ones(128, bool), kept]).astype(np.int32))
+    nothing, none = np.zeros(0, np.complex64), StateReport(0, 0, np.zeros(0, np.int32))
+    for n_wrong in (0, 5):
+        came = kept ^ (np.arange(64) < n_wrong)
+        estimate = SemanticEstimate(0, 0, 7, came, nothing, nothing, 0j, 0.1, 3.0)
+        assert adaptive.loop.wrong(truth, estimate, none) == n_wrong
+    assert adaptive.loop.wrong(truth, None, none) == 0, "what did not come is missed and not wrong"
 
 
 def test_metrics_of_a_run_come_in_order_with_their_meaning():
