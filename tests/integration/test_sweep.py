@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import time
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -125,6 +126,21 @@ def test_local_workers_listen_on_loopback_alone():
         found = [getattr(p, "net_connections", None) or p.connections for p in processes]  # renamed in psutil 6
         listening = [c.laddr.ip for get in found for c in get("inet") if c.status == psutil.CONN_LISTEN]
     assert len(listening) > 2 and set(listening) == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("where", ["within", "at the end"])
+def test_workers_that_are_slow_to_end_spoil_nothing(where, monkeypatch):
+    """A real cluster is closed, then says that it took too long; the same from a job is told."""
+    class Slow(LocalCluster):
+        def __exit__(self, *error):
+            super().__exit__(*error)
+            raise TimeoutError
+
+    monkeypatch.setattr("distributed.LocalCluster", Slow)
+    expected = pytest.raises(TimeoutError) if where == "within" else nullcontext()
+    with expected, jobs.open_client(1, None):
+        if where == "within":
+            raise TimeoutError("a job took too long")
 
 
 def test_a_worker_with_other_weights_is_refused(sweep, make_artifacts, tmp_path, monkeypatch):

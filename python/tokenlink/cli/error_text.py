@@ -3,8 +3,8 @@
 
 
 def sentence_of(error):
-    """One line that says what is wrong; errors nobody expected name their type and how to see more."""
+    """One line that says what is wrong; errors nobody expected, and those without words, name their type."""
     text = " ".join(str(error).split())
-    if isinstance(error, OSError | ValueError) or type(error).__module__.startswith("tokenlink."):
+    if text and (isinstance(error, OSError | ValueError) or type(error).__module__.startswith("tokenlink.")):
         return text
-    return f"unexpected {type(error).__name__}: {text}; --debug shows where"
+    return f"unexpected {type(error).__name__}{text and ': '}{text}; --debug shows where"

@@ -101,6 +101,7 @@ def test_debug_shows_the_traceback(tmp_path):
 def test_unexpected_errors_name_their_type():
     assert sentence_of(KeyError("a")) == "unexpected KeyError: 'a'; --debug shows where"
     assert sentence_of(ValueError("two\nlines")) == "two lines"
+    assert sentence_of(TimeoutError()) == "unexpected TimeoutError; --debug shows where"
 
 
 def test_slot_lists():
