@@ -224,6 +224,7 @@ void grow_side(uhd::property_tree& tree, const Side& side)
         const auto tuned = std::make_shared<Tuned>();
         grow_front(tree, side, channel, tuned);
         grow_dsp(tree, side, channel, tuned);
+        tune(side, channel, tuned); // the emulator may know another frequency, of a program before this one
     }
     grow_subdevices(tree, side);
     uhd::usrp::dboard_eeprom_t eeprom;

@@ -46,6 +46,12 @@ void TxChannel::set_gain(int64_t tick, double gain_db)
     _gain.set(tick, amplitude(gain_db - _settings.tx_reference_db));
 }
 
+void TxChannel::begin_stream(std::shared_ptr<EventQueue> events, bool next_burst)
+{
+    _events     = std::move(events);
+    _next_burst = next_burst;
+}
+
 void TxChannel::report(Code code)
 {
     _events->push(_number, _clock.time_at(_tick), code);
@@ -87,6 +93,11 @@ bool TxChannel::start_burst()
     _bursts++;
     if ((due != AT_ONCE && due < _tick) || strikes(_settings.faults.late, _bursts)) {
         drop_burst(Code::EVENT_CODE_TIME_ERROR);
+        if (!_next_burst) { // only the packet that was late; those after it have no time, and go at once
+            _queued -= _queue.front().samples.size();
+            end_piece();
+            _dropping = false;
+        }
         return start_burst();
     }
     _in_burst = true;
@@ -139,6 +150,7 @@ bool TxChannel::step(AirSender* air, int64_t until, bool waits)
     else if (_in_burst) { // the next samples start one of their own
         report(Code::EVENT_CODE_UNDERFLOW);
         _in_burst = false;
+        _dropping = _next_burst;
     }
     _idle = std::max<int64_t>(_idle - quiet, 0);
     if (quiet > 0)

@@ -27,7 +27,9 @@ public:
     bool has_room() const { return _queued < _settings.send_samples; }
     void put(TxPiece piece);
     void set_gain(int64_t tick, double gain_db);
-    void report_to(std::shared_ptr<EventQueue> events) { _events = std::move(events); }
+
+    //! A streamer has this channel: where to report, and whether after a mishap packets are dropped up to the next burst.
+    void begin_stream(std::shared_ptr<EventQueue> events, bool next_burst);
 
     //! Wall clock: go on to a tick, as far as the radio has given credit; silence where nothing is to be sent.
     void go_on(AirSender& air, int64_t until);
@@ -59,7 +61,7 @@ private:
     int64_t _tick;
     int64_t _idle = 0;          // silence still to follow a burst
     uint64_t _bursts = 0;
-    bool _in_burst = false, _dropping = false;
+    bool _in_burst = false, _dropping = false, _next_burst = false;
 };
 
 } // namespace twist

@@ -28,10 +28,13 @@ public:
         , _convert(args.cpu_format, wire_format(args), "fc32")
         , _events(std::make_shared<EventQueue>())
     {
+        const auto policy = args.args.get("underflow_policy", "next_packet");
+        if (policy != "next_packet" && policy != "next_burst")
+            throw uhd::value_error("twist_virtual: underflow_policy is " + policy + ", must be next_packet or next_burst");
         for (const auto& place : _places) {
             _resamplers.emplace_back(place.rate, place.board->settings.air_rate);
             std::lock_guard<std::mutex> lock(place.board->mutex);
-            place.board->tx(place.channel).report_to(_events);
+            place.board->tx(place.channel).begin_stream(_events, policy == "next_burst");
             place.board->transmitters++;
         }
     }

@@ -179,6 +179,23 @@ def test_overflow_underflow_and_late_happen_by_themselves(module):
     assert got["underflow"] == ["underflow"] and got["late"] == ["time_error"] and got["late_command"] == "late"
 
 
+def test_what_follows_a_late_packet_is_the_streamers_choice(module):
+    with air() as args:
+        idle = f"{args.replace('wall', 'lock')},idle=65536"
+        got = program(module, "policies", idle)
+    names, heard = got["next_packet"]
+    assert names == ["time_error", "burst_ack"] and heard == 4 * 2040  # all but the packet that was late
+    assert got["next_burst"] == [["time_error"], 0]
+
+
+def test_a_program_that_does_not_tune_is_not_where_the_last_one_was(module):
+    with air() as args:
+        args = args.replace("wall", "lock")
+        (apart,) = program(module, "loop", args, [{"tx_freq": 9e8}])
+        (heard,) = program(module, "loop", args, [{"tx_freq": 0, "rx_freq": 0}])
+    assert apart["level"] < 1e-3 and heard["level"] == pytest.approx(0.3, rel=1e-2)
+
+
 def test_who_cannot_have_the_device_is_told_why(module):
     with socket.create_server(("127.0.0.1", 0)) as nobody, air() as args:
         elsewhere = f"type=twist_virtual,address=tcp://127.0.0.1:{nobody.getsockname()[1]}"

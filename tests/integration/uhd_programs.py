@@ -17,14 +17,15 @@ def tone(n, amplitude=0.3, freq_hz=51_234.5):
     return (amplitude * np.exp(2j * np.pi * freq_hz / RATE * np.arange(n))).astype(np.complex64)[None]
 
 
-def streams(device, otw="sc16", rate=RATE, **rf):
-    """(tx, rx) streamers; rf: tx_freq, rx_freq, tx_gain, rx_gain."""
+def streams(device, otw="sc16", rate=RATE, policy="next_packet", **rf):
+    """(tx, rx) streamers; rf: tx_freq, rx_freq (0: not tuned), tx_gain, rx_gain; policy: after a mishap of the tx."""
     for side in ("tx", "rx"):
         getattr(device, f"set_{side}_rate")(rate, 0)
-        getattr(device, f"set_{side}_freq")(uhd.types.TuneRequest(rf.get(f"{side}_freq", 2.45e9)), 0)
+        if freq_hz := rf.get(f"{side}_freq", 2.45e9):
+            getattr(device, f"set_{side}_freq")(uhd.types.TuneRequest(freq_hz), 0)
         getattr(device, f"set_{side}_gain")(rf.get(f"{side}_gain", {"tx": 45, "rx": 38}[side]), 0)
     args = uhd.usrp.StreamArgs("fc32", otw)
-    args.channels = [0]
+    args.channels, args.args = [0], f"underflow_policy={policy}"
     return device.get_tx_stream(args), device.get_rx_stream(args)
 
 
@@ -122,6 +123,19 @@ def slow(device, _):
             break
     return {"overflows": codes.count("overflow"), "gap_s": float(np.diff(times).max()), "underflow": underflow,
             "late": late, "late_command": metadata.error_code.name}  # fmt: skip
+
+
+def policies(device, _):
+    """A burst of five packets whose time has passed, under both policies: messages, and samples that are heard."""
+    found = {}
+    for policy in ("next_packet", "next_burst"):
+        tx, rx = streams(device, policy=policy)
+        order(rx, 60_000)
+        send(tx, tone(5 * 2040), device.get_time_now(0).get_real_secs() - 1.0)
+        heard, _ = receive(rx, 60_000, 0.5)
+        found[policy] = [events(tx), int(np.sum(np.abs(heard) > 0.2))]
+        del tx, rx
+    return found
 
 
 def opened(device, _):

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 from tokenlink.files.places import build as programs
 from tokenlink.files.places import shipped
@@ -39,13 +40,16 @@ def build_module(build=BUILD, sanitize=False):
     """
     if shutil.which("cmake") is None:
         raise NodeError(f"the virtual USRP is not built (no cmake): sudo apt-get install cmake make, {REMEDY}")
+    module = build / "twist_virtual.so"
     build.mkdir(parents=True, exist_ok=True)
     with open(build / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         options = ["-DTWIST_NEED_VIRTUAL_USRP=ON", f"-DTWIST_SANITIZE={'ON' if sanitize else 'OFF'}"]
+        if not module.is_file() or module.stat().st_mtime < max(path.stat().st_mtime for path in SOURCES.iterdir()):
+            print("twist: building the virtual USRP, which takes a minute", file=sys.stderr, flush=True)
         _run(["cmake", "-S", str(SOURCES), "-B", str(build), *options])
         _run(["cmake", "--build", str(build)])
-    return build / "twist_virtual.so"
+    return module
 
 
 def _run(command):
