@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zmq
 
 from tokenlink.link.modes import load_mode_table
 from tokenlink.phy.frame import BurstConfig
@@ -250,6 +251,55 @@ uhd:
   rx: {{lo_offset: 4e6, gain_db: 38, antenna: RX2, subdev: "A:A"}}
 """)
     return path
+
+
+@contextmanager
+def babbler():
+    """Address of a socket that answers every message with one that is none."""
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
+        port, stop = socket.bind_to_random_port("tcp://127.0.0.1"), threading.Event()
+
+        def babble():
+            rng = np.random.default_rng(7)
+            while not stop.is_set():
+                if socket.poll(50):
+                    peer, *frames = socket.recv_multipart()
+                    cut = [frame[: rng.integers(0, len(frame) + 1)] for frame in frames]
+                    mixed = [bytes(rng.integers(0, 256, 26, dtype=np.uint8)), *cut, frames[0] + b"x" * 40]
+                    for answer in (mixed, cut, frames, [frames[0]] * 9):
+                        socket.send_multipart([peer, *answer])
+
+        thread = threading.Thread(target=babble)
+        thread.start()
+        try:
+            yield f"tcp://127.0.0.1:{port}"
+        finally:
+            stop.set()
+            thread.join()
+
+
+def test_an_air_that_is_lost_or_none_is_one_exception(module):
+    with babbler() as nonsense, air() as args:
+        on_order = start(module, sys.executable, PROGRAMS, "until_it_fails", f"{args},fault=link:20")
+        strange = start(module, sys.executable, PROGRAMS, "opened", f"type=twist_virtual,address={nonsense}")
+        assert "is lost, as ordered by fault=link" in answer(on_order)["error"]
+        gone = start(module, sys.executable, PROGRAMS, "until_it_fails", args)
+        gone.stdout.readline()  # it has the device, whose emulator ends now
+        assert "what is there speaks another protocol" in answer(strange)["error"]
+    assert "does not answer any more" in answer(gone)["error"]
+
+
+def test_two_boards_have_one_time_and_a_streamer_over_both_is_aligned(module):
+    with air() as args:
+        both = [args, args.replace("tx=forward", "tx=reverse").replace("rx=forward", "rx=reverse")]
+        pairs = [pair.split("=", 1) for pair in both[0].split(",")], [pair.split("=", 1) for pair in both[1].split(",")]
+        together = ",".join(f"{name}{i}={value}" for i, each in enumerate(pairs) for name, value in each)
+        got = program(module, "boards", together)
+    assert got["boards"] == 2 and got["got"] == 5000 and abs(got["late_s"]) < 2e-6
+    assert got["clocks"][1] - got["clocks"][0] == pytest.approx(0, abs=0.05)  # read one after the other
+    assert got["edges"][0] == got["edges"][1] == pytest.approx(int(got["clocks"][0]), abs=1e-6)
+    # half the noise's power in each part, and half the band
+    assert got["rms"] == pytest.approx([32767 * 10 ** (NOISE_DBFS / 20) / 2] * 2, rel=0.1)
 
 
 def test_bursts_of_our_own_come_back_and_each_is_accounted_for(module, tmp_path, monkeypatch):

@@ -138,6 +138,38 @@ def policies(device, _):
     return found
 
 
+def until_it_fails(device, _):
+    """Seconds of reception until a call raises, and what it says."""
+    _, rx = streams(device)
+    order(rx, 0, mode=Mode.start_cont)
+    print("it is had", flush=True)
+    begin_s = time.monotonic()
+    while time.monotonic() - begin_s < 60:
+        try:
+            receive(rx, 10_000, 0.5)
+        except RuntimeError as error:
+            return {"error": str(error)}
+    return {}
+
+
+def boards(device, _):
+    """Times at which two boards' samples of one streamer begin, and PPS."""
+    device.set_time_next_pps(uhd.types.TimeSpec(5.0))
+    time.sleep(1.1)
+    args = uhd.usrp.StreamArgs("sc16", "sc16")
+    args.channels = [0, 1]
+    for channel in args.channels:
+        device.set_rx_rate(500e3, channel), device.set_rx_gain(38, channel)
+    rx, begin = device.get_rx_stream(args), device.get_time_now(0).get_real_secs() + 0.1
+    order(rx, 5000, begin)
+    metadata, buffer = uhd.types.RXMetadata(), np.zeros((2, 5000), np.dtype([("re", np.int16), ("im", np.int16)]))
+    got = rx.recv(buffer, metadata, 5.0)
+    clocks = [device.get_time_now(board).get_real_secs() for board in (0, 1)]
+    edges = [device.get_time_last_pps(board).get_real_secs() for board in (0, 1)]
+    return {"got": got, "late_s": metadata.time_spec.get_real_secs() - begin, "boards": device.get_num_mboards(),
+            "clocks": clocks, "edges": edges, "rms": [float(np.std(each["re"])) for each in buffer]}  # fmt: skip
+
+
 def opened(device, _):
     """Names and numbers of a device."""
     return {"name": device.get_mboard_name(0), "rx": device.get_rx_num_channels(), "boards": device.get_num_mboards()}
