@@ -46,6 +46,8 @@ def vector(row: dict) -> np.ndarray:
         ("auer", row["auer"], n_auer),
     ):  # fmt: skip
         values[AT[name]] = 0.0 if value is None else value * frames
+    if row["tsmr"] is None:  # no tokens were sent that could be wrong
+        values[AT["mismatch"]] = np.nan
     n_urgent = row["urgent"].get("n_frames", 0)
     values[AT["n_urgent"]], values[AT["urgent_mismatch"]] = n_urgent, n_urgent * (row["urgent"].get("tsmr") or 0.0)
     for name in ("spells", "slots", "age_sum"):

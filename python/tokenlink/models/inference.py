@@ -99,10 +99,11 @@ def code_embeddings(tokenizer) -> torch.Tensor:
 def models_identity(root=None) -> dict:
     """What decides results: SHA-256 of each model's weights by name, as the manifest says it, and the engine.
 
-    A predictor is named only where there is one.
+    A predictor, and what sends scenes as analogue tokens, are named only where there is one.
     """
     root = root or artifact.DEFAULT_DIR
-    manifest, names = artifact.read_manifest(root), artifact.present(root)
+    manifest = artifact.read_manifest(root)
+    names = *artifact.present(root), *({"adaptive_scenes"} & set(manifest))
     weights = {name: manifest.get(name, {}).get("weights.safetensors", {}).get("sha256") for name in names}
     return weights | {"engine": engine_version()}
 

@@ -12,6 +12,7 @@ import numpy as np
 from tokenlink.link.prior_schedule import OFF
 from tokenlink.report import kept_rows
 from tokenlink.study import snr_range
+from tokenlink.study.receivers import ADAPTIVE
 from tokenlink.study.result_store import StoreError, load_results
 
 USUAL_FEEDBACK = {"delay_slots": 1, "loss": 0.0}
@@ -30,6 +31,7 @@ class Results:
     prior : list of dict    receivers with a prior, and those without at the same SNRs, each with "prior"
     temporal : list of dict SNR that changes over time, with "series": path of the arrays; from kept rows, with what
                             `tokenlink.report.over_time.run_figures` gives
+    analogue : list of dict main rows of channels where scenes were sent as analogue tokens too
     shares : dict           what the link delivers, see `tokenlink.study.snr_range`
     """
 
@@ -40,6 +42,7 @@ class Results:
     temporal: list
     shares: dict = field(default_factory=dict)
     prior: list = field(default_factory=list)
+    analogue: list = field(default_factory=list)
 
     @property
     def has_series(self):
@@ -99,6 +102,7 @@ def collect(folder: Path) -> Results:
         temporal,
         snr_range.read(folder),
         [{"prior": OFF} | row for row in told + _beside(told, main)],
+        _beside([row for row in main if row["receiver"] == ADAPTIVE], main),
     )
 
 

@@ -14,7 +14,7 @@ from tokenlink.channel import ChannelConfig, SnrTrajectory
 from tokenlink.control import ABLATIONS, CHANNEL_LED, FORESEEING, POLICIES, ControlConfig
 from tokenlink.link.prior_schedule import OFF
 from tokenlink.study.foretold import GENIE, check_prior
-from tokenlink.study.receivers import JPEG, RECEIVERS
+from tokenlink.study.receivers import ADAPTIVE, RECEIVERS, WITHOUT_TOKENS
 
 SCHEMA_VERSION = 1
 ORACLE = "oracle"
@@ -30,7 +30,7 @@ DELAYS, LOSSES = (1, 2, 5, 10), (0.0, 0.1, 0.3, 0.5)
 # Beside them a controller that is led by the channel.
 DESIGN_POLICIES, DESIGNS = ("twist", "static-med"), ("full", "blind-completion", "hold")
 DESIGN_SNRS_DB = (4.0, 8.0, 12.0, 16.0)
-MAIN_RECEIVERS = tuple(name for name in RECEIVERS if name != "blind-completion")
+MAIN_RECEIVERS = tuple(name for name in RECEIVERS if name not in ("blind-completion", ADAPTIVE))
 JPEG_POLICIES = ("static-low", "static-med", "static-high")
 FEEDBACK_POLICIES = ("twist", "channel-adaptive")
 FEEDBACK_SNRS_DB = (8.0, 12.0, 16.0)
@@ -79,8 +79,9 @@ class RunSpec:
         for name, legal in (("policy", (*POLICIES, ORACLE)), ("receiver", RECEIVERS)):
             if (value := getattr(self, name)) not in legal:
                 raise ValueError(f"{name} is {value!r}, expected one of {', '.join(legal)}")
-        if self.receiver == JPEG and self.policy not in JPEG_POLICIES:
-            raise ValueError(f"policy is {self.policy!r} with receiver jpeg, expected {', '.join(JPEG_POLICIES)}")
+        if self.receiver in WITHOUT_TOKENS and self.policy not in JPEG_POLICIES:
+            legal = ", ".join(JPEG_POLICIES)
+            raise ValueError(f"policy is {self.policy!r} with receiver {self.receiver}, expected {legal}")
         object.__setattr__(self, "control", tuple((str(name), value) for name, value in self.control))
 
     def as_dict(self):
@@ -116,7 +117,7 @@ class Setting:
     def as_dict(self):
         """Plain values: equal for two sweeps whose results belong together.
 
-        The predictor is not among them: only runs with a prior depend on it, and name it themselves.
+        Predictor and network of scenes are not among them: only some runs depend on them, and name them themselves.
         """
         values = {name: value for name, value in asdict(self.control).items()
                   if name != "source" and not (name.startswith("aware_") and value == getattr(ControlConfig, name))}
@@ -133,8 +134,14 @@ class Setting:
         """SHA-256 of the predictor's weights, or None."""
         return self.hashes.get("models", {}).get("predictor")
 
+    @property
+    def scene_network(self):
+        """SHA-256 of the weights that send scenes as analogue tokens, or None."""
+        return self.hashes.get("models", {}).get("adaptive_scenes")
+
     def _models(self):
-        models = {name: value for name, value in self.hashes.get("models", {}).items() if name != "predictor"}
+        own = ("predictor", "adaptive_scenes")
+        models = {name: value for name, value in self.hashes.get("models", {}).items() if name not in own}
         return {"models": models} if models else {}
 
 
@@ -180,6 +187,7 @@ def run_config(setting, sequence, task, spec, realisation):
     realisation : int
     """
     told = {} if spec.prior == OFF else {"predictor": setting.predictor}
+    told |= {"scene_network": setting.scene_network} if spec.receiver == ADAPTIVE else {}
     return setting.as_dict() | spec.as_dict() | told | {
         "sequence": sequence.name,
         "sequence_sha256": sequence.sha256(),
@@ -290,6 +298,6 @@ def _of_study(study, control, policies, receivers):
         return specs, (TEMPORAL_SNR_DB,), ALL_CHANNELS, TRAJECTORY
     specs = [RunSpec(policy) for policy in policies or MAIN_POLICIES]
     wanted = MAIN_RECEIVERS if receivers is None else receivers
-    specs += [RunSpec("twist", name) for name in wanted if name not in ("full", JPEG)]
-    specs += [RunSpec(policy, JPEG) for policy in JPEG_POLICIES if JPEG in wanted]
+    specs += [RunSpec("twist", name) for name in wanted if name not in ("full", *WITHOUT_TOKENS)]
+    specs += [RunSpec(policy, name) for name in WITHOUT_TOKENS if name in wanted for policy in JPEG_POLICIES]
     return tuple(dict.fromkeys(specs)), SNRS_DB, CHANNELS, SnrTrajectory()

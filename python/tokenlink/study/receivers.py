@@ -24,7 +24,9 @@ class Receiver:
     sees_doubted: bool = True
 
 
-JPEG = "jpeg"
+JPEG, ADAPTIVE = "jpeg", "adaptive"
+#: what a sender makes of frames in place of tokens, under one mode
+WITHOUT_TOKENS = (JPEG, ADAPTIVE)
 RECEIVERS = {
     "full": Receiver(),
     "uniform": Receiver(protection="uniform"),
@@ -33,5 +35,6 @@ RECEIVERS = {
     "blind-completion": Receiver(sees_doubted=False),  # the paper's completion, eq. (11): erased is unknown
     "hold": Receiver(completion="copy"),
     JPEG: Receiver(gating=False, completion="copy"),  # pictures instead of tokens, see tokenlink.study.jpeg_baseline
+    ADAPTIVE: Receiver(gating=False, completion="copy"),  # analogue tokens, see tokenlink.study.scene_symbols
     "hard-only": Receiver(demapping="hard", gating=False, completion="none"),
 }

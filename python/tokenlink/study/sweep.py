@@ -15,7 +15,8 @@ from tokenlink.study.jobs import Crew, Job, run_jobs
 from tokenlink.study.jpeg_baseline import CODE_RATE, code_sequence
 from tokenlink.study.outcomes import uniform_table
 from tokenlink.study.plan import Setting, content_hash, run_config
-from tokenlink.study.receivers import JPEG
+from tokenlink.study.receivers import ADAPTIVE, JPEG
+from tokenlink.study.scene_symbols import code_scenes
 from tokenlink.study.worker import compute, prepare_worker, worker_networks
 
 
@@ -127,7 +128,21 @@ def run_sweep(tasks, sequences, setting, tables, store, workers=2, scheduler=Non
 
 
 def code_pictures(tasks, sequences, setting, tables, root=None):
-    """Pictures of the runs that send JPEG: dict by name of the sequence, of dict by mode_id, of CodedSequence."""
+    """What runs send that send no tokens: dict by name of the sequence, of dict by mode_id, of CodedSequence; and by
+    mode_id and whether the channel fades, of SceneSymbols."""
+    found = _code_jpeg(tasks, sequences, setting, tables, root)
+    for task in tasks:
+        for spec, _ in task.all_runs():
+            if spec.receiver == ADAPTIVE:
+                mode_id = make_policy(spec.policy, setting.control).fallback_mode
+                of, key = found.setdefault(task.sequence, {}), (mode_id, task.channel.model != "awgn")
+                if key not in of:
+                    budget = tables["table"].mode(mode_id).budget
+                    of[key] = code_scenes(sequences[task.sequence], budget, key[1], root)
+    return found
+
+
+def _code_jpeg(tasks, sequences, setting, tables, root):
     wanted = {}
     for task in tasks:
         for spec, _ in task.all_runs():

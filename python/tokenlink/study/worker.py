@@ -11,10 +11,10 @@ from tokenlink.channel import Channel
 from tokenlink.control import FeedbackConfig, StaticPolicy, make_policy
 from tokenlink.link.prior_schedule import OFF
 from tokenlink.models.inference import BatchModels, load_networks, models_identity
-from tokenlink.study import oracle
+from tokenlink.study import oracle, scene_symbols
 from tokenlink.study.jpeg_baseline import trace_of
 from tokenlink.study.plan import ORACLE, RunSpec, channel_seed, run_config
-from tokenlink.study.receivers import JPEG, RECEIVERS
+from tokenlink.study.receivers import ADAPTIVE, JPEG, RECEIVERS, WITHOUT_TOKENS
 from tokenlink.study.rows import result_row, series
 from tokenlink.study.simulator import Run, Simulator
 from tokenlink.study.urgency import urgent_slots
@@ -75,7 +75,7 @@ def compute(task, sequence, setting, tables, root=None, pictures=None):
     setting : Setting
     tables : dict          ModeTable by protection
     root : str or None     folder of the artifacts
-    pictures : dict or None   CodedSequence of the sequence by mode_id, where runs have receiver "jpeg"
+    pictures : dict or None   of the sequence, where runs send no tokens, see `tokenlink.study.sweep.code_pictures`
 
     Returns
     -------
@@ -92,6 +92,7 @@ def compute(task, sequence, setting, tables, root=None, pictures=None):
     simulator = Simulator(sequence.token_ids, channels, tables, BatchModels(networks), urgent)
     traces = _traces(task, simulator, numbers, setting, sequence)
     traces |= _picture_traces(task, simulator, numbers, setting, pictures)
+    traces |= _scene_traces(task, simulator, numbers, setting, pictures, root)
     return [_result(task, sequence, setting, simulator, numbers.index(number), spec, number, *traces[spec, number])
             for spec, number in task.all_runs()]  # fmt: skip
 
@@ -106,7 +107,7 @@ def make_run(spec, channel_index, control):
 
 def _traces(task, simulator, numbers, setting, sequence):
     """(Run, Trace, name of the run it is) by spec and realisation."""
-    wanted = [pair for pair in task.all_runs() if pair[0].policy != ORACLE and pair[0].receiver != JPEG]
+    wanted = [pair for pair in task.all_runs() if pair[0].policy != ORACLE and pair[0].receiver not in WITHOUT_TOKENS]
     oracles = [pair for pair in task.all_runs() if pair[0].policy == ORACLE]
     needed = [(RunSpec(policy), number) for _, number in oracles for policy in ORACLE_NEEDS]
     pairs = list(dict.fromkeys(wanted + needed))
@@ -132,6 +133,17 @@ def _picture_traces(task, simulator, numbers, setting, pictures):
     return known
 
 
+def _scene_traces(task, simulator, numbers, setting, coded, root):
+    """The same for those that send analogue tokens; the row of each is changed by what it sent."""
+    known = {}
+    for spec, number in (pair for pair in task.all_runs() if pair[0].receiver == ADAPTIVE):
+        run = make_run(spec, numbers.index(number), setting.control)
+        sent = coded[run.policy.fallback_mode, task.channel.model != "awgn"]
+        trace = scene_symbols.trace_of(sent, simulator.channels[run.channel_index], run.policy.fallback_mode, root)
+        known[spec, number] = run, trace, "", simulator.token_ids, sent
+    return known
+
+
 def _oracles(pairs, known, simulator, numbers, sequence):
     table, n_tokens = simulator.tables["table"], sequence.token_ids.shape[1]
     costs = np.array([table.relative_cost(mode) for mode in table.modes])
@@ -152,8 +164,10 @@ def _oracles(pairs, known, simulator, numbers, sequence):
     return results
 
 
-def _result(task, sequence, setting, simulator, channel_index, spec, number, run, trace, source, states=None):
-    outcomes = None if run.receiver == JPEG else simulator.told_outcomes(run, trace)
+def _result(
+    task, sequence, setting, simulator, channel_index, spec, number, run, trace, source, states=None, sent=None
+):  # fmt: skip
+    outcomes = None if run.receiver in WITHOUT_TOKENS else simulator.told_outcomes(run, trace)
     table = simulator.tables[RECEIVERS[run.receiver].protection]
     token_ids, urgent = simulator.token_ids, simulator.urgent[channel_index]
     states = simulator.states_of(trace) if states is None else states
@@ -161,6 +175,8 @@ def _result(task, sequence, setting, simulator, channel_index, spec, number, run
     row = result_row(trace, *known, table)
     if run.prior != OFF:
         row["prior_figures"] = outcomes.prior_figures()
+    if sent is not None:
+        row = scene_symbols.row_of(row, sent)
     if source:
         row["oracle_is"] = source
     kept = series(trace, *known) if task.series else None

@@ -130,6 +130,7 @@ FIGURES = (
     Figure(13, "Delayed and lost feedback", "feedback", "feedback"),
     Figure(14, "Tokens against JPEG over the same PHY", "main", "main"),
     Figure(15, "Decoding with what the twin expects", "prior", "prior", name="prior"),
+    Figure(16, "Tokens against the adaptive system's at equal channel uses", "analogue", "main"),
 )
 
 TWIST = System(

@@ -41,11 +41,16 @@ def proxy(alphas, n_tokens, accuracy=None):
 def spread(model, seed):
     """A network whose answers differ between pictures and whose selection depends on alpha."""
     torch.manual_seed(seed)
-    for each in model.parameters():
-        torch.nn.init.normal_(each, std=0.15 if each.ndim > 1 else 0.05)
     if isinstance(model, AdaptiveDJSCC):
-        torch.nn.init.normal_(model.vit.budget_high, std=2.0)
-        torch.nn.init.normal_(model.vit.budget_low, std=2.0)
+        for name, each in model.named_parameters():
+            if each.ndim > 1 and "embed" not in name:
+                torch.nn.init.normal_(each, std=0.3)
+            elif name.startswith(("vit.gates", "vit.thresholds")):
+                torch.nn.init.zeros_(each)
+        size = model.config.side
+        with torch.no_grad():  # the classes are about as likely
+            shades = torch.nn.functional.interpolate(torch.randn(40, 3, 4, 4), size)
+            model.vit.head.bias -= model.eval().vit(shades, torch.ones(40))[0].mean(0)
     return model.eval()
 
 

@@ -57,27 +57,27 @@ def few(monkeypatch):
 @pytest.fixture(scope="module")
 def rows(place, tmp_path_factory):
     out = tmp_path_factory.mktemp("rows") / "out"
-    return evaluated(place, out, snrs_db=(60.0,), channels=("awgn",))[0]
+    return evaluated(place, out, snrs_db=(100.0,), channels=("awgn",))[0]
 
 
 def test_without_noise_the_networks_say_what_they_say_in_training(place, rows):
-    """All pairs at 60 dB against the forward pass of training without noise; not a picture may differ."""
+    """All pairs at 100 dB against the forward pass of training without noise; not a picture may differ."""
     quiet = Air(torch.ones(N, dtype=torch.complex64), torch.zeros(N))
     pictures = shown(evaluated_place(place))
     model = artifact.load("adaptive", place[1])
-    answers = set()
+    answers = []
     for row in [row for row in rows if row["method"] == "adaptive"]:
         with torch.no_grad():
             logits, kept = model(as_input(pictures.images), torch.full((N,), row["alpha"]), [row["ratio"]], quiet)
         said = logits.argmax(1)
-        answers |= set(said.tolist())
+        answers.append(len(said.unique()))
         assert np.array_equal(right(row), (said == pictures.labels).numpy())
         sent = 1 + (kept[:, -1] > 0).sum(1).numpy()
         assert row["n_tokens"] == pytest.approx(sent.mean())
         uses = sent.mean() * max(1, round(24 * row["ratio"]))
         assert row["channel_uses"] == pytest.approx(uses)
         assert row["bandwidth_ratio"] == pytest.approx(uses / (3 * 64**2))
-    assert len(answers) > 1, "a network that always says the same shows nothing"
+    assert max(answers) > 1, "a network that always says the same shows nothing"
     baseline = artifact.load("adaptive_mnv3_cnn", place[1])
     for row in [row for row in rows if row["method"] == "mnv3-cnn"]:
         with torch.no_grad():
@@ -103,7 +103,7 @@ def test_bits_at_capacity_are_shannons_and_all_of_them_give_the_picture(place, r
         whole = (model.vit(as_input(pictures.images), torch.ones(N))[0].argmax(1) == pictures.labels).numpy()
     for row in [row for row in rows if row["method"] in ("resize", "jpeg")]:
         uses = round(row["limit"] * 3 * 64**2)
-        assert row["channel_uses"] == uses and row["bits"] == int(uses * np.log2(1 + 1e6))
+        assert row["channel_uses"] == uses and row["bits"] == int(uses * np.log2(1 + 1e10))
         if row["method"] == "resize":
             assert row["fits"] == row["arrived"] == float(row["bits"] >= 24)
             if row["bits"] >= 24 * 64**2:
@@ -221,8 +221,8 @@ def at_full_size(tmp_path_factory):
 def test_header_and_symbols_over_the_link(at_full_size, tmp_path):
     """In the best channel all as without a header, in the worst all headers lost; uses by hand."""
     some = dict(channels=("awgn",), methods=("adaptive",))
-    rows, _, _ = evaluated(at_full_size, tmp_path / "out", study="air", snrs_db=(-30.0, 60.0), **some)
-    without, _, _ = evaluated(at_full_size, tmp_path / "out", snrs_db=(60.0,), **some)
+    rows, _, _ = evaluated(at_full_size, tmp_path / "out", study="air", snrs_db=(-30.0, 100.0), **some)
+    without, _, _ = evaluated(at_full_size, tmp_path / "out", snrs_db=(100.0,), **some)
     without = {(row["alpha"], row["ratio"]): row for row in without}
     table = load_adaptive_table()
     assert len(rows) == 2 * len(picture_plan.AIR_ALPHAS) * len(RATIOS)

@@ -34,6 +34,8 @@ LOOKS = {
     "blind-completion": ("#0072B2", "d"), "nominal": ("#000000", ""), "received": ("#BBBBBB", ""),
     **{f"jpeg, {level} budget": (colour, mark) for level, colour, mark in (
         ("low", "#E69F00", "v"), ("med", "#CC79A7", "s"), ("high", "#882255", "^"))},
+    **{f"adaptive, {level} budget": (colour, mark) for level, colour, mark in (
+        ("low", "#E69F00", "v"), ("med", "#CC79A7", "s"), ("high", "#882255", "^"))},
     "no prior": ("#999999", "v"), "told once": ("#56B4E9", "s"), "three exchanges": ("#D55E00", "o"),
     "genie": ("#000000", "*"),
     "adaptive": ("#D55E00", "o"), "vit-ae": ("#0072B2", "s"), "mnv3": ("#009E73", "^"), "mnv3-cnn": ("#CC79A7", "D"),

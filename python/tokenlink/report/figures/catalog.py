@@ -53,6 +53,7 @@ DRAWN = {
         13: _labelled(policy_curves.feedback),
         14: _labelled(policy_curves.jpeg),
         15: prior,
+        16: _labelled(policy_curves.adaptive),
     },
     "adaptive": {
         2: picture_curves.table_two,

@@ -9,6 +9,7 @@ from tokenlink.report.claims import select
 from tokenlink.report.constant import constant_rows
 from tokenlink.report.figures.canvas import BANDS, ESN0_LABEL, NAMES, UNBOUNDED, Canvas
 from tokenlink.study.plan import ALL_CHANNELS
+from tokenlink.study.receivers import ADAPTIVE as ADAPTIVE_RECEIVER
 from tokenlink.study.receivers import JPEG
 
 POLICIES = ("static-low", "static-med", "static-high", "channel-adaptive", "twist", "oracle")
@@ -32,7 +33,8 @@ def over_snr(canvas, axis, rows, metric, series):
             points[label][snr] = one
     for label, found in points.items():
         if found:
-            canvas.line(axis, label, list(found), list(found.values()), "--" if label.startswith("jpeg") else "-")
+            style = "--" if label.startswith(("jpeg", "adaptive")) else "-"
+            canvas.line(axis, label, list(found), list(found.values()), style)
     snrs = sorted({snr for found in points.values() for snr in found})
     axis.set_xticks(snrs[:: 1 + len(snrs) // MOST_TICKS])
     axis.set_xlabel(ESN0_LABEL)
@@ -154,6 +156,15 @@ def jpeg(rows, note=""):
     met = {row["channel"] for row in rows if row["receiver"] == JPEG}
     rows = [row for row in rows if row["channel"] in met] or rows
     return _grid("figure_14_jpeg", rows, ("f1_avg",), series, note)
+
+
+def adaptive(rows, note=""):
+    """Figure 16: TWIST against analogue tokens at the same mean channel uses."""
+    series = {"twist": {"policy": "twist", "receiver": "full"}}
+    for level in ("low", "med", "high"):
+        series[f"static-{level}"] = {"policy": f"static-{level}", "receiver": "full"}
+        series[f"adaptive, {level} budget"] = {"policy": f"static-{level}", "receiver": ADAPTIVE_RECEIVER}
+    return _grid("figure_16_adaptive", rows, ("f1_avg",), series, note)
 
 
 def feedback(rows, note=""):
