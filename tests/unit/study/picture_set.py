@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A few pictures and untrained networks of small sizes, in the layout of those that an evaluation reads."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from PIL import Image
@@ -8,7 +10,7 @@ from PIL import Image
 from tokenlink.data.imagenette import CLASSES
 from tokenlink.link.token_ratios import RATIOS
 from tokenlink.models import artifact
-from tokenlink.models.adaptive.adaptive_vit import AdaptiveConfig
+from tokenlink.models.adaptive.adaptive_vit import AdaptiveConfig, as_input
 from tokenlink.models.adaptive.baselines import MobileConfig, MobileDJSCC, ViTAutoencoder
 from tokenlink.models.adaptive.djscc import AdaptiveDJSCC
 from tokenlink.study.picture_plan import ALPHAS
@@ -38,31 +40,32 @@ def proxy(alphas, n_tokens, accuracy=None):
             "accuracy": np.asarray(accuracy).tolist()}  # fmt: skip
 
 
-def spread(model, seed):
+def spread(build, seed):
     """A network whose answers differ between pictures and whose selection depends on alpha."""
     torch.manual_seed(seed)
+    model = build()
     if isinstance(model, AdaptiveDJSCC):
         for name, each in model.named_parameters():
-            if each.ndim > 1 and "embed" not in name:
+            if name.startswith(("vit.gates", "vit.thresholds")):
+                torch.nn.init.normal_(each, std=0.1)
+            elif each.ndim > 1 and "embed" not in name:
                 torch.nn.init.normal_(each, std=0.3)
-            elif name.startswith(("vit.gates", "vit.thresholds")):
-                torch.nn.init.zeros_(each)
-        size = model.config.side
-        with torch.no_grad():  # the classes are about as likely
-            shades = torch.nn.functional.interpolate(torch.randn(40, 3, 4, 4), size)
-            model.vit.head.bias -= model.eval().vit(shades, torch.ones(40))[0].mean(0)
+        side, label = model.config.side, torch.arange(10)
+        colours = torch.stack([label * 16 + 45, torch.full((10,), 125), 205 - label * 16], dim=1)
+        with torch.no_grad():  # all classes are about as likely
+            shades = as_input(colours)[..., None, None].expand(-1, -1, side, side).contiguous()
+            model.vit.head.bias -= model.eval().vit(shades, torch.full((10,), 0.5))[0].mean(0)
     return model.eval()
 
 
-def save_networks(root, training=("",), config=SMALL):
-    """Artifacts of the networks; MNv3 is left out."""
+def save_networks(root, config=SMALL):
+    """Artifacts of the networks, robust training; MNv3 is left out."""
     positions, mobile = config.positions, MobileConfig("cnn", side=config.side)
     made = {
-        "adaptive": (AdaptiveDJSCC(config), proxy(ALPHAS, [1 + positions * alpha for alpha in ALPHAS])),
-        "adaptive_vit_ae": (ViTAutoencoder(config), proxy((1.0,), [1 + positions])),
-        "adaptive_mnv3_cnn": (MobileDJSCC(mobile), proxy((1.0,), [(config.side // 8) ** 2])),
+        "adaptive": (partial(AdaptiveDJSCC, config), proxy(ALPHAS, [1 + positions * alpha for alpha in ALPHAS])),
+        "adaptive_vit_ae": (partial(ViTAutoencoder, config), proxy((1.0,), [1 + positions])),
+        "adaptive_mnv3_cnn": (partial(MobileDJSCC, mobile), proxy((1.0,), [(config.side // 8) ** 2])),
     }  # fmt: skip
-    for ending in training:
-        for seed, (name, (model, table)) in enumerate(made.items()):
-            artifact.save_artifact(name + ending, spread(model, seed), {"data_origin": "none"}, {"proxy": table}, root)
+    for seed, (name, (build, table)) in enumerate(made.items()):
+        artifact.save_artifact(name, spread(build, seed), {"data_origin": "none"}, {"proxy": table}, root)
     return root

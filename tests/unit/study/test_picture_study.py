@@ -114,7 +114,7 @@ def test_bits_at_capacity_are_shannons_and_all_of_them_give_the_picture(place, r
 
 
 def test_a_constant_answer_is_right_for_its_class_alone(place, tmp_path):
-    model = spread(AdaptiveDJSCC(SMALL), 0)
+    model = spread(lambda: AdaptiveDJSCC(SMALL), 0)
     torch.nn.init.zeros_(model.vit.head.weight)
     with torch.no_grad():
         model.vit.head.bias.copy_(torch.arange(10) == 3)
@@ -250,7 +250,7 @@ def test_results_of_other_weights_or_pictures_are_refused(place, tmp_path):
     some = dict(snrs_db=(0.0,), channels=("awgn",), methods=("vit-ae",))
     evaluated(place, tmp_path / "out", **some)
     other = save_networks(tmp_path / "artifacts")
-    artifact.save_artifact("adaptive_vit_ae", spread(artifact.load("adaptive_vit_ae", other), 9), {}, {}, other)
+    artifact.save_artifact("adaptive_vit_ae", spread(lambda: artifact.load("adaptive_vit_ae", other), 9), {}, {}, other)
     with pytest.raises(StoreError, match="holds results of other weights of vit-ae, robust: name another folder"):
         open_study("main", place[0], tmp_path / "out", root=other, **some)
     with pytest.raises(StoreError, match="n_pictures is 20 there and 10 now"):

@@ -40,7 +40,7 @@ def _over_rho(name, rows, snrs, note):
             for method in METHODS[::-1]:  # ours on top
                 _method(canvas, axis, method, select(here, method=method))
             _axis(axis)
-    canvas.legend(cols=7)
+    canvas.legend(cols=min(7, 2 * len(snrs)))
     canvas.note(f"{note}; AWGN; {BANDS}; {CHOSEN}")
     return canvas
 
