@@ -129,15 +129,9 @@ class Setting:
             "hashes": dict(self.hashes) | {"controller": content_hash(values)} | self._models(),
         }
 
-    @property
-    def predictor(self):
-        """SHA-256 of the predictor's weights, or None."""
-        return self.hashes.get("models", {}).get("predictor")
-
-    @property
-    def scene_network(self):
-        """SHA-256 of the weights that send scenes as analogue tokens, or None."""
-        return self.hashes.get("models", {}).get("adaptive_scenes")
+    def weights_of(self, name):
+        """SHA-256 of a model's weights, or None."""
+        return self.hashes.get("models", {}).get(name)
 
     def _models(self):
         own = ("predictor", "adaptive_scenes")
@@ -186,8 +180,8 @@ def run_config(setting, sequence, task, spec, realisation):
     spec : RunSpec
     realisation : int
     """
-    told = {} if spec.prior == OFF else {"predictor": setting.predictor}
-    told |= {"scene_network": setting.scene_network} if spec.receiver == ADAPTIVE else {}
+    told = {} if spec.prior == OFF else {"predictor": setting.weights_of("predictor")}
+    told |= {"scene_network": setting.weights_of("adaptive_scenes")} if spec.receiver == ADAPTIVE else {}
     return setting.as_dict() | spec.as_dict() | told | {
         "sequence": sequence.name,
         "sequence_sha256": sequence.sha256(),

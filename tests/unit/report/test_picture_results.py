@@ -18,7 +18,7 @@ from tokenlink.report.claims import FAILS, HOLDS, MISSING
 from tokenlink.report.figures import catalog
 from tokenlink.report.picture_points import accuracy, at_limit, front
 from tokenlink.report.picture_results import PictureResults, collect, keep
-from tokenlink.study import control_runs
+from tokenlink.study import control_runs, picture_plan
 from tokenlink.study.picture_plan import LIMITS, METHODS, SCENARIOS
 from tokenlink.study.result_store import StoreError
 from tokenlink.systems import system_named
@@ -174,6 +174,9 @@ def test_kept_rows_give_the_same_again(found, tmp_path):
 def test_the_commands_from_pictures_to_the_page(tmp_path, capsys, monkeypatch):
     """Untrained networks of the sizes that ship, ten pictures: every study, every figure, claims and the page."""
     monkeypatch.setattr(control_runs, "SLOTS", 300)
+    monkeypatch.setattr(picture_plan, "ALPHAS", (0.3, 1.0))
+    monkeypatch.setattr(picture_plan, "AIR_ALPHAS", (0.3, 1.0))
+    monkeypatch.setattr(picture_plan, "CONTROL_RUNS", 1)
     pictures = str(some_pictures(tmp_path / "pictures", 128, 1))
     weights = str(save_networks(tmp_path / "artifacts", config=AdaptiveConfig()))
     out = str(tmp_path / "out")
