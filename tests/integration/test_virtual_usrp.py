@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +24,11 @@ from tokenlink.radio.both_ends import link_test
 from tokenlink.radio.profiles import parse_profile, read_profile
 from tokenlink.radio.radio_process import make_emulator
 from tokenlink.radio.virtual_usrp import MODULE_PATH, build_module, device_args, is_virtual
+from tokenlink.wire import NO_MODE, Bye, ModeCommand, TokenEstimate, TokenFrame
+from tokenlink.wire.sockets import PullSocket, PushSocket
+
+sys.path.append(str(Path(__file__).parent))
+import flowgraphs  # noqa: E402
 
 PROGRAMS = Path(__file__).with_name("uhd_programs.py")
 EXAMPLES = Path("/usr/libexec/uhd/examples")
@@ -253,6 +259,48 @@ uhd:
     return path
 
 
+def test_usrp_flowgraphs_carry_tokens_from_one_device_to_another(module, tmp_path, monkeypatch):
+    monkeypatch.setenv(MODULE_PATH, str(module))
+    table, wanted, sent, got = load_mode_table(), 6, 0, {}
+    at = {name: f"ipc://{tmp_path}/{name}" for name in ("tokens", "mode", "estimates")}
+    rf = {"subdev": "A:A", "lo_offset_hz": 4e6, "gain_db": 45}
+    tx, rx = (flowgraphs.program(name, tmp_path) for name in ("usrp_tx", "usrp_rx"))
+    with (air(air_profile(cfo_hz=-3e3)) as args, PullSocket(at["estimates"]) as out,
+          PushSocket(at["tokens"]) as tokens, PushSocket(at["mode"]) as modes,
+          flowgraphs.Process(rx, device_args=ends(args, "reverse", "forward"), estimates_address=at["estimates"],
+                             antenna="RX2", **rf | {"gain_db": 38}) as receiver,
+          flowgraphs.Process(tx, device_args=ends(args, "forward", "reverse"), tokens_address=at["tokens"],
+                             mode_address=at["mode"], slot_s=0.05, lock_step=1, report_file=tmp_path / "tx.json",
+                             **rf) as transmitter):  # fmt: skip
+        # a USRP does not wait: bursts are lost until the receiver runs
+        while len(got) < wanted and sent < 500:
+            assert tokens.send(TokenFrame(sent, 0, frame_of(sent, table)))
+            assert modes.send(ModeCommand(sent, 0, 1))
+            sent += 1
+            while (message := out.recv(0.2)) is not None:
+                if isinstance(message, TokenEstimate) and message.mode_id != NO_MODE:
+                    got[message.slot] = message
+        tokens.send(Bye(sent, 0, "camera"))
+        code, output = transmitter.wait()
+        receiver.signal(signal.SIGTERM)
+        assert code == 0 and receiver.wait()[0] == 0, output
+    assert len(got) >= wanted
+    for slot, estimate in got.items():
+        assert np.array_equal(estimate.token_ids, frame_of(slot, table)) and not estimate.erased.any()
+    # each burst is told of; on a machine with other work one may run dry, which is told too
+    events = json.loads((tmp_path / "tx.json").read_text())["counts"]["radio_events0"]
+    assert events["burst_ack"] == sent and set(events) <= {"burst_ack", "underflow"}
+
+
+def frame_of(slot, table):
+    return np.random.default_rng((6, slot)).integers(0, table.vocab_size, table.n_tokens).astype(np.int32)
+
+
+def ends(args, tx_link, rx_link):
+    """Device arguments with other antennas."""
+    return args.replace("tx=forward", f"tx={tx_link}").replace("rx=forward", f"rx={rx_link}")
+
+
 @contextmanager
 def babbler():
     """Address of a socket that answers every message with one that is none."""
@@ -291,9 +339,10 @@ def test_an_air_that_is_lost_or_none_is_one_exception(module):
 
 def test_two_boards_have_one_time_and_a_streamer_over_both_is_aligned(module):
     with air() as args:
-        both = [args, args.replace("tx=forward", "tx=reverse").replace("rx=forward", "rx=reverse")]
-        pairs = [pair.split("=", 1) for pair in both[0].split(",")], [pair.split("=", 1) for pair in both[1].split(",")]
-        together = ",".join(f"{name}{i}={value}" for i, each in enumerate(pairs) for name, value in each)
+        together = ",".join(
+            f"{name}{board}={value}" for board, each in enumerate((args, ends(args, "reverse", "reverse")))
+            for name, value in (pair.split("=", 1) for pair in each.split(","))
+        )  # fmt: skip
         got = program(module, "boards", together)
     assert got["boards"] == 2 and got["got"] == 5000 and abs(got["late_s"]) < 2e-6
     assert got["clocks"][1] - got["clocks"][0] == pytest.approx(0, abs=0.05)  # read one after the other
