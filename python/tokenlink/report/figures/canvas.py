@@ -137,14 +137,19 @@ class Canvas:
             self.data.append([panel, label, at, e.mean, e.low, e.high, e.sequence_std, e.realisation_std])
 
     def legend(self, cols=4):
-        """One legend for all panels, above them."""
+        """One legend for all panels, above them; in fewer columns where the figure is too narrow for so many."""
         found = dict(zip(*reversed(self.axes[0][0].get_legend_handles_labels()), strict=True))
         for axis in self.axes.flat:
             found |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-        rows = -(-len(found) // cols)
-        cols = max(1, -(-len(found) // rows))
+        renderer = self.figure.canvas.get_renderer()
+        for most in range(cols, 0, -1):
+            rows = -(-len(found) // most)
+            legend = self.figure.legend(found.values(), found.keys(), loc="upper center",
+                                        ncols=max(1, -(-len(found) // rows)))  # fmt: skip
+            if most == 1 or legend.get_window_extent(renderer).width <= self.figure.bbox.width:
+                break
+            legend.remove()
         self._top = 1 - (0.1 + LEGEND_ROOM_IN * rows / 2) / self.figure.get_figheight()
-        self.figure.legend(found.values(), found.keys(), loc="upper center", ncols=cols)
 
     def note(self, text):
         """Small print at the lower left: where the data is from."""

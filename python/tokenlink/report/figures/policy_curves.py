@@ -164,7 +164,7 @@ def adaptive(rows, note=""):
     for level in ("low", "med", "high"):
         series[f"static-{level}"] = {"policy": f"static-{level}", "receiver": "full"}
         series[f"adaptive, {level} budget"] = {"policy": f"static-{level}", "receiver": ADAPTIVE_RECEIVER}
-    return _grid("figure_16_adaptive", rows, ("f1_avg",), series, note)
+    return _grid("figure_16_adaptive", rows, ("f1_avg",), series, note, height=3.6)
 
 
 def feedback(rows, note=""):
