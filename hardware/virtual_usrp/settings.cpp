@@ -135,7 +135,7 @@ Settings::Settings(const uhd::device_addr_t& args)
     rx_reference_db = number(args, "rx_ref", std::round(product.rx_gain.stop() / 2), -100, 100);
     idle_samples    = static_cast<int64_t>(number(args, "idle", 16384, 0, 1 << 24));
     packet_samples  = static_cast<size_t>(number(args, "spp", PACKET_SAMPLES, 16, 16384));
-    send_samples    = packet_samples * static_cast<size_t>(number(args, "num_send_frames", 64, 2, 4096));
+    send_samples    = packet_samples * static_cast<size_t>(number(args, "num_send_frames", 256, 2, 4096));
     recv_samples    = packet_samples * static_cast<size_t>(number(args, "num_recv_frames", 256, 2, 4096));
 }
 
