@@ -371,3 +371,30 @@ def test_what_a_program_does_not_say_comes_from_the_environment(module, monkeypa
         monkeypatch.setenv("TWIST_VIRTUAL_USRP", f"address={address},product=X310,channels=2")
         assert program(module, "opened", "type=twist_virtual") == {"name": "X310", "rx": 2, "boards": 1}
         assert program(module, "opened", "type=twist_virtual,product=B210")["name"] == "B210"
+
+
+def command(*arguments):
+    return start("", sys.executable, "-m", "tokenlink.cli", "radio", "usrp", *arguments)
+
+
+def test_the_command_starts_an_air_and_prints_lines_that_work(module):
+    serving = command("--virtual", "--address", "tcp://127.0.0.1:*", "--product", "X310", "--duration", "20")
+    lines = [serving.stdout.readline() for _ in range(5)]
+    assert lines[0].startswith("listening at tcp://127.0.0.1:") and lines[1] == f"export {MODULE_PATH}={module}\n"
+    args = [re.search(r"--args (\S+)", line)[1] for line in lines[2:]]
+    try:
+        first, second = (start(module, sys.executable, PROGRAMS, "opened", each) for each in args[1:])
+        assert answer(first)["name"] == answer(second)["name"] == "X310"
+    finally:
+        serving.send_signal(signal.SIGTERM)
+        serving.communicate(timeout=LIMIT_S)
+
+
+@pytest.mark.parametrize("arguments, sentence", [
+    ((), "say --virtual; ./twist radio check looks at a device"),
+    (("--virtual", "--product", "B999"), "--product is 'B999', must be B210 or X310"),
+])  # fmt: skip
+def test_what_the_command_cannot_do_is_one_sentence(arguments, sentence):
+    process = command(*arguments)
+    output, errors = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 1 and sentence in " ".join(errors.split()), output + errors
