@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bursts at the ends of a stream whose samples have an offset: what is thought to lie beyond them has none."""
+"""Bursts at the ends of a stream whose samples have an offset, and among samples that are none: these count as 0."""
 
 import numpy as np
 import pytest
@@ -29,3 +29,19 @@ def test_an_offset_does_not_hide_a_burst_at_the_begin_or_the_end(before, after):
         found = receiver.feed(stream_of(frame, before, after, rng)) + receiver.flush()
         assert [burst.header.frame for burst in found] == [frame]
         assert not receiver.counters["truncated"]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 2e6])
+def test_samples_that_are_none_count_as_zeros(bad):
+    """Within a burst of a hundredth of full scale: every figure of it is that of the same samples with zeros."""
+    samples = 0.05 * (stream_of(0, 500, 9000, np.random.default_rng(2)) - np.complex64(DC))
+    places = [400, 2000, 2001]
+    samples[places] = 0
+    expected = BurstReceiver(CONFIG).feed(samples)
+    samples[places] = [bad, complex(0, bad), -bad]
+    receiver = BurstReceiver(CONFIG)
+    found = receiver.feed(samples)
+    assert receiver.counters["non_finite"] == 3 and len(found) == len(expected) == 1
+    np.testing.assert_array_equal(found[0].payload, expected[0].payload)
+    for name in ("n0", "power_dbfs", "start", "channel_gain"):
+        assert getattr(found[0], name) == getattr(expected[0], name)

@@ -8,7 +8,7 @@ from tokenlink import wire
 from tokenlink.wire.duplex import ClientSocket
 from tokenlink.wire.iq_client import RadioRefused
 from tokenlink.wire.iq_server import IqServer, TxEnd
-from tokenlink.wire.iq_streams import IqSender
+from tokenlink.wire.iq_streams import IqReceiver, IqSender
 
 WINDOW = 4096
 WAIT_S = 60.0  # for a machine that has other work
@@ -105,6 +105,16 @@ def test_only_samples_of_the_client_within_its_credit_are_taken(server, client, 
     assert len(link.tx.take()) == (not cause) and link.tx.declared == (0 if cause else until)
     assert server.counts["foreign_message"] + server.counts["over_credit"] == bool(cause)
     assert not cause or server.counts[cause] == 1
+
+
+def test_a_receiver_that_is_served_has_no_samples_until_some_come(server):
+    with IqReceiver(server.address, timeout_s=WAIT_S) as end:
+        assert server.serve(WAIT_S) == 1  # where the air is, is on its way
+        assert end.recv(timeout_s=0.3) is None and end.is_open
+        server.serve(WAIT_S)  # what it has room for
+        server.deliver(server.links["forward"], np.ones(5, np.complex64))
+        position, samples, jumped = end.recv()
+        assert (position, len(samples), jumped) == (0, 5, True)
 
 
 def test_a_setting_that_no_radio_answers_is_refused_in_time_and_after_the_end():
