@@ -8,6 +8,7 @@ import pytest
 
 from tokenlink.channel import awgn
 from tokenlink.link.blob import BlobLink
+from tokenlink.link.modes import load_mode_table
 
 
 def send(link, payloads, esn0_db, rng):
@@ -53,3 +54,7 @@ def test_what_does_not_fit_is_refused():
     assert link.decode(np.zeros((0, 100), np.complex64), np.zeros(0), np.zeros(0)) == []
     with pytest.raises(ValueError, match="zip"):
         link.decode(np.zeros((2, 100), np.complex64), np.ones(1), np.ones(2))
+
+
+def test_left_to_itself_it_iterates_as_often_as_the_table_that_ships():
+    assert BlobLink(1280).max_iterations == load_mode_table().max_iterations

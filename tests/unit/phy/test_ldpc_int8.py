@@ -8,7 +8,7 @@ import pytest
 
 from tokenlink.bench.codewords import RATES, WATERFALL_DB, block_errors, code_of, received
 from tokenlink.phy import ldpc
-from tokenlink.phy.ldpc_llvm.int8 import message_limit
+from tokenlink.phy.ldpc_llvm.int8 import message_limit, scaled_steps
 
 PRECISIONS = ("float32", "int8")
 CASES = [(k, rate) for k in WATERFALL_DB for rate in RATES]
@@ -72,3 +72,11 @@ def test_the_cut_of_totals_changes_no_message_and_no_greater_limit_would_do(alph
                    for total in range(128, 53 + 30 * 63) for own in range(-most, most + 1))
 
     assert harmless(limit) and not harmless(limit + 1)
+
+
+@pytest.mark.parametrize("eighths", range(1, 9))
+def test_the_limit_of_messages_is_the_largest_that_what_is_left_gives(eighths):
+    """Message m where eighths / 8 (127 - m) is m: m = 127 e / (8 + e), a step more or less for the rounding."""
+    limit = message_limit(eighths)
+    assert limit == pytest.approx(127 * eighths / (8 + eighths), abs=1)
+    assert [m for m in range(128) if scaled_steps(127 - m, eighths) >= m][-1] == limit
