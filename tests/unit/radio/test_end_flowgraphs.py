@@ -34,6 +34,7 @@ UHD = {
 @pytest.fixture(autouse=True)
 def nothing_is_compiled(monkeypatch):
     monkeypatch.setattr(end_flowgraphs, "compile_flowgraph", lambda path: path)
+    monkeypatch.setattr(end_flowgraphs, "use_module", lambda args: None)  # nor the virtual USRP
 
 
 def options(role, profile, run=RUN, table=TABLE, **arguments):
