@@ -44,4 +44,4 @@ def test_samples_that_are_none_count_as_zeros(bad):
     assert receiver.counters["non_finite"] == 3 and len(found) == len(expected) == 1
     np.testing.assert_array_equal(found[0].payload, expected[0].payload)
     for name in ("n0", "power_dbfs", "start", "channel_gain"):
-        assert getattr(found[0], name) == getattr(expected[0], name)
+        np.testing.assert_array_equal(getattr(found[0], name), getattr(expected[0], name), err_msg=name)
