@@ -14,10 +14,9 @@ from functools import lru_cache
 import numpy as np
 
 from tokenlink.link.adaptive_modes import AdaptiveMode, AdaptiveTable
-from tokenlink.link.blob import CRC_BITS, BlobLink
+from tokenlink.link.blob import CRC_BITS, BlobLink, PayloadLost, whitening
 from tokenlink.link.token_ratios import POSITIONS, n_sent
 from tokenlink.phy.header import SYSTEMS
-from tokenlink.phy.preamble import PILOT_DEGREE, m_sequence
 
 HEADER_VERSION = 1
 #: version and system, 4 bits each; mode_id; n_tokens; the kept positions, the first one the most significant bit
@@ -26,12 +25,8 @@ HEADER_BYTES = 3 + POSITIONS // 8
 MAX_MEAN_ENERGY = 1.005
 
 
-class PictureLost(ValueError):
+class PictureLost(PayloadLost):
     """A picture that cannot be had from what was received; `cause` is "header_lost" or "header_disagrees"."""
-
-    def __init__(self, cause, text):
-        super().__init__(text)
-        self.cause = cause
 
 
 @dataclass(frozen=True)
@@ -55,12 +50,6 @@ class ReceivedPicture:
 @lru_cache(maxsize=8)
 def _header_link(n_symbols: int) -> BlobLink:
     return BlobLink(n_symbols, Fraction(8 * HEADER_BYTES + CRC_BITS, 2 * n_symbols), "qpsk")
-
-
-@lru_cache(maxsize=1)
-def _whitening() -> np.ndarray:
-    """What the header's bytes are added to, so that a mask of ones or zeros is no tone: uint8 [HEADER_BYTES]."""
-    return np.packbits(m_sequence(PILOT_DEGREE)[: 8 * HEADER_BYTES])
 
 
 def n_symbols(mode: AdaptiveMode, n_tokens: int) -> int:
@@ -102,7 +91,7 @@ def encode_picture(symbols: np.ndarray, kept: np.ndarray, mode: AdaptiveMode, ta
 
 def _encode_header(mode, n_tokens, kept):
     start = np.array([HEADER_VERSION << 4 | SYSTEMS["adaptive"], mode.mode_id, n_tokens], np.uint8)
-    content = np.concatenate([start, np.packbits(kept)]) ^ _whitening()
+    content = np.concatenate([start, np.packbits(kept)]) ^ whitening(HEADER_BYTES)
     return _header_link(mode.header_symbols).encode(content.tobytes())
 
 
@@ -142,7 +131,7 @@ def _decode_header(symbols, gain, n0, mode, n_behind):
     (raw,) = _header_link(mode.header_symbols).decode(symbols[None], gain[None], np.array([n0], np.float32))
     if raw is None:
         raise PictureLost("header_lost", "the header of the picture does not decode")
-    content = np.frombuffer(raw, np.uint8)[:HEADER_BYTES] ^ _whitening()
+    content = np.frombuffer(raw, np.uint8)[:HEADER_BYTES] ^ whitening(HEADER_BYTES)
     start, mode_id, n_tokens = content[:3].tolist()
     kept = np.unpackbits(content[3:]).astype(bool)
     for what, value, expected in (

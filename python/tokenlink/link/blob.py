@@ -5,13 +5,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
 from tokenlink.phy import crc, ldpc, qam
+from tokenlink.phy.preamble import PILOT_DEGREE, m_sequence
 
 CRC_NAME = "crc24a"
 CRC_BITS = 24
+
+
+class PayloadLost(ValueError):
+    """A payload that cannot be had from what was received; ``cause``: short name under which it is counted."""
+
+    def __init__(self, cause, text):
+        super().__init__(text)
+        self.cause = cause
+
+
+@lru_cache(maxsize=8)
+def whitening(n_bytes: int) -> np.ndarray:
+    """What the bytes of a payload are added to, so that equal ones are no tone: uint8 [n_bytes], read-only."""
+    out = np.packbits(np.resize(m_sequence(PILOT_DEGREE), 8 * n_bytes))
+    out.flags.writeable = False
+    return out
 
 
 @dataclass(frozen=True)

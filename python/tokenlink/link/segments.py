@@ -10,10 +10,8 @@ from functools import lru_cache
 import numpy as np
 
 from tokenlink.link.blob import BlobLink
+from tokenlink.link.modes import MAX_INFO_BITS
 from tokenlink.phy import qam
-
-#: information bits of a codeword at most: those of base graph 1 of TS 38.212
-MAX_INFO_BITS = 8448
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from tokenlink.link.blob import CRC_BITS, BlobLink
+from tokenlink.link.blob import CRC_BITS, BlobLink, PayloadLost, whitening
 from tokenlink.link.packets import NOTHING, check_packets, deinterleave, interleave
 from tokenlink.link.tokcode_modes import MAX_TOKENS, TokcodeMode, TokcodeTable
 from tokenlink.phy.header import SYSTEMS
-from tokenlink.phy.preamble import PILOT_DEGREE, m_sequence
 from tokenlink.phy.qam import BITS_PER_SYMBOL
 from tokenlink.phy.token_bits import bits_to_tokens, tokens_to_bits
 
@@ -26,12 +25,8 @@ PACKET_VERSION = 1
 HEADER_BITS = 16
 
 
-class PacketLost(ValueError):
+class PacketLost(PayloadLost):
     """A packet that cannot be had from what was received; `cause` is "crc" or "disagrees"."""
-
-    def __init__(self, cause, text):
-        super().__init__(text)
-        self.cause = cause
 
 
 @dataclass(frozen=True)
@@ -86,12 +81,6 @@ def _check_length(n_tokens, table):
     check_packets(n_tokens, table.n_packets)
 
 
-@lru_cache(maxsize=8)
-def _whitening(n_bytes: int) -> bytes:
-    """What the bytes of a packet are added to, so that equal tokens are no tone."""
-    return np.packbits(np.resize(m_sequence(PILOT_DEGREE), 8 * n_bytes)).tobytes()
-
-
 def encode_sequence(token_ids: np.ndarray, mode: TokcodeMode, table: TokcodeTable) -> np.ndarray:
     """Payload symbols of the packets of a sequence.
 
@@ -124,8 +113,9 @@ def encode_packet(token_ids: np.ndarray, n_tokens: int, mode: TokcodeMode, table
     link = _link(most, mode, table.token_bits)
     start = np.unpackbits(np.array([PACKET_VERSION << 4 | SYSTEMS["tokcode"], n_tokens], np.uint8))
     bits = np.concatenate([start, tokens_to_bits(token_ids, table.vocab_size)])
-    content = np.packbits(bits).tobytes().ljust(link.max_bytes, b"\0")
-    return link.encode(bytes(a ^ b for a, b in zip(content, _whitening(link.max_bytes), strict=True)))
+    content = np.zeros(link.max_bytes, np.uint8)
+    content[: -(-bits.size // 8)] = np.packbits(bits)
+    return link.encode((content ^ whitening(link.max_bytes)).tobytes())
 
 
 def decode_packet(symbols, channel_gain, n0: float, index: int, mode: TokcodeMode, table: TokcodeTable) -> Packet:
@@ -158,7 +148,7 @@ def decode_packet(symbols, channel_gain, n0: float, index: int, mode: TokcodeMod
     (raw,) = link.decode(symbols[None], gain[None], np.array([n0], np.float32))
     if raw is None:
         raise PacketLost("crc", "the CRC of the packet fails")
-    bits = np.unpackbits(np.frombuffer(raw, np.uint8) ^ np.frombuffer(_whitening(len(raw)), np.uint8))
+    bits = np.unpackbits(np.frombuffer(raw, np.uint8) ^ whitening(len(raw)))
     start, n_tokens = np.packbits(bits[:HEADER_BITS]).tolist()
     if divmod(start, 16) != (PACKET_VERSION, SYSTEMS["tokcode"]):
         raise PacketLost("disagrees", f"version and system are {divmod(start, 16)}")

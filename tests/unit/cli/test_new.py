@@ -27,7 +27,7 @@ def test_a_new_block_works_as_it_is(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "mine"
     assert run_app(["new", "block", "counter_of_mine", "--folder", str(folder)]) == 0
     assert sorted(path.name for path in folder.iterdir()) == NAMES
-    assert all(name in capsys.readouterr().out for name in [NAMES[1]])
+    assert NAMES[1] in capsys.readouterr().out
     done = subprocess.run([sys.executable, str(folder / "qa_counter_of_mine.py")], env=searching(folder), cwd=tmp_path,
                           capture_output=True, text=True, timeout=300)  # fmt: skip
     assert done.returncode == 0 and "Ran 2 tests" in done.stderr, done.stdout + done.stderr

@@ -9,12 +9,12 @@ from tokenlink.link.adaptive import (
     HEADER_BYTES,
     PictureLost,
     _header_link,
-    _whitening,
     decode_picture,
     encode_picture,
     n_symbols,
 )
 from tokenlink.link.adaptive_modes import load_adaptive_table
+from tokenlink.link.blob import whitening
 from tokenlink.link.token_ratios import RATIOS
 from tokenlink.phy.frame import BurstConfig, modulate_burst, papr_db
 from tokenlink.phy.header import SYSTEMS, Header
@@ -101,8 +101,9 @@ def test_what_is_no_picture_is_refused_in_one_sentence(spoil, match):
 
 def forged(mode, start, mode_id, n_tokens, kept, n_behind):
     """A payload whose header says what it is told to, whether or not that fits."""
-    content = np.concatenate([np.array([start, mode_id, n_tokens], np.uint8), np.packbits(kept)]) ^ _whitening()
+    content = np.concatenate([np.array([start, mode_id, n_tokens], np.uint8), np.packbits(kept)])
     assert content.size == HEADER_BYTES
+    content ^= whitening(HEADER_BYTES)
     return np.append(_header_link(mode.header_symbols).encode(content.tobytes()), np.ones(n_behind, np.complex64))
 
 
