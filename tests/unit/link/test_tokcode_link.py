@@ -115,6 +115,10 @@ def test_all_lost_and_packets_that_disagree():
     got = reassemble([None, seven, six, six, None])
     assert got.token_ids.tolist() == [-1, -1, 1, 1, -1, -1]
     assert got.lost_packets.tolist() == [True, True, False, False, True]
+    longer = reassemble([Packet(np.array([1, 6]), 7), None, six, Packet(np.array([4]), 7), None])
+    assert longer.token_ids.tolist() == [1, -1, -1, 4, -1, 6, -1]  # most decide, not the shortest
+    tied = reassemble([None, Packet(np.array([2, 7]), 7), six, None, None])
+    assert tied.token_ids.tolist() == [-1, 2, -1, -1, -1, -1, 7]
 
 
 @pytest.mark.parametrize(
