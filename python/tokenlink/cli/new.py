@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import sys
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -13,6 +14,7 @@ from typing import Annotated
 import typer
 
 from tokenlink.cli.options import writable_folder
+from tokenlink.files.places import PACKAGE, shipped
 
 #: template -> the file that is made of it
 FILES = {"block.py.in": "{}.py", "block.yml.in": "{}.block.yml", "qa_block.py.in": "qa_{}.py"}
@@ -36,10 +38,12 @@ def block(
     Example: ./twist new block token_counter --folder my_blocks
     """
     made = write_block(name, folder)
-    print(f"made {', '.join(path.name for path in made)} in {folder.resolve()}; in that folder:")
-    print('  export PYTHONPATH="$PWD:$PYTHONPATH" GRC_BLOCKS_PATH="$PWD:$GRC_BLOCKS_PATH"')
-    print(f"then ./twist grc shows it among [Own], ./twist loopback --flowgraph runs flowgraphs with it, and\n"
-          f"./twist test {folder / made[-1].name} tests it")  # fmt: skip
+    search = f"$PWD:{shipped('gr-twist', 'path')}:{PACKAGE.parent}:$PYTHONPATH"
+    print(f"made {', '.join(path.name for path in made)}; ./twist grc then shows it among [Own], and\n"
+          "./twist loopback --flowgraph runs flowgraphs with it. For both, and to test it:")  # fmt: skip
+    print(f'  cd "{folder.resolve()}"')
+    print(f'  export PYTHONPATH="{search}" GRC_BLOCKS_PATH="$PWD:$GRC_BLOCKS_PATH"')
+    print(f'  "{sys.executable}" {made[-1].name}')
 
 
 def write_block(name, folder):

@@ -4,22 +4,15 @@
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tokenlink.cli.main import run_app
 from tokenlink.cli.new import write_block
-from tokenlink.process.children import environment
 from tokenlink.radio.flowgraph import FLOWGRAPH, compile_flowgraph
 
 NAMES = ["counter_of_mine.block.yml", "counter_of_mine.py", "qa_counter_of_mine.py"]
-
-
-def searching(folder):
-    env = environment()
-    return env | {"PYTHONPATH": os.pathsep.join([str(folder), env["PYTHONPATH"]])}
 
 
 @pytest.mark.skipif(shutil.which("grcc") is None, reason="GNU Radio is not installed")
@@ -27,9 +20,12 @@ def test_a_new_block_works_as_it_is(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "mine"
     assert run_app(["new", "block", "counter_of_mine", "--folder", str(folder)]) == 0
     assert sorted(path.name for path in folder.iterdir()) == NAMES
-    assert NAMES[1] in capsys.readouterr().out
-    done = subprocess.run([sys.executable, str(folder / "qa_counter_of_mine.py")], env=searching(folder), cwd=tmp_path,
-                          capture_output=True, text=True, timeout=300)  # fmt: skip
+    said = capsys.readouterr().out
+    lines = [line for line in said.splitlines() if line.startswith("  ")]
+    bare = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "GRC_BLOCKS_PATH")}
+    done = subprocess.run(["bash", "-ec", "\n".join(lines)], env=bare, cwd=tmp_path, capture_output=True, text=True,
+                          timeout=300)  # fmt: skip
+    assert NAMES[1] in said and len(lines) == 3
     assert done.returncode == 0 and "Ran 2 tests" in done.stderr, done.stdout + done.stderr
     text = FLOWGRAPH.read_text()
     block = """-   name: own
