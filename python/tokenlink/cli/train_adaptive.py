@@ -29,8 +29,9 @@ Out = Annotated[
     OptionalPath,
     typer.Option(help="Folder of the artifacts; default: artifacts/ of this checkout.", callback=writable_folder),
 ]
+FromNothing = Annotated[bool, typer.Option(help="Without ImageNet: neither the stem's weights nor a teacher.")]
 WORK = Path(".cache/train/adaptive")
-BACKBONE_STEPS, PAIRS_STEPS = 16_000, 5_000
+BACKBONE_STEPS, PAIRS_STEPS = 2_500, 1_200
 
 
 @app.command()
@@ -40,16 +41,18 @@ def backbone(
     minutes: Minutes = 0.0,
     steps: Steps = BACKBONE_STEPS,
     processes: Processes = 2,
+    from_nothing: FromNothing = False,
 ) -> None:
-    """Train the transformer and its dropping of tokens, from nothing.
+    """Train the transformer and its dropping of tokens, behind a stem that knows ImageNet.
 
     Example: ./twist train adaptive backbone --pictures imagenette2
     """
     from tokenlink.train.adaptive import backbone as training_of_backbone
-    from tokenlink.train.adaptive.course import Course, train
+    from tokenlink.train.adaptive.course import Course, Imagenette, train
 
-    course = Course(pictures, work / "backbone", minutes=minutes, steps=steps, processes=processes)
-    train(course, training_of_backbone.subject())
+    course = Course(pictures, work / "backbone", minutes=minutes, steps=steps, processes=processes,
+                    material=Imagenette(taught=not from_nothing))  # fmt: skip
+    train(course, training_of_backbone.subject(knows_imagenet=not from_nothing))
 
 
 @app.command()
@@ -61,6 +64,7 @@ def pairs(
     steps: Steps = PAIRS_STEPS,
     processes: Processes = 2,
     out: Out = None,
+    from_nothing: FromNothing = False,
 ) -> None:
     """Train the compression pairs on the transformer that backbone has made, measure all, and save an artifact.
 
@@ -71,12 +75,14 @@ def pairs(
     from tokenlink.models.adaptive.networks import artifact_of
     from tokenlink.train.adaptive import pairs as training_of_pairs
     from tokenlink.train.adaptive import ship
-    from tokenlink.train.adaptive.course import Course, train, trained
+    from tokenlink.train.adaptive.course import Course, Imagenette, train, trained
 
     training_of_pairs.is_robust(training)  # before anything is read
     start, begun = trained(work / "backbone", AdaptiveViT())
     subject = training_of_pairs.subject(start, training)
-    model, run = train(Course(pictures, work / training, minutes=minutes, steps=steps, processes=processes), subject)
+    course = Course(pictures, work / training, minutes=minutes, steps=steps, processes=processes,
+                    material=Imagenette(taught=not from_nothing))  # fmt: skip
+    model, run = train(course, subject)
     about = ship.describe(f"./twist train adaptive backbone && ./twist train adaptive pairs --training {training}",
                           training, begun, run)  # fmt: skip
     metrics = {**ship.measure(model, pictures), "curve": ship.learning_curve(work / "backbone")}
@@ -93,6 +99,7 @@ def baseline(
     pairs_steps: Annotated[int, typer.Option(help="Steps of the pairs.", callback=at_least_one)] = PAIRS_STEPS,
     processes: Processes = 2,
     out: Out = None,
+    from_nothing: FromNothing = False,
 ) -> None:
     """Train a network that drops nothing, then its compression pairs, measure it, and save an artifact.
 
@@ -101,13 +108,15 @@ def baseline(
     from tokenlink.models import artifact
     from tokenlink.train.adaptive import ship
     from tokenlink.train.adaptive.baselines import baseline_named
-    from tokenlink.train.adaptive.course import Course, train
+    from tokenlink.train.adaptive.course import Course, Imagenette, train
     from tokenlink.train.adaptive.pairs import is_robust
 
-    made, _ = baseline_named(name), is_robust(training)
-    start, run = train(Course(pictures, work / made.start_folder, steps=steps, processes=processes), made.clean)
+    made, _ = baseline_named(name, knows_imagenet=not from_nothing), is_robust(training)
+    course = Course(pictures, work / made.start_folder, steps=steps, processes=processes,
+                    material=Imagenette(taught=not from_nothing))  # fmt: skip
+    start, run = train(course, made.clean)
     begun = {"steps": run.step, "minutes": round(run.elapsed_s / 60, 1)}
-    course = Course(pictures, work / f"{name}-{training}", steps=pairs_steps, processes=processes)
+    course = replace(course, work=work / f"{name}-{training}", steps=pairs_steps)
     model, run = train(course, made.with_pairs(start, training))
     command = f"./twist train adaptive baseline {name} --training {training}"
     metrics = {**made.measure(model, pictures), "curve": ship.learning_curve(work / made.start_folder)}
@@ -136,7 +145,7 @@ def scenes(
 
     course = Course(cache, work / "scenes-clean", steps=steps, batch=training.BATCH, processes=processes,
                     material=training.Scenes())  # fmt: skip
-    start, run = train(course, training.clean_subject())
+    start, run = train(course, training.clean_subject(knows_imagenet=True))
     begun = {"steps": run.step, "minutes": round(run.elapsed_s / 60, 1)}
     model, run = train(replace(course, work=work / "scenes", steps=pairs_steps), training.subject(start))
     about = {"data_origin": ORIGIN, **ship.describe("./twist train adaptive scenes", "robust", begun, run)}

@@ -21,10 +21,10 @@ except RuntimeError as error:
     for operator in ("nms", "qnms"):
         _DECLARED.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
+from timm import create_model  # noqa: E402
 from timm.layers import HybridEmbed  # noqa: E402
 from timm.models.vision_transformer import VisionTransformer  # noqa: E402
-from timm.models.vision_transformer_hybrid import ConvStem  # noqa: E402
 from torchvision.models import MobileNetV3, mobilenet_v3_small  # noqa: E402
 from torchvision.transforms import v2  # noqa: E402
 
-__all__ = ["ConvStem", "HybridEmbed", "MobileNetV3", "VisionTransformer", "mobilenet_v3_small", "v2"]
+__all__ = ["HybridEmbed", "MobileNetV3", "VisionTransformer", "create_model", "mobilenet_v3_small", "v2"]

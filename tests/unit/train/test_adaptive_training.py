@@ -144,6 +144,7 @@ def test_kept_shares_follow_the_budget_after_some_steps():
     """Penalties alone, on noise: 250 steps of 16 pictures of 16 tokens; margin 3 tokens."""
     torch.manual_seed(0)
     model = AdaptiveViT(AdaptiveConfig(side=64, width=24, n_blocks=3, heads=3, split=2))
+    model.freeze_stem()
     optimizer = torch.optim.Adam(model.parameters(), 4e-3)
     for step in range(250):
         optimizer.param_groups[0]["lr"] = 4e-3 * (1 - step / 250)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A vision transformer whose user says what share of its tokens it may keep.
 
-timm's VisionTransformer with a convolutional stem, cut in two behind block s: the device runs the first half, a server
-the second. A budget token, a mixture of two learned ones, goes with the others through every block. Before blocks 2 to
-s a threshold is read from it and a gate from each image token, and what does not pass is dropped for good. In training
-dropped tokens stay where they are, zero and hidden from attention, so that a batch keeps its shape; at inference they
-are taken out, and the blocks have less to do, see `tokenlink.models.adaptive.vit_stages`. Both give the same.
+timm's VisionTransformer behind the first five stages of EfficientNet-Lite0, cut in two behind block s: the device runs
+the stem and the first half, a server the second. A budget token, a mixture of two learned ones, goes with the others
+through every block. Before blocks 2 to s a threshold is read from it and a gate from each image token, and what does
+not pass is dropped for good. In training dropped tokens stay where they are, zero and hidden from attention, so that a
+batch keeps its shape; at inference they are taken out, and the blocks have less to do, see
+`tokenlink.models.adaptive.vit_stages`. Both give the same.
 
 The budget token ends with the device's half: the server knows how many tokens have come, and makes it anew from that.
 
@@ -22,8 +23,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from tokenlink.link.token_ratios import WIDTH
-from tokenlink.models.vision import ConvStem, HybridEmbed, VisionTransformer
+from tokenlink.models.vision import HybridEmbed, VisionTransformer, create_model
 
+STEM, STEM_STAGES = "tf_efficientnet_lite0", 5
 PATCH_SIDE = 16  # pixels; the stem's four strides of two
 LEAST = 1e-3  # mask values below count as zero
 RESCUED = 1e-2  # mask value of the one token that is kept where none passes
@@ -92,12 +94,10 @@ class AdaptiveViT(VisionTransformer):
 
     def __init__(self, config: AdaptiveConfig = AdaptiveConfig(), drop_path: float = 0.0):  # noqa: B008 (frozen)
         width = config.width
-        channels = [width // part for part in (8, 4, 4, 2, 2, 1)]
-        stem = ConvStem(depth=6, channels=tuple(channels), stride=(2, 2, 1, 2, 1, 2))
         super().__init__(
             img_size=(config.side, config.aspect * config.side), patch_size=1, num_classes=config.n_classes,
             embed_dim=width, depth=config.n_blocks, num_heads=config.heads,
-            embed_layer=partial(HybridEmbed, backbone=stem, proj=False),
+            embed_layer=partial(HybridEmbed, backbone=stem_of(create_model(STEM))),
             drop_path_rate=drop_path,
         )  # fmt: skip
         self.config = config
@@ -105,6 +105,17 @@ class AdaptiveViT(VisionTransformer):
         self.budget_high = nn.Parameter(torch.randn(width) * FAR_APART)
         self.gates = nn.ModuleList(_opened(width, OPEN) for _ in range(config.split - 1))
         self.thresholds = nn.ModuleList(_opened(width, -OPEN) for _ in range(config.split - 1))
+
+    def freeze_stem(self) -> None:
+        """Leave the stem as it is from here on, the statistics of its normalisation too."""
+        self.patch_embed.backbone.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True):
+        """As `torch.nn.Module.train`, but for a stem that is frozen."""
+        super().train(mode)
+        stem = self.patch_embed.backbone
+        stem.train(mode and any(each.requires_grad for each in stem.parameters()))
+        return self
 
     def budget_token(self, share: torch.Tensor) -> torch.Tensor:
         """b = a b_h + (1 - a) b_l for shares a [batch], as float32 [batch, 1, width]."""
@@ -199,6 +210,11 @@ class AdaptiveViT(VisionTransformer):
     def config_dict(self) -> dict:
         """The configuration as plain values, for the artifact."""
         return asdict(self.config)
+
+
+def stem_of(net: nn.Module) -> nn.Module:
+    """Layers of timm's EfficientNet-Lite0 up to a map of a sixteenth of the picture's sides, 112 features each."""
+    return nn.Sequential(net.conv_stem, net.bn1, *net.blocks[:STEM_STAGES])
 
 
 def as_input(pictures: torch.Tensor) -> torch.Tensor:

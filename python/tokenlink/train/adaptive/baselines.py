@@ -35,25 +35,25 @@ class Baseline:
     artifacts: dict
 
 
-def baseline_named(name: str) -> Baseline:
-    """Baseline of a name; ValueError for one that is not there."""
+def baseline_named(name: str, knows_imagenet: bool = False) -> Baseline:
+    """Baseline of a name, a transformer's stem of `lite0` or from nothing; ValueError for one that is not there."""
     if name not in BASELINES:
         raise ValueError(f"baseline is {name!r}, expected one of {', '.join(BASELINES)}")
-    return BASELINES[name]()
+    return BASELINES[name](knows_imagenet)
 
 
 def _artifacts(network):
     return {training: artifact_of(network, training) for training in TRAININGS}
 
 
-def _vit_ae():
-    clean = backbone.subject(AdaptiveConfig(), StaticViT)
+def _vit_ae(knows_imagenet):
+    clean = backbone.subject(AdaptiveConfig(), StaticViT, knows_imagenet)
     with_pairs = partial(pairs.subject, model_class=ViTAutoencoder)
     measure = partial(ship.measure, alphas=(1.0,))
     return Baseline("vit-ae-clean", clean, with_pairs, measure, _artifacts("vit-ae"))
 
 
-def _mobile(kind, name):
+def _mobile(kind, name, _):
     clean = mobile.clean_subject(MobileConfig())
     with_pairs = partial(mobile.subject, kind=kind)
     return Baseline("mnv3-clean", clean, with_pairs, ship.measure_mobile, _artifacts(name))

@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from tokenlink.data.imagenette import SPLITS, read_split
 from tokenlink.models.adaptive.shown import Shown
+from tokenlink.train.adaptive.imagenet import Teacher, lite0
 from tokenlink.train.adaptive.lessons import Lesson, Lessons
 from tokenlink.train.team import Team
 from tokenlink.train.training_run import Budget, CheckpointError, Run, set_up
@@ -34,17 +35,28 @@ class Material(Protocol):
         """What the training is watched by."""
 
 
+@dataclass(frozen=True)
 class Imagenette:
-    """Pictures of classes."""
+    """Pictures of classes.
+
+    Parameters
+    ----------
+    taught : bool   by EfficientNet-Lite0, beside the labels
+    """
+
+    taught: bool = False
 
     def check(self, course: Course) -> None:
         """PictureSetError for pictures that are not there."""
         for split in SPLITS:
             read_split(course.pictures, split)
+        if self.taught:
+            lite0()
 
     def lessons(self, course: Course, rank: int, size: int) -> Lessons:
         """Of all training pictures."""
-        return Lessons(read_split(course.pictures, "train"), course.side, course.batch, course.seed, rank, size)
+        pictures, teacher = read_split(course.pictures, "train"), Teacher() if self.taught else None
+        return Lessons(pictures, course.side, course.batch, course.seed, rank, size, teacher)
 
     def shown(self, course: Course) -> Shown:
         """Some validation pictures."""

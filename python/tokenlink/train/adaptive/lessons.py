@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pictures as networks see them in training: cut, mirrored, altered, mixed; the same again after an interruption."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ class Lesson:
     Attributes
     ----------
     pictures : float32 [batch, 3, side, side]
-    classes : float32 [batch, n_classes]   share of each class
+    classes : float32 [batch, n_classes]   share of each class, half of it as a teacher says where there is one
     """
 
     pictures: torch.Tensor
@@ -37,12 +38,17 @@ class Lessons:
     side : int              pixels
     batch : int             pictures a step and process
     seed, rank, size : int  of the training, and of this process
+    teacher : function or None   pictures of a lesson to shares of classes
     """
 
-    def __init__(self, pictures: PictureSet, side: int, batch: int, seed: int = 1, rank: int = 0, size: int = 1):
+    def __init__(
+        self, pictures: PictureSet, side: int, batch: int, seed: int = 1, rank: int = 0, size: int = 1,
+        teacher: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    ):  # fmt: skip
         if len(pictures) < batch * size:
             raise ValueError(f"{len(pictures)} pictures are fewer than a step takes, {batch} x {size} processes")
         self._pictures, self._batch, self._seed, self._rank, self._size = pictures, batch, seed, rank, size
+        self._teacher = teacher
         self._alter = v2.Compose([
             v2.RandomResizedCrop(side, (SMALLEST_CUT, 1.0)), v2.RandomHorizontalFlip(), v2.RandAugment(2, 9),
             v2.ColorJitter(0.4, 0.4, 0.4),
@@ -63,4 +69,5 @@ class Lessons:
         chosen = order[first : first + self._batch]
         altered = [self._alter(v2.functional.pil_to_tensor(self._pictures.whole(i))) for i in chosen]
         pictures, labels = as_input(torch.stack(altered)), torch.from_numpy(self._pictures.labels[chosen])
-        return Lesson(*self._mix(pictures, labels))
+        pictures, classes = self._mix(pictures, labels)
+        return Lesson(pictures, classes if self._teacher is None else (classes + self._teacher(pictures)) / 2)

@@ -46,6 +46,7 @@ def begin(model_class, config, weights):
     """A model with pairs whose transformer has these weights."""
     model = model_class(config, DROP_PATH)
     model.vit.load_state_dict(weights)
+    model.vit.freeze_stem()
     return model
 
 

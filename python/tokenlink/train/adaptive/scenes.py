@@ -110,9 +110,9 @@ def said_of(logits: torch.Tensor) -> np.ndarray:
     return torch.stack([*(logits[:, :2] > 0).long().T, logits[:, 2:].argmax(1)], dim=1).numpy()
 
 
-def clean_subject(config: AdaptiveConfig = CONFIG) -> Subject:
+def clean_subject(config: AdaptiveConfig = CONFIG, knows_imagenet: bool = False) -> Subject:
     """The transformer as something to be trained, without a channel."""
-    build = partial(AdaptiveViT, config, backbone.DROP_PATH)
+    build = partial(backbone.behind_imagenet if knows_imagenet else AdaptiveViT, config, backbone.DROP_PATH)
     return Subject(build, partial(backbone.terms, traffic_loss), watch_clean)
 
 
