@@ -58,8 +58,10 @@ def serve(usrp, profile, options):
     server = UsrpServer(usrp, options.address or profile.address, keys)
     server.start()
     print(f"listening at {server.address}", flush=True)
-    server.run(stop.is_set)
-    print(json.dumps(server.report()), flush=True)
+    try:
+        server.run(stop.is_set)
+    finally:
+        print(json.dumps(server.report()), flush=True)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,8 @@ void RxChannel::command(const uhd::stream_cmd_t& what, int64_t tick)
         }
         return;
     }
-    if (tick != AT_ONCE && tick < std::max(_tick, _clock.now())) {
+    const bool is_late = tick != AT_ONCE && tick < std::max(_tick, _clock.now());
+    if (strikes(_settings.faults.command, ++_ordered) || is_late) {
         mishap(Error::ERROR_CODE_LATE_COMMAND, "L");
         return;
     }

@@ -69,7 +69,7 @@ private:
     Samples _converted, _resampled;
     size_t _waiting = 0;
     int64_t _tick, _start = 0; // of the stream
-    uint64_t _sample = 0, _left = 0, _number = 0;
+    uint64_t _sample = 0, _left = 0, _number = 0, _ordered = 0;
     bool _streaming = false, _continuous = false, _chained = false, _overflowing = false, _link_is_lost = false;
     double _power_db = -200;
 };

@@ -92,7 +92,7 @@ Faults Faults::parse(const std::string& text)
     Faults faults;
     const std::map<std::string, uint64_t*> counted = {{"overflow", &faults.overflow}, {"drop", &faults.drop},
         {"broken", &faults.broken}, {"bad", &faults.bad}, {"late", &faults.late}, {"underflow", &faults.underflow},
-        {"seq", &faults.seq}, {"link", &faults.link}};
+        {"seq", &faults.seq}, {"command", &faults.command}, {"link", &faults.link}};
     const std::map<std::string, bool*> lasting     = {{"ref", &faults.ref}, {"lo", &faults.lo}, {"pps", &faults.pps}};
     std::istringstream stream(text);
     for (std::string word; std::getline(stream, word, ';');) {
@@ -104,8 +104,8 @@ Faults Faults::parse(const std::string& text)
         else if (lasting.count(name) && colon == std::string::npos)
             *lasting.at(name) = true;
         else
-            refuse("fault", word,
-                "overflow, drop, broken, bad, late, underflow, seq or link with :N, every N-th time; or ref, lo, pps");
+            refuse("fault", word, "overflow, drop, broken, bad, late, underflow, seq, command or link with :N, every "
+                                  "N-th time; or ref, lo, pps");
     }
     return faults;
 }

@@ -28,6 +28,7 @@ const Product& product_named(const std::string& name);
 struct Faults {
     uint64_t overflow = 0, drop = 0, broken = 0, bad = 0; // of received packets
     uint64_t late = 0, underflow = 0, seq = 0;            // of bursts sent
+    uint64_t command = 0;                                 // of stream commands: comes too late
     uint64_t link = 0;                                    // the link is lost after so many packets received
     bool ref = false, lo = false, pps = false;            // does not lock; does not come
 

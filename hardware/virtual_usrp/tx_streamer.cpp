@@ -87,7 +87,7 @@ public:
     }
 
     //! Asked for by newer versions of UHD; nothing here is a block of an RFNoC graph.
-    virtual void post_input_action(const std::shared_ptr<uhd::rfnoc::action_info>&, const size_t) {}
+    virtual void post_output_action(const std::shared_ptr<uhd::rfnoc::action_info>&, const size_t) {}
 
 private:
     bool wait_for_room(Deadline deadline)

@@ -95,3 +95,15 @@ def pictures(tmp_path):
 def config(pictures, artifacts):
     channel = ChannelConfig("rayleigh", 12.0, trajectory=SnrTrajectory("blockwise", block_slots=2))
     return RunConfig(str(pictures), 20, 3, channel, artifacts=str(artifacts), radio="simulator")
+
+
+@pytest.fixture(scope="session")
+def module():
+    """Path of the compiled module that UHD loads, the virtual USRP."""
+    from tokenlink.process.node import NodeError
+    from tokenlink.radio.virtual_usrp import build_module
+
+    try:
+        return build_module()
+    except NodeError as error:
+        pytest.skip(str(error))

@@ -2,11 +2,9 @@
 """Programs that know nothing of this project, UHD's examples among them, on the virtual USRP."""
 
 import json
-import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
 from contextlib import contextmanager
@@ -21,66 +19,28 @@ from tokenlink.link.modes import load_mode_table
 from tokenlink.phy.frame import BurstConfig
 from tokenlink.process.node import NodeError
 from tokenlink.radio.both_ends import link_test
-from tokenlink.radio.profiles import parse_profile, read_profile
-from tokenlink.radio.radio_process import make_emulator
+from tokenlink.radio.profiles import read_profile
 from tokenlink.radio.virtual_usrp import MODULE_PATH, build_module, device_args, is_virtual
 from tokenlink.wire import NO_MODE, Bye, ModeCommand, TokenEstimate, TokenFrame
 from tokenlink.wire.sockets import PullSocket, PushSocket
 
 sys.path.append(str(Path(__file__).parent))
 import flowgraphs  # noqa: E402
+from virtual_usrps import (  # noqa: E402
+    LIMIT_S,
+    NOISE_DBFS,
+    PROGRAMS,
+    air,
+    air_profile,
+    answer,
+    ends,
+    program,
+    said,
+    start,
+    usrp_profile,
+)
 
-PROGRAMS = Path(__file__).with_name("uhd_programs.py")
 EXAMPLES = Path("/usr/libexec/uhd/examples")
-LIMIT_S = 120
-NOISE_DBFS = -60.0
-
-
-def air_profile(samp_rate=1e6, patience=0.5, **impairments):
-    link = {"seed": 5, "impairments": {"noise_dbfs": NOISE_DBFS, **impairments}}
-    return parse_profile({"kind": "virtual", "samp_rate": samp_rate, "virtual": {
-        "address": "tcp://127.0.0.1:*", "start_s": 0.0, "stall_s": patience,
-        "links": {"forward": link, "reverse": link}}})  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def module():
-    """Path of the compiled module."""
-    try:
-        return build_module()
-    except NodeError as error:
-        pytest.skip(str(error))
-
-
-@contextmanager
-def air(profile=None):
-    """Device arguments of a virtual USRP whose emulator runs here."""
-    profile, stop = profile or air_profile(), threading.Event()
-    with make_emulator(profile) as emulator:
-        thread = threading.Thread(target=emulator.run, args=(stop.is_set,))
-        thread.start()
-        try:
-            yield device_args(profile, emulator.address)
-        finally:
-            stop.set()
-            thread.join()
-
-
-def start(module, *command):
-    env = os.environ | {MODULE_PATH: str(module)}
-    return subprocess.Popen(list(map(str, command)), env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True)  # fmt: skip
-
-
-def said(process):
-    """What a program printed, and its warnings; it must end by itself, and well."""
-    try:
-        output, warnings = process.communicate(timeout=LIMIT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise
-    assert process.returncode == 0, output + warnings
-    return output, warnings
 
 
 def example(module, name, *arguments):
@@ -89,16 +49,6 @@ def example(module, name, *arguments):
     if not path.is_file():
         pytest.skip(f"uhd-host has no example {name} here")
     return said(start(module, path, *arguments))[0]
-
-
-def program(module, name, args, values=None):
-    """What a program of uhd_programs.py says."""
-    return answer(start(module, sys.executable, PROGRAMS, name, args, *([json.dumps(values)] if values else [])))
-
-
-def answer(process):
-    """The JSON of the last line."""
-    return json.loads(said(process)[0].splitlines()[-1])
 
 
 def test_probe_finds_all_it_asks_for_and_warns_of_nothing(module):
@@ -242,23 +192,6 @@ def test_device_arguments_say_where_and_how_fast():
         "type=twist_virtual,address=ipc:///x,air_rate=5000000,tx=a,rx=b,product=X310,pace=lock")
 
 
-def usrp_profile(folder, args):
-    """File of a profile whose USRP is a virtual one; lead enough for a machine that has other work."""
-    path = folder / "usrp.yaml"
-    path.write_text(f"""
-kind: uhd
-samp_rate: 1e6
-timing: {{lead_s: 0.3, slot_s: 0.03, warmup_bursts: 0}}
-uhd:
-  args: "{args}"
-  address: ipc://{folder}/radio
-  master_clock_rate: 32e6
-  tx: {{lo_offset: 4e6, gain_db: 45, subdev: "A:A"}}
-  rx: {{lo_offset: 4e6, gain_db: 38, antenna: RX2, subdev: "A:A"}}
-""")
-    return path
-
-
 def test_usrp_flowgraphs_carry_tokens_from_one_device_to_another(module, tmp_path, monkeypatch):
     monkeypatch.setenv(MODULE_PATH, str(module))
     table, wanted, sent, got = load_mode_table(), 6, 0, {}
@@ -267,9 +200,10 @@ def test_usrp_flowgraphs_carry_tokens_from_one_device_to_another(module, tmp_pat
     tx, rx = (flowgraphs.program(name, tmp_path) for name in ("usrp_tx", "usrp_rx"))
     with (air(air_profile(cfo_hz=-3e3)) as args, PullSocket(at["estimates"]) as out,
           PushSocket(at["tokens"]) as tokens, PushSocket(at["mode"]) as modes,
-          flowgraphs.Process(rx, device_args=ends(args, "reverse", "forward"), estimates_address=at["estimates"],
-                             antenna="RX2", **rf | {"gain_db": 38}) as receiver,
-          flowgraphs.Process(tx, device_args=ends(args, "forward", "reverse"), tokens_address=at["tokens"],
+          flowgraphs.Process(rx, device_args=f"{ends(args, 'reverse', 'forward')},fault=overflow:97;drop:101",
+                             estimates_address=at["estimates"], antenna="RX2", **rf | {"gain_db": 38}) as receiver,
+          flowgraphs.Process(tx, device_args=f"{ends(args, 'forward', 'reverse')},fault=underflow:5",
+                             tokens_address=at["tokens"],
                              mode_address=at["mode"], slot_s=0.05, lock_step=1, report_file=tmp_path / "tx.json",
                              **rf) as transmitter):  # fmt: skip
         # a USRP does not wait: bursts are lost until the receiver runs
@@ -283,22 +217,21 @@ def test_usrp_flowgraphs_carry_tokens_from_one_device_to_another(module, tmp_pat
         tokens.send(Bye(sent, 0, "camera"))
         code, output = transmitter.wait()
         receiver.signal(signal.SIGTERM)
-        assert code == 0 and receiver.wait()[0] == 0, output
+        heard_code, heard = receiver.wait()
+        assert code == heard_code == 0, output + heard
     assert len(got) >= wanted
     for slot, estimate in got.items():
         assert np.array_equal(estimate.token_ids, frame_of(slot, table)) and not estimate.erased.any()
     # each burst is told of; on a machine with other work one may run dry, which is told too
     events = json.loads((tmp_path / "tx.json").read_text())["counts"]["radio_events0"]
-    assert events["burst_ack"] == sent and set(events) <= {"burst_ack", "underflow"}
+    assert events["burst_ack"] == sent and set(events) <= {"burst_ack", "underflow_in_packet", "underflow"}
+    assert events["underflow_in_packet"] == sent // 5 and "this run is NOT valid" in output
+    gaps, missing = (int(re.search(rf"{name} (\d+)", heard)[1]) for name in ("gaps", "missing_samples"))
+    assert gaps >= 2 and missing >= gaps * 2040 and "O" in heard and "D" in heard
 
 
 def frame_of(slot, table):
     return np.random.default_rng((6, slot)).integers(0, table.vocab_size, table.n_tokens).astype(np.int32)
-
-
-def ends(args, tx_link, rx_link):
-    """Device arguments with other antennas."""
-    return args.replace("tx=forward", f"tx={tx_link}").replace("rx=forward", f"rx={rx_link}")
 
 
 @contextmanager

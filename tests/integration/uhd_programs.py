@@ -170,6 +170,24 @@ def boards(device, _):
             "clocks": clocks, "edges": edges, "rms": [float(np.std(each["re"])) for each in buffer]}  # fmt: skip
 
 
+def refusals(args, cases):
+    """What our radio code says of devices (fault, clock or time source that is external) that cannot be used."""
+    from tokenlink.radio.profiles import parse_profile
+    from tokenlink.radio.usrp import DeviceError, Usrp
+
+    found = []
+    for fault, source in cases:
+        settings = {"args": f"{args},fault={fault}" if fault else args, "tx": {}, "rx": {}}
+        settings |= {source: "external"} if source else {}
+        profile = parse_profile({"kind": "uhd", "samp_rate": 1e6, "uhd": settings})
+        try:
+            Usrp(profile, uhd)
+            found.append("")
+        except DeviceError as error:
+            found.append(str(error))
+    return found
+
+
 def opened(device, _):
     """Names and numbers of a device."""
     return {"name": device.get_mboard_name(0), "rx": device.get_rx_num_channels(), "boards": device.get_num_mboards()}
@@ -184,8 +202,8 @@ def held(device, _):
 
 if __name__ == "__main__":
     try:
-        opened_device = uhd.usrp.MultiUSRP(sys.argv[2])
-        said = globals()[sys.argv[1]](opened_device, json.loads(sys.argv[3]) if len(sys.argv) > 3 else None)
+        on = sys.argv[2] if sys.argv[1] == "refusals" else uhd.usrp.MultiUSRP(sys.argv[2])
+        said = globals()[sys.argv[1]](on, json.loads(sys.argv[3]) if len(sys.argv) > 3 else None)
     except RuntimeError as error:
         said = {"error": str(error)}
     print(json.dumps(said))

@@ -47,7 +47,10 @@ class qa_radio_events(block_test):
             late = json.loads(path.read_text())
             self.run_block([event("burst_ack"), event("time_error")], 2, report_file=str(path), max_late=1)
             allowed = json.loads(path.read_text())
+            self.run_block([event("burst_ack", "seq_error_in_burst")], 2, report_file=str(path))
+            lost = json.loads(path.read_text())
         self.assertEqual((late["valid"], late["late"], late["underflow"]), (False, 1, 0))
+        self.assertEqual((lost["valid"], lost["lost_packets"]), (False, 1))
         self.assertTrue(allowed["valid"])
         self.assertIn({"burst_ack": 1, "time_error": 1}, list(allowed["counts"].values()))
 

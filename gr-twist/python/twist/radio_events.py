@@ -12,11 +12,14 @@ from .pdus import PduError
 ASYNC_MSGS = "async_msgs"
 LATE = ("time_error",)
 UNDERFLOW = ("underflow", "underflow_in_packet")
-KINDS = ("burst_ack", *UNDERFLOW, "seq_error", "seq_error_in_burst", *LATE)
+LOST = ("seq_error", "seq_error_in_burst")
+KINDS = ("burst_ack", *UNDERFLOW, *LOST, *LATE)
 
 
 class radio_events(message_block):
     """Counts the asynchronous messages of a transmitter: a USRP sink or a virtual sink.
+
+    A packet that was lost on its way to the device makes a run not valid in any case.
 
     Parameters
     ----------
@@ -42,17 +45,19 @@ class radio_events(message_block):
         self._file, self._max_late, self._max_underflow = report_file, max_late, max_underflow
 
     def verdict(self):
-        """Whether the run is valid so far: dict with "valid", "late", "underflow", and the counters of every block."""
+        """Whether the run is valid so far: dict with "valid", "late", "underflow", "lost_packets", and all blocks' counters."""
         own = self.counts()
-        late, underflow = (sum(own.get(kind, 0) for kind in kinds) for kinds in (LATE, UNDERFLOW))
-        valid = late <= self._max_late and underflow <= self._max_underflow
-        return {"valid": valid, "late": late, "underflow": underflow, "counts": all_counts()}
+        late, underflow, lost = (sum(own.get(kind, 0) for kind in kinds) for kinds in (LATE, UNDERFLOW, LOST))
+        valid = late <= self._max_late and underflow <= self._max_underflow and not lost
+        sums = {"late": late, "underflow": underflow, "lost_packets": lost}
+        return {"valid": valid, **sums, "counts": all_counts()}
 
     def stop(self):
         """Called by the scheduler at the end: write the report, warn about a run that is not valid."""
         report = self.verdict()
         if not report["valid"]:
-            self.log.warn(f"this run is NOT valid: late {report['late']}, underflow {report['underflow']}")
+            sums = (f"{name} {report[name]}" for name in ("late", "underflow", "lost_packets"))
+            self.log.warn(f"this run is NOT valid: {', '.join(sums)}")
         if self._file:
             try:
                 with open(self._file, "w") as file:

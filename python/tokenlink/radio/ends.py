@@ -13,7 +13,8 @@ from tokenlink.radio.known_bursts import LinkFigures, unwrap
 #: counter of a radio's process -> what it means for a run
 LATE = ("device_late", "device_time_error", "late")
 UNDERFLOW = ("device_underflow", "device_underflow_in_packet")
-LOST = ("lost_samples",)
+LOST = ("lost_samples", "device_unsent_samples")
+LOST_PACKETS = ("device_seq_error", "device_seq_error_in_packet")
 #: what a device says of each burst, one of them
 _FATES = ("device_burst_ack", "device_time_error", "device_seq_error")
 
@@ -28,12 +29,13 @@ def verdict(counts, limits):
 
     Returns
     -------
-    dict   "valid": bool, "late", "underflow", "lost_samples": int, "why": str, empty when valid
+    dict   "valid": bool, "late", "underflow", "lost_samples", "lost_packets": int, "why": str, empty when valid
     """
     sums = {
         "late": sum(counts.get(name, 0) for name in LATE),
         "underflow": sum(counts.get(name, 0) for name in UNDERFLOW),
         "lost_samples": sum(counts.get(name, 0) for name in LOST),
+        "lost_packets": sum(counts.get(name, 0) for name in LOST_PACKETS),
     }
     over = [f"{name} {n}, allowed {getattr(limits, name)}" for name, n in sums.items() if n > getattr(limits, name)]
     return {"valid": not over, **sums, "why": "; ".join(over)}
@@ -107,7 +109,7 @@ class Pacer:
 def _wait_for_fates(sender, profile, told, sent):
     """Wait until a USRP has told what became of the bursts sent, as far ahead as they may be: ``told`` before them."""
     deadline_s = time.monotonic() + 4 * profile.timing.lead_s + 1.0
-    while _told(sender) - told < sent and time.monotonic() < deadline_s:
+    while _told(sender) - told < sent and time.monotonic() < deadline_s and not sender.is_gone():
         sender.wait_open(0.0)
         time.sleep(0.01)
 
@@ -137,7 +139,7 @@ def transmit(sender, traffic, profile, n_bursts, first_slot=0, on_burst=lambda s
     pacer, sent, asked, begin_s, begin = Pacer(sender, profile), 0, 0, time.monotonic(), sender.position
     peaks = Peaks(profile.burst)
     for slot in range(first_slot, first_slot + n_bursts):
-        if stopping():
+        if stopping() or sender.is_gone():
             break
         asked += 1
         samples = traffic.samples(slot)
@@ -183,7 +185,7 @@ def receive(receiver, reader, profile, table, n_bursts=None, duration_s=None, id
         item = receiver.recv(16384, 0.1)
         receptions = []
         if item is None:
-            if receiver.ended or time.monotonic() - heard_s > idle_s:
+            if receiver.ended or receiver.is_gone() or time.monotonic() - heard_s > idle_s:
                 break
             continue
         position, piece, jumped = item

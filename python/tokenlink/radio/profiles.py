@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Radio profiles: YAML files that say which radio, and everything it is set to. Read by one loader, checked field by
-field; the profiles that ship are in ``hardware/profiles``."""
+"""Radio profiles: YAML files of ``hardware/profiles`` or yours, read by one loader and checked field by field."""
 
 from __future__ import annotations
 
@@ -116,6 +115,7 @@ class Limits:
     late: int = _number(0, 0, 1_000_000)
     underflow: int = _number(0, 0, 1_000_000)
     lost_samples: int = _number(0, 0, 10**12)
+    lost_packets: int = _number(0, 0, 10**12)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tokenlink.process.children import Child, stop_all
+from tokenlink.process.node import NodeError
 from tokenlink.radio.radio_process import START_S, service_command, wait_for_radio
 from tokenlink.wire.iq_streams import IqReceiver, IqSender
 
@@ -16,7 +17,8 @@ STARTS_ITSELF = ("uhd", "file")
 
 @contextlib.contextmanager
 def radio_process(profile_name, profile, address=None, keys_folder=None, start=None, sides="tx,rx"):
-    """The process that serves a profile's radio, for as long as the context lasts.
+    """The process that serves a profile's radio, for as long as the context lasts; NodeError at its end where the
+    process failed meanwhile.
 
     Parameters
     ----------
@@ -40,6 +42,8 @@ def radio_process(profile_name, profile, address=None, keys_folder=None, start=N
         child = Child("the radio", command, Path(folder) / "radio.log")
         try:
             yield child
+            if child.exit_code:
+                raise NodeError(f"the radio's process {child.obituary()}")
         finally:
             stop_all([child])
 
@@ -50,4 +54,6 @@ def open_end(role, profile, address=None, link="forward", keys=None, child=None,
     make = IqSender if role == "tx" else IqReceiver
     with make(address or profile.address, link, profile.samp_rate, keys=keys) as end:
         wait_for_radio(end, child, timeout_s)
+        if child is not None:
+            end.is_gone = lambda: child.exit_code is not None
         yield end

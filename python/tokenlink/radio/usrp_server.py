@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 import time
@@ -11,12 +10,17 @@ from collections import Counter, deque
 
 import numpy as np
 
+from tokenlink.radio.usrp import DeviceError
 from tokenlink.wire.iq_server import IqServer
 
 SPURT = 4096  # samples a call of the receive streamer
 PIECE = 16384  # samples a call of the transmit streamer
 LINKS = ("forward", "reverse")
-_log = logging.getLogger(__name__)
+#: what the receiving side counts; the rest is the transmitter's
+RECEIVED = ("overflow", "out_of_sequence", "bad_packet", "broken_chain", "late", "alignment", "timeout", "no_reader")
+#: errors after which a device receives nothing until it is told to again
+ENDED = ("late", "broken_chain")
+AGAIN_S = 0.01
 
 
 class BurstAssembler:
@@ -62,7 +66,9 @@ class UsrpServer:
     ----------
     address : str
     counts : Counter   of the device: overflow, underflow, time_error (late), seq_error, burst_ack, ... and
-                       "no_reader": samples nobody took
+                       "no_reader": samples nobody took, "unsent_samples": those the device did not take in time;
+                       "out_of_sequence": packets lost on their way here
+    failure : str      why the device cannot be used any more
     """
 
     def __init__(self, usrp, address, keys=None):
@@ -76,7 +82,7 @@ class UsrpServer:
         self._links = list(self._server.links.values())
         self._bursts = {link.name: BurstAssembler() for link in self._links}
         self._calls, self._received = queue.Queue(64), deque(maxlen=1024)
-        self._stopping, self._threads, self._ends = threading.Event(), [], 0
+        self._stopping, self._threads, self._ends, self.failure = threading.Event(), [], 0, ""
         self._zero = usrp.device.get_time_now(0).to_ticks(self._rate)
 
     def start(self):
@@ -90,12 +96,14 @@ class UsrpServer:
                 self._threads.append(thread)
 
     def run(self, stopping=lambda: False):
-        """Serve until ``stopping()``."""
+        """Serve until ``stopping()``; DeviceError when the device fails, once what was received is delivered."""
         try:
             while not stopping() and not self._stopping.is_set():
                 self.step()
         finally:
             self.close()
+        if self.failure:
+            raise DeviceError(f"the USRP failed: {self.failure}")
 
     def step(self, timeout_s=0.002):
         """Take in messages, hand bursts to the device and samples to the clients."""
@@ -103,8 +111,10 @@ class UsrpServer:
         now = self._now()
         for link in self._links:
             self._pass_bursts(link, now)
-            link.device_counts.update({kind: n - link.device_counts[kind] for kind, n in self.counts.items()})
+            for kind, n in dict(self.counts).items():
+                link.device_counts["rx" if kind in RECEIVED else "tx"][kind] = n
             self._server.grant(link)
+            self._server.tell(link)
         while self._received:
             position, samples = self._received.popleft()
             for link in self._links:
@@ -123,7 +133,7 @@ class UsrpServer:
             try:
                 self._calls.put_nowait(call)
             except queue.Full:
-                self.counts["queue_full"] += 1
+                self.counts["unsent_samples"] += len(call[1])
         # a client that has not spoken by then is late: its time goes on without it
         link.tx.time = max(link.tx.time, now)
         link.tx.declared = max(link.tx.declared, now + self._lead // 2)
@@ -149,8 +159,8 @@ class UsrpServer:
     def _guard(self, function, streamer):
         try:
             function(streamer)
-        except Exception:  # the process must end, not go on with half a device
-            _log.exception("the USRP's %s ended", function.__name__)
+        except Exception as error:  # the process must end, not go on with half a device
+            self.failure = self.failure or " ".join(str(error).split()) or type(error).__name__
             self._stopping.set()
 
     def _transmit(self, streamer):
@@ -178,15 +188,16 @@ class UsrpServer:
 
     def _receive(self, streamer):
         metadata, buffer = self._uhd.types.RXMetadata(), np.zeros((1, SPURT), np.complex64)
-        command = self._uhd.types.StreamCMD(self._uhd.types.StreamMode.start_cont)
-        command.stream_now = True
-        streamer.issue_stream_cmd(command)
+        self._ask_for_samples(streamer)
         try:
             position = 0
             while not self._stopping.is_set():
                 n = streamer.recv(buffer, metadata, 0.2)
                 if (cause := metadata.error_code.name) != "none":
-                    self.counts[cause] += 1
+                    self.counts["out_of_sequence" if metadata.out_of_sequence else cause] += 1
+                if cause in ENDED:
+                    time.sleep(AGAIN_S)
+                    self._ask_for_samples(streamer)
                 if n:
                     if metadata.has_time_spec:
                         position = metadata.time_spec.to_ticks(self._rate) - self._zero
@@ -196,6 +207,11 @@ class UsrpServer:
                     position += n
         finally:
             streamer.issue_stream_cmd(self._uhd.types.StreamCMD(self._uhd.types.StreamMode.stop_cont))
+
+    def _ask_for_samples(self, streamer):
+        command = self._uhd.types.StreamCMD(self._uhd.types.StreamMode.start_cont)
+        command.stream_now = True
+        streamer.issue_stream_cmd(command)
 
     def report(self):
         """What the device is and what happened: dict."""

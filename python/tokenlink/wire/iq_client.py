@@ -41,6 +41,7 @@ class IqClient:
         self.session, self.epoch, self.position = new_session(), None, 0
         self.refusal = ""
         self.counts = Counter()
+        self.is_gone = lambda: False  # whether the radio has ended for good; nothing is waited for then
         self._limit = 0
         self._beat_s = self._heard_s = -np.inf
         self._answer = None
@@ -78,6 +79,10 @@ class IqClient:
         changed = self.epoch != grant.epoch
         self.epoch = grant.epoch
         return changed
+
+    def _note_counts(self, grant):
+        """Take in what a device reported, by kind, as "device_..."."""
+        self.counts.update({f"device_{kind}": n - self.counts[f"device_{kind}"] for kind, n in grant.counts.items()})
 
     def set(self, timeout_s=None, **values):
         """Change settings of the radio at this end, such as tx_gain_db (float).

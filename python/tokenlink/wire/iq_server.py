@@ -14,6 +14,7 @@ from tokenlink.wire.messages import IqGrant, IqOpen, IqSamples, IqSet
 
 #: a client not heard of for this long has left; another one may take its place
 GONE_S = 3.0
+TOLD_S = 0.1
 #: a pause in serving longer than this is the radio's own, and does not count as silence of a client
 _OWN_PAUSE_S = 0.25
 _log = logging.getLogger(__name__)
@@ -99,12 +100,15 @@ class RxEnd(_End):
 
 
 class Link:
-    """A transmitting and a receiving end; ``counts``: what happened to the link, by cause."""
+    """A transmitting and a receiving end; ``counts``: what happened to the link, by cause; ``device_counts``: what a
+    device reported, by side and kind."""
 
     def __init__(self, name, samp_rate):
         self.name, self.samp_rate = name, samp_rate
         self.tx, self.rx = TxEnd(), RxEnd()
-        self.counts, self.device_counts = Counter(), Counter()
+        self.counts = Counter()
+        self.device_counts = {"tx": Counter(), "rx": Counter()}
+        self.told_s, self.told = -np.inf, {}  # of the device, to the receiver
 
 
 class IqServer:
@@ -217,8 +221,15 @@ class IqServer:
         tx, limit = link.tx, link.tx.time + self.window_samples
         if tx.peer is not None and (always or limit - tx.granted >= self.window_samples // 4):
             tx.granted = max(limit, tx.granted)
-            counts = dict(link.device_counts)
+            counts = dict(link.device_counts["tx"])
             self._send(tx.peer, IqGrant(0, 0, tx.session, self.epoch, tx.declared, tx.granted, counts))
+
+    def tell(self, link):
+        """Tell a receiver what the device reported since it was told last; that is not more often than TOLD_S."""
+        rx, counts = link.rx, dict(link.device_counts["rx"])
+        if rx.peer is not None and counts != link.told and self.now_s - link.told_s >= TOLD_S:
+            link.told, link.told_s = counts, self.now_s
+            self._send(rx.peer, IqGrant(0, 0, rx.session, self.epoch, rx.position, rx.position, counts))
 
     def deliver(self, link, samples, last=False):
         """Send samples to the receiver, as many as it has room for, and say so when they are the last ones; how many

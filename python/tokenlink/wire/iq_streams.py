@@ -102,7 +102,7 @@ class IqSender(IqClient):
                 if self.is_open and condition():
                     return True
                 left_s = deadline_s - time.monotonic()
-                if left_s <= 0 or self._socket is None:
+                if left_s <= 0 or self._socket is None or self.is_gone():
                     return False
                 self._drain(min(left_s, SLICE_S))
 
@@ -126,8 +126,7 @@ class IqSender(IqClient):
                 self._limit = message.limit
                 if changed:  # another radio, whose time has nothing to do with what was wanted before
                     self._goal = self.position
-                for kind, count in message.counts.items():
-                    self.counts[f"device_{kind}"] = count
+                self._note_counts(message)
         self._advance()
 
     _listen = _drain
@@ -150,7 +149,8 @@ class IqReceiver(IqClient):
     ----------
     position : int    number of the next sample
     ended : bool      the radio has said that nothing more comes
-    counts : Counter  "samples", "gaps", "lost_samples", "radio_restarted", "refused"
+    counts : Counter  "samples", "gaps", "lost_samples", "radio_restarted", "refused", and what the device reported, by
+                      kind, as "device_..."
     """
 
     role = "rx"
@@ -189,7 +189,7 @@ class IqReceiver(IqClient):
                     self.ended = self._seen_end
                     return None
                 self._listen(max(0.0, min(left_s, SLICE_S)))
-                if left_s <= 0 and not self._incoming:
+                if (left_s <= 0 or self.is_gone()) and not self._incoming:
                     return None
             position, jumped = self.position, self._rest_jumps
             samples, self._rest = self._rest[:max_samples], self._rest[max_samples:]
@@ -227,8 +227,10 @@ class IqReceiver(IqClient):
         if isinstance(message, IqGrant | IqSamples | IqSet) and message.session == self.session:
             if isinstance(message, IqSet):
                 self._answer = message
-            else:
-                self._incoming.append(message)
+                return
+            self._incoming.append(message)
+            if isinstance(message, IqGrant):
+                self._note_counts(message)
 
     def _take(self, message):
         """Go on with what came next."""

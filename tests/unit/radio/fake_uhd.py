@@ -238,7 +238,7 @@ class RxStreamer:
 
     def recv(self, buffer, metadata, timeout):
         device, n = self._device, buffer.shape[1]
-        metadata.error_code, metadata.has_time_spec = Named("none"), True
+        metadata.error_code, metadata.has_time_spec, metadata.out_of_sequence = Named("none"), True, False
         if not self._running:
             metadata.error_code = Named("timeout")
             return 0
