@@ -45,7 +45,7 @@ class radio_events(message_block):
         self._file, self._max_late, self._max_underflow = report_file, max_late, max_underflow
 
     def verdict(self):
-        """Whether the run is valid so far: dict with "valid", "late", "underflow", "lost_packets", and all blocks' counters."""
+        """Whether the run is valid so far: "valid", "late", "underflow", "lost_packets", and "counts" of all blocks."""
         own = self.counts()
         late, underflow, lost = (sum(own.get(kind, 0) for kind in kinds) for kinds in (LATE, UNDERFLOW, LOST))
         valid = late <= self._max_late and underflow <= self._max_underflow and not lost
