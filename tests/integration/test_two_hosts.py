@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Two hosts in two network namespaces: killed, restarted and unplugged, and every slot is accounted for."""
 
+import json
 import os
 import shutil
 import signal
@@ -18,6 +19,9 @@ from tokenlink.hosts.two_hosts import put_together  # noqa: E402
 from tokenlink.measure.records import RunFolder  # noqa: E402
 from tokenlink.wire.curve_keys import write_host_keys  # noqa: E402
 from tokenlink.wire.sockets import new_key_pair  # noqa: E402
+
+sys.path.append(str(Path(__file__).parent))
+from virtual_usrps import air, ends, usrp_profile  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = {"tx": "192.0.2.1", "rx": "192.0.2.2"}  # documentation addresses, inside the namespaces only
@@ -76,7 +80,7 @@ class Namespaces:
 class Host:
     """``./twist host`` in its namespace; started again it goes on in the same folder."""
 
-    def __init__(self, namespaces, role, folder, *options, keys=None):
+    def __init__(self, namespaces, role, folder, *options, keys=None, **variables):
         other = "rx" if role == "tx" else "tx"
         self.folder, self.role = folder / role, role
         where = ["--listen", f"tcp://{ADDRESS[role]}:{PORT}", "--peer", f"tcp://{ADDRESS[other]}:{PORT}"]
@@ -85,6 +89,7 @@ class Host:
                          role, "--out", str(self.folder), *where, *map(str, options)]  # fmt: skip
         self._log = folder / f"{role}.log"
         self._env = os.environ | {"PYTHONPATH": str(ROOT / "python"), "OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}
+        self._env |= variables
         self.process = None
 
     def start(self):
@@ -214,3 +219,26 @@ def test_flowgraphs_of_a_profile_take_the_place_of_the_simulator(namespaces, key
     assert found.totals == {"received": 12, UNACCOUNTED: 0} and found.summary["tsmr"] == 0.0
     # Free running: on a machine that has other work one may come late.
     assert prior_outcomes(tmp_path / "both").count("used") >= 6
+
+
+@pytest.mark.skipif(shutil.which("grcc") is None, reason="GNU Radio is not installed")
+def test_each_host_has_a_virtual_usrp_and_commands_come_over_the_air(module, namespaces, keys, street, artifacts,
+                                                                   tmp_path):
+    """What the hosts have in common is a file's socket, the antennas' end of the air, and the control network."""
+    profile, n_frames = usrp_profile(tmp_path, "type=twist_virtual"), 12
+    both = ["--artifacts", artifacts, "--radio", "gnuradio", "--profile", profile, "--feedback", "air"]
+    with air(address=f"ipc://{tmp_path}/air") as args:
+        at = {"tx": ends(args, "forward", "reverse"), "rx": ends(args, "reverse", "forward")}
+        device = {role: {"UHD_MODULE_PATH": str(module), "TWIST_VIRTUAL_USRP": at[role]} for role in at}
+        tx = Host(namespaces, "tx", tmp_path, *both, "--frames-from", street, "--frames", n_frames, "--patience", 2,
+                  keys=keys["tx"], **device["tx"])  # fmt: skip
+        with tx, Host(namespaces, "rx", tmp_path, *both, keys=keys["rx"], **device["rx"]) as rx:
+            rx.start(), tx.start()
+            assert (tx.wait(START_S), rx.wait(START_S)) == (0, 0), tx.said() + rx.said()
+    found = put_together(tx.folder, rx.folder, tmp_path / "both")
+    counts = {role: json.loads((tmp_path / role / f"{role}.json").read_text())["counts"] for role in at}
+    # a USRP does not wait: on a machine that has other work bursts and commands may come late
+    assert sum(found.totals.values()) == n_frames and found.totals[UNACCOUNTED] == 0, found.totals
+    assert found.totals["received"] >= n_frames // 2
+    assert counts["rx"]["reverse_sent"] >= n_frames // 2 and counts["tx"]["reverse_commands"] >= n_frames // 2
+    assert found.how["commanded"] >= n_frames // 3, found.how

@@ -26,10 +26,10 @@ def air_profile(samp_rate=1e6, patience=0.5, **impairments):
 
 
 @contextmanager
-def air(profile=None):
+def air(profile=None, address=None):
     """Device arguments of a virtual USRP whose emulator runs here."""
     profile, stop = profile or air_profile(), threading.Event()
-    with make_emulator(profile) as emulator:
+    with make_emulator(profile, address) as emulator:
         thread = threading.Thread(target=emulator.run, args=(stop.is_set,))
         thread.start()
         try:

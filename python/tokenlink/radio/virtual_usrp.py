@@ -45,7 +45,8 @@ def build_module(build=BUILD, sanitize=False):
     with open(build / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         options = ["-DTWIST_NEED_VIRTUAL_USRP=ON", f"-DTWIST_SANITIZE={'ON' if sanitize else 'OFF'}"]
-        if not module.is_file() or module.stat().st_mtime < max(path.stat().st_mtime for path in SOURCES.iterdir()):
+        changed_s = max(path.stat().st_mtime for path in SOURCES.iterdir() if path.suffix in (".cpp", ".hpp"))
+        if not module.is_file() or module.stat().st_mtime < changed_s:
             print("twist: building the virtual USRP, which takes a minute", file=sys.stderr, flush=True)
         _run(["cmake", "-S", str(SOURCES), "-B", str(build), *options])
         _run(["cmake", "--build", str(build)])
