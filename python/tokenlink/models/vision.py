@@ -1,30 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""timm's vision transformer, torchvision's networks and transforms: the one place where both are imported.
+"""timm's vision transformer, torchvision's networks and transforms: the one place where both are imported."""
 
-The wheel of torchvision on PyPI is compiled for a torch with CUDA. Beside a torch without, its own operators cannot be
-loaded, and its import stops at `nms` and `qnms`, which it wants to describe. Nothing here uses operators of
-torchvision, so these two are declared, and left without an implementation.
-"""
+from tokenlink.models import torchvision_operators  # noqa: F401, I001 (before what it is for)
 
-import sys
-
-import torch
-
-try:
-    import torchvision  # noqa: F401
-except RuntimeError as error:
-    if "torchvision::nms does not exist" not in str(error):
-        raise
-    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-        del sys.modules[name]
-    _DECLARED = torch.library.Library("torchvision", "FRAGMENT")  # declared as long as this object lives
-    for operator in ("nms", "qnms"):
-        _DECLARED.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-
-from timm import create_model  # noqa: E402
-from timm.layers import HybridEmbed  # noqa: E402
-from timm.models.vision_transformer import VisionTransformer  # noqa: E402
-from torchvision.models import MobileNetV3, mobilenet_v3_small  # noqa: E402
-from torchvision.transforms import v2  # noqa: E402
+from timm import create_model
+from timm.layers import HybridEmbed
+from timm.models.vision_transformer import VisionTransformer
+from torchvision.models import MobileNetV3, mobilenet_v3_small
+from torchvision.transforms import v2
 
 __all__ = ["HybridEmbed", "MobileNetV3", "VisionTransformer", "create_model", "mobilenet_v3_small", "v2"]
