@@ -27,7 +27,7 @@ ALLOWED = {
     "link": {"files", "phy", "channel"},
     "control": {"files", "link"},
     "models": {"files", "data", "link"},
-    "train": {"files", "data", "link", "models"},
+    "train": {"files", "channel", "data", "link", "models"},
     "evidence": {"phy", "channel", "link"},
     "systems": ARRAYS | {"models"},
     "study": ARRAYS | {"models", "systems"},

@@ -41,8 +41,9 @@ class Prompts:
         first = {}
         for each in self.refused:
             first.setdefault(each.cause, each.line)
-        causes = [f"{count} {cause} (line {first[cause]})" if count == 1 else f"{count} {cause} (first line {first[cause]})"
-                  for cause, count in Counter(each.cause for each in self.refused).items()]  # fmt: skip
+        counts = Counter(each.cause for each in self.refused)
+        causes = [f"{count} {cause} ({'line' if count == 1 else 'first line'} {first[cause]})"
+                  for cause, count in counts.items()]  # fmt: skip
         return f"{len(self.texts)} texts, {len(self.refused)} lines refused: {'; '.join(causes)}"
 
 

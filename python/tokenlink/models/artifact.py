@@ -57,15 +57,20 @@ MODELS = {
     "adaptive_mnv3_noiseless": ("adaptive.baselines.MobileDJSCC", "adaptive.baselines.MobileConfig"),
     "adaptive_mnv3_cnn": ("adaptive.baselines.MobileDJSCC", "adaptive.baselines.MobileConfig"),
     "adaptive_mnv3_cnn_noiseless": ("adaptive.baselines.MobileDJSCC", "adaptive.baselines.MobileConfig"),
+    "tokcode_vocabulary": ("tokcode.vocabulary.Vocabulary", "tokcode.vocabulary.VocabularyConfig"),
+    "tokcode_foundation": ("tokcode.t5.TextT5", "tokcode.t5.TextT5Config"),
+    "tokcode_sentences": ("tokcode.sentence_encoder.SentenceEncoder", "tokcode.sentence_encoder.SentenceConfig"),
+    "tokcode_encoder": ("tokcode.t5.TokenEncoder", "tokcode.t5.TextT5Config"),
 }
 #: of a twin of road scenes
 OF_TWIST = ("tokenizer", "completion", "head", "predictor")
 #: models that need not be there: what a twin can do without, and other systems
 OPTIONAL = ("predictor", *(name for name in MODELS if name not in OF_TWIST))
-_KINDS = {torch.float32: "F32", torch.int64: "I64", torch.bool: "BOOL"}
+_KINDS = {torch.float32: "F32", torch.int64: "I64", torch.bool: "BOOL", torch.uint8: "U8"}
 _WIDENED = {"F16": "F32"}  # kinds in files that become others when they are loaded
-#: largest values in a configuration: of what is built one after the other, and of every other whole number
-MAX_BLOCKS, MAX_SIZE, MAX_TEXT = 64, 2**15, 40
+#: largest values in a configuration: of what is built one after the other, of every other whole number, of letters, of
+#: a file that is kept as a tensor
+MAX_BLOCKS, MAX_SIZE, MAX_TEXT, MAX_BYTES = 64, 2**15, 40, 2**23
 
 
 @dataclass(frozen=True)
@@ -226,6 +231,7 @@ def _fits(field, kind, value):
         return isinstance(value, str) and len(value) <= MAX_TEXT, f"a text of up to {MAX_TEXT} letters"
     if kind is int:
         low, high = (0, MAX_BLOCKS) if "blocks" in field or "layers" in field else (1, MAX_SIZE)
+        high = MAX_BYTES if field == "n_bytes" else high
         return type(value) is int and low <= value <= high, f"a whole number in {low}..{high}"
     return type(value) in (int, float) and abs(value) <= MAX_SIZE, f"a number within {MAX_SIZE}"
 

@@ -18,8 +18,8 @@ FILES = ("weights.safetensors", "config.json", "metrics.json")
 MAX_WEIGHTS_BYTES = 2**30
 MAX_JSON_BYTES = 2**20
 _SHA256 = re.compile("[0-9a-f]{64}")
-_ADAPTIVE = "adaptive"  # what the names of that system's artifacts begin with
-MARKS = ("codes_sha256", "tokenizer_sha256")
+_ADAPTIVE, _TOKCODE = "adaptive", "tokcode"  # what the names of those systems' artifacts begin with
+MARKS = ("codes_sha256", "tokenizer_sha256", "vocabulary_sha256")
 
 
 class ArtifactError(Exception):
@@ -48,7 +48,8 @@ class VocabSizeError(ArtifactError):
 
 def _training_of(name):
     """The command that makes an artifact."""
-    return f"./twist train {_ADAPTIVE if name.startswith(_ADAPTIVE) else name}"
+    system, _, part = name.partition("_")
+    return f"./twist train {({_ADAPTIVE: system, _TOKCODE: f'{system} {part}'}).get(system, name)}"
 
 
 def sha256_of(path: Path) -> str:

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Text to tokens and back by a SentencePiece vocabulary, and the hash by which two ends know that theirs is the same.
 
-Its first ids are fixed, as T5 has them: nothing, the end of a text, what the vocabulary cannot say; then T5's sentinels,
-which stand for holes. No text becomes one of these.
+Its first ids are fixed, as T5 has them: nothing, the end of a text, what the vocabulary cannot say; then T5's
+sentinels, which stand for holes. No text becomes one of these.
 """
-
-from __future__ import annotations
 
 import hashlib
 import io
@@ -57,7 +55,7 @@ class Vocabulary(nn.Module):
         return asdict(self.config)
 
     @classmethod
-    def of_bytes(cls, content: bytes) -> Vocabulary:
+    def of_bytes(cls, content: bytes) -> "Vocabulary":
         """The vocabulary of a SentencePiece file."""
         size = sentencepiece.SentencePieceProcessor(model_proto=content).get_piece_size()
         made = cls(VocabularyConfig(len(content), size))
@@ -88,8 +86,7 @@ class Vocabulary(nn.Module):
 
     def unknown_in(self, text: str) -> list[str]:
         """Letters of a text that the vocabulary does not have, in their order, each once."""
-        pieces = self._processor.encode(text, out_type="immutable_proto").pieces
-        return list(dict.fromkeys("".join(piece.surface for piece in pieces if piece.id == UNKNOWN_ID)))
+        return [letter for letter in dict.fromkeys(text) if UNKNOWN_ID in self._processor.encode(letter)]
 
     def pieces(self) -> list[str]:
         """How each token is written, by id; "▁" is a space."""

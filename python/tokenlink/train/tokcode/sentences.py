@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Teach the sentence encoder where texts lie by their words, and how far damage of each degree moves them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+from torch.nn import functional as F
+
+from tokenlink.link.packets import lost_positions
+from tokenlink.models.tokcode.sentence_encoder import SentenceConfig, SentenceEncoder, similarities, vectors
+from tokenlink.models.tokcode.t5 import with_end
+from tokenlink.models.tokcode.vocabulary import Vocabulary
+from tokenlink.train.tokcode.damage import LOST, N_PACKETS, losses, received
+from tokenlink.train.tokcode.geometry import Geometry
+from tokenlink.train.tokcode.lessons_loop import Course, train
+from tokenlink.train.tokcode.texts import Texts, sequences_of
+
+DROPOUT = 0.0
+PAIR_WEIGHT, NORM_WEIGHT = 4.0, 0.1
+PROMPT_SHARE = 0.7  # of the texts of a step
+REPEATED_SHARE = 0.5  # of damaged texts that also say some of their words again, elsewhere
+SHARES = tuple(tenth / 10 for tenth in range(10))  # of words dropped, to rank
+WATCHED = 120  # validation prompts, while a training runs
+
+
+class Lessons:
+    """Batches of texts, whole and damaged, with the vectors of both.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+    texts : Texts
+    geometry : Geometry
+    batch : int   whole texts a step; as many damaged ones come with them
+    """
+
+    def __init__(self, vocabulary: Vocabulary, texts: Texts, geometry: Geometry, batch: int):
+        self._vocabulary, self._geometry, self._batch = vocabulary, geometry, batch
+        self._prompts = sequences_of(vocabulary, texts.training)
+        self._others = sequences_of(vocabulary, texts.others) or self._prompts
+
+    def draw(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Tokens int64 [2 batch, n], whole texts first, and their vectors float32 [2 batch, features]."""
+        sources = [self._prompts if rng.random() < PROMPT_SHARE else self._others for _ in range(self._batch)]
+        whole = [each[rng.integers(len(each))] for each in sources]
+        all_of_them = whole + [damaged(each, rng) for each in whole]
+        wanted = self._geometry.vectors([self._vocabulary.text_of(each) for each in all_of_them])
+        return with_end(all_of_them), torch.from_numpy(wanted)
+
+
+def damaged(token_ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What may come of a sequence: words said again in the place of others, and one to four of five packets lost."""
+    token_ids = token_ids.copy()
+    if rng.random() < REPEATED_SHARE:
+        places = rng.random(token_ids.size) < rng.uniform(0, 0.6)
+        token_ids[places] = rng.choice(token_ids, places.sum())
+    lost = rng.permutation(N_PACKETS) < rng.integers(0, N_PACKETS)
+    left = token_ids[~lost_positions(lost, token_ids.size)]
+    return left if left.size else token_ids
+
+
+def terms(lessons: Lessons, model: SentenceEncoder, rng: np.random.Generator) -> dict:
+    """Away from the vectors wanted; damage that moves a text too far or not far enough; norms that are not 1."""
+    token_ids, wanted = lessons.draw(rng)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = model(token_ids)
+    found = found.float()
+    half = len(found) // 2
+    moved = F.cosine_similarity(found[:half], found[half:]), F.cosine_similarity(wanted[:half], wanted[half:])
+    return {
+        "direction": (1 - F.cosine_similarity(found, wanted)).mean(),
+        "damage": PAIR_WEIGHT * F.mse_loss(*moved),
+        "norm": NORM_WEIGHT * (found.norm(dim=1) - 1).square().mean(),
+    }
+
+
+@torch.no_grad()
+def begin(vocabulary: Vocabulary, geometry: Geometry, config: SentenceConfig) -> SentenceEncoder:
+    """An encoder to start with: a token lies where the words lie that it is a part of."""
+    model = SentenceEncoder(config, DROPOUT)
+    places = geometry.vectors(geometry.words)
+    table = np.random.default_rng(0).standard_normal((vocabulary.vocab_size, places.shape[1])) * 1e-3
+    for word, place in zip(geometry.words, places, strict=True):
+        table[vocabulary.ids_of(word)] += place
+    table *= np.sqrt(config.width) / np.linalg.norm(table, axis=1, keepdims=True)
+    model.codebook.copy_(torch.from_numpy(table))
+    model.out.weight.copy_(torch.eye(config.width))
+    return model
+
+
+def learn(course: Course, vocabulary: Vocabulary, texts: Texts, config: SentenceConfig | None = None):
+    """A trained sentence encoder and its run, as `lessons_loop.train` gives them."""
+    geometry = Geometry([*texts.training, *texts.others])
+    lessons = Lessons(vocabulary, texts, geometry, course.batch)
+    watched = sequences_of(vocabulary, texts.validation[:WATCHED])
+    wanted = torch.from_numpy(geometry.vectors([vocabulary.text_of(each) for each in watched]))
+
+    def watch(model):
+        near = F.cosine_similarity(vectors(model, watched), wanted).mean().item()
+        return {"score": near, "similarity": unencoded(model, watched), "retrieval": retrieval(model, watched, 2)}
+
+    return train(course, begin(vocabulary, geometry, config or SentenceConfig()), partial(terms, lessons), watch)
+
+
+def unencoded(model: SentenceEncoder, sequences, seed: int = 7) -> dict:
+    """Similarity of texts that were sent as they are, mean over them, by packets lost of five."""
+    return {str(n): float(similarities(model, sequences, received(sequences, losses(sequences, n, seed))).mean())
+            for n in LOST}  # fmt: skip
+
+
+def retrieval(model: SentenceEncoder, sequences, n_lost: int, seed: int = 7) -> float:
+    """Share of texts that are nearest, of all of them, to what came of them with so many packets lost."""
+    whole = F.normalize(vectors(model, sequences), dim=1)
+    came = F.normalize(vectors(model, received(sequences, losses(sequences, n_lost, seed))), dim=1)
+    return float(((came @ whole.T).argmax(1) == torch.arange(len(sequences))).float().mean())
+
+
+def ranking(model: SentenceEncoder, vocabulary: Vocabulary, texts, seed: int = 7) -> float:
+    """Spearman's correlation of the share of words that were kept with the similarity, mean over texts."""
+    found = []
+    for index, text in enumerate(texts):
+        order = np.random.default_rng((seed, index)).permutation(len(text.split()))
+        copies = [_without(text.split(), order, share) for share in SHARES]
+        tokens = [vocabulary.ids_of(copy) for copy in copies]
+        alike = similarities(model, [tokens[0]] * len(tokens), tokens)
+        found.append(spearmanr([-share for share in SHARES], alike).statistic)
+    return float(np.mean(found))
+
+
+def _without(words, order, share):
+    gone = set(order[: round(share * len(words))].tolist())
+    return " ".join(word for place, word in enumerate(words) if place not in gone)
