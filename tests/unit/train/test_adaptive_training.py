@@ -187,7 +187,7 @@ def test_pairs_are_trained_and_measured_from_a_backbone(folder, tmp_path):
     found = ship.measure(model, folder, table_every=20)
     assert np.shape(found["proxy"]["accuracy"]) == (10, len(RATIOS), 11) and len(found["proxy"]["n_tokens"]) == 10
     assert found["proxy"]["snr_db"] == list(range(-20, 31, 5)) and found["proxy"]["r"] == list(RATIOS)
-    assert found["measured_on"] == {"validation": 10, "training": 2}
+    assert found["measured_on"] == {"air": 4, "training": 2} and found["clean"]["pictures"] == 10
     assert np.shape(found["air"]["accuracy"]) == np.shape(found["fading"]["accuracy"]) == (4, len(RATIOS), 5)
     assert all(2 <= n <= 5 for n in found["proxy"]["n_tokens"]) and not found["air"]["fading"]
     with pytest.raises(ValueError, match="training is 'loud', expected one of robust, noiseless"):

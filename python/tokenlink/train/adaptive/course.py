@@ -91,7 +91,7 @@ class Course:
     processes: int = 2
     peak_rate: float = 1e-3
     decay_share: float = 0.7
-    average: float = 0.999
+    average: float = 0.995
     weight_decay: float = 0.05
     seed: int = 1
     material: Material = Imagenette()

@@ -76,7 +76,9 @@ def channel_scores(
                 symbols = batch.encode(ratio)
                 uses[a, r] += float(batch.n_sent.sum()) * symbols.shape[-1]
                 for s, snr_db in enumerate(snrs_db):
-                    said = batch.decode(through(symbols, snr_db, fading, NOISE_SEED + number), ratio).argmax(1)
+                    arrived = through(symbols, snr_db, fading, NOISE_SEED + number)
+                    with torch.autocast("cpu", dtype=torch.bfloat16):
+                        said = batch.decode(arrived, ratio).argmax(1)
                     right[a, r, s] += float((said == labels).sum())
     return {
         "alpha": list(alphas), "r": list(ratios), "snr_db": list(snrs_db), "accuracy": (right / len(shown)).tolist(),

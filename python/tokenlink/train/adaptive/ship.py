@@ -26,7 +26,8 @@ ORIGIN = "Imagenette v2, pictures of 10 classes of ImageNet"
 ALPHAS = tuple(tenth / 10 for tenth in range(1, 11))
 SOME_ALPHAS = (0.1, 0.3, 0.5, 1.0)
 SNRS_DB, SOME_SNRS_DB = tuple(range(-20, 31, 5)), (-20, -10, 0, 10, 20)
-TABLE_EVERY = 8  # of the training pictures, for the controller's table
+TABLE_EVERY = 16  # of the training pictures, for the controller's table
+AIR_EVERY = 3  # of the validation pictures, behind channels
 LIMITS = (0.0025, 0.005, 0.01, 0.02, 0.05, 0.1)  # rho_th of table II
 DIGITAL_DB, DIGITAL_EVERY = (0, 10, 20), 6
 MOST_LOST = 0.002  # accuracy that float16 may cost
@@ -65,13 +66,14 @@ def measure(model: AdaptiveDJSCC, pictures: Path, table_every: int = TABLE_EVERY
 
     Returns
     -------
-    dict   "clean" without a channel, "air" and "fading" behind one, on validation pictures; "digital", pictures as
-           bits at capacity; "proxy", the controller's table, on training pictures, and "useful_esn0_db" of it;
-           "measured_on", how many of each
+    dict   "clean" without a channel, on all validation pictures; "air" and "fading" behind one, on every AIR_EVERY-th
+           of them; "digital", pictures as bits at capacity; "proxy", the controller's table, on training pictures, and
+           "useful_esn0_db" of it; "measured_on", how many of each
     """
     shown, known = _both(model, pictures, table_every)
     some = [alpha for alpha in alphas if alpha in SOME_ALPHAS]
-    found = {"clean": budget_scores(model.vit, shown, alphas), **_behind_channels(model, shown, known, some, alphas)}
+    found = {"clean": budget_scores(model.vit, shown, alphas) | {"pictures": len(shown)},
+             **_behind_channels(model, pictures, known, some, alphas)}  # fmt: skip
     few = Shown(read_split(pictures, "val"), model.config.side, DIGITAL_EVERY)
     uses = [round(ratio * SOURCE_VALUES) for ratio in LIMITS]
     digital = {method: digital_scores(model.vit, few, method, uses, DIGITAL_DB) for method in METHODS}
@@ -82,7 +84,7 @@ def measure_mobile(model: MobileDJSCC, pictures: Path, table_every: int = TABLE_
     """The same of a network without budgets; "clean" has its accuracy alone."""
     shown, known = _both(model, pictures, table_every)
     clean = {"alpha": [1.0], "accuracy": [mobile_accuracy(model, shown)]}
-    return {"clean": clean, **_behind_channels(model, shown, known, (1.0,), (1.0,))}
+    return {"clean": clean, **_behind_channels(model, pictures, known, (1.0,), (1.0,))}
 
 
 def _both(model, pictures, table_every):
@@ -90,10 +92,11 @@ def _both(model, pictures, table_every):
             Shown(read_split(pictures, "train"), model.config.side, table_every))  # fmt: skip
 
 
-def _behind_channels(model, shown, known, some_alphas, alphas):
+def _behind_channels(model, pictures, known, some_alphas, alphas):
+    shown = Shown(read_split(pictures, "val"), model.config.side, AIR_EVERY)
     table = channel_scores(model, known, alphas, RATIOS, SNRS_DB)
     return {
-        "origin": ORIGIN, "measured_on": {"validation": len(shown), "training": len(known)},
+        "origin": ORIGIN, "measured_on": {"air": len(shown), "training": len(known)},
         "air": channel_scores(model, shown, some_alphas, RATIOS, SOME_SNRS_DB),
         "fading": channel_scores(model, shown, some_alphas, RATIOS, SOME_SNRS_DB, fading=True),
         "proxy": table, "useful_esn0_db": useful_esn0_db(table),
