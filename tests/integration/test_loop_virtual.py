@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 from tokenlink.channel import Channel, ChannelConfig, SnrTrajectory  # noqa: E402
 from tokenlink.loop.run_config import RunConfig  # noqa: E402
 from tokenlink.loop.runner import RunError, run_loop  # noqa: E402
+from tokenlink.loop.soak import default_run, soak  # noqa: E402
 
 pytestmark = pytest.mark.skipif(shutil.which("grcc") is None, reason="GNU Radio is not installed")
 
@@ -51,5 +52,17 @@ def test_without_a_profile_every_slot_meets_the_channel_of_the_run(config, tmp_p
 def test_a_profile_that_is_none_is_refused(config, tmp_path):
     with pytest.raises(RunError, match="profile is 'nothing', must be a .yaml file or one of"):
         run_loop(replace(config, radio="virtual", profile="nothing"), tmp_path / "run")
+    with pytest.raises(RunError, match="profile b210 is of kind uhd, expected a virtual one"):
+        run_loop(replace(config, radio="virtual", profile="b210"), tmp_path / "usrp")
     with pytest.raises(ValueError, match="profile is 'virtual', expected none with radio simulator"):
         RunConfig("x", radio="simulator", profile="virtual")
+
+
+def test_a_soak_runs_on_virtual_usrps(module, artifacts, tmp_path):
+    run = default_run("virtual-b210", artifacts=str(artifacts))
+    report = soak(0.03, run, tmp_path / "run", 0.5)
+    assert report["end"] == "" and not report["grows"] and report["slots"] > 2 * report["missed"]
+    assert set(report["memory_mb"]) == {"camera", "twin", "air", "transmitter", "receiver", "conductor"}
+    assert report["counts"]["burst_synchronizer0"]["passed"] > 0  # of the flowgraph that has a USRP
+    assert report["missed"] or report["wrong_tokens"] == 0
+    assert "samp_rate: 1000000.0" in (tmp_path / "run" / "air.yaml").read_text()

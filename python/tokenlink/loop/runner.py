@@ -18,14 +18,13 @@ import numpy as np
 import tokenlink
 from tokenlink.files.writing import WriteError
 from tokenlink.link.prior_schedule import OFF
+from tokenlink.loop.over_air import air_commands
 from tokenlink.loop.run_config import RUNNING_RADIO, Addresses, NodeConfig, check_artifacts, check_source
 from tokenlink.measure.records import RunFolder
 from tokenlink.process.children import Child, ask_all, stop_all
 from tokenlink.process.node import NodeError
-from tokenlink.radio.end_flowgraphs import RadioAccess, end_command
 from tokenlink.radio.flowgraph import compile_flowgraph, flowgraph_command, shipped
-from tokenlink.radio.profiles import ProfileError, read_profile
-from tokenlink.radio.radio_process import service_command
+from tokenlink.radio.profiles import ProfileError
 from tokenlink.systems import system_named
 from tokenlink.wire import Bye, Hello, StateReport
 from tokenlink.wire.sockets import PullSocket
@@ -176,22 +175,12 @@ class LoopRun:
 
     def _start_virtual(self):
         """The air, and a flowgraph at either end of it."""
-        run, at = self.config, self.node_config.addresses
-        name, air = run.profile or "virtual", f"{at.tokens}-air"
         try:
-            profile = read_profile(name)
-            given = {"report_file": self.folder.path / "radio.json", "lock_step": True}  # what the transmitter counts
-            ends = [end_command(role, profile, run, self.table, at, RadioAccess(air), **given) for role in ("tx", "rx")]
-            if profile.kind != "virtual":
-                raise NodeError(f"profile {name} is of kind {profile.kind}, expected a virtual one")
+            commands = air_commands(self.config, self.node_config.addresses, self.table, self.folder.path)
         except (NodeError, ProfileError) as error:
             raise RunError(str(error)) from None
-        seed = ["--seed", str(run.seed)]
-        if run.profile is None:  # the run's own channel, with the impairments of the usual profile on top
-            seed += ["--channel-of", str(self.folder.path / "config.json")]
-        self._launch("air", [*service_command(name, profile, air), *seed])
-        for role, command in zip(("transmitter", "receiver"), ends, strict=True):
-            self._launch(role, command)
+        for name, command in commands.items():
+            self._launch(name, command)
 
     @staticmethod
     def _node(name, path):

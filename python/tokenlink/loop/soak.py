@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The closed loop over a virtual radio for as long as one likes, with an eye on memory, queues and stalls."""
+"""The closed loop over a virtual radio or virtual USRPs for long, with an eye on memory, queues and stalls."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import os
 import re
@@ -10,11 +11,15 @@ import shutil
 import subprocess
 import sys
 
+import yaml
+
 from tokenlink.files.places import build as programs
 from tokenlink.files.places import shipped
+from tokenlink.files.writing import write_text
 from tokenlink.process.node import NodeError
 
 SOURCES = shipped("hardware", "virtual_usrp")
+AIR = shipped("hardware", "profiles", "virtual-usrp.yaml")
 BUILD = programs() / "virtual_usrp"
 DEVICE_TYPE = "twist_virtual"
 MODULE_PATH = "UHD_MODULE_PATH"
@@ -72,6 +77,21 @@ def use_module(args):
     UHD_MODULE_PATH names already is left. NodeError as of ``build_module``."""
     if is_virtual(args) and not os.environ.get(MODULE_PATH):
         os.environ[MODULE_PATH] = str(build_module())
+
+
+def at_an_air(profile, address, tx_link, rx_link):
+    """RadioProfile of a virtual USRP with its antennas at links of the air that an emulator serves at an address."""
+    pairs = dict(pair.strip().partition("=")[::2] for pair in profile.uhd.args.split(","))
+    pairs |= {"address": address, "air_rate": f"{profile.samp_rate:.10g}", "tx": tx_link, "rx": rx_link}
+    args = ",".join(f"{name}={value}" for name, value in pairs.items())
+    return dataclasses.replace(profile, uhd=dataclasses.replace(profile.uhd, args=args))
+
+
+def write_air(samp_rate, path):
+    """Path of the file that gets the profile of the air of virtual USRPs, at a sample rate in Hz."""
+    raw = yaml.safe_load(AIR.read_text())
+    write_text(path, yaml.safe_dump({**raw, "samp_rate": float(samp_rate)}))
+    return path
 
 
 def device_args(profile, address, tx_link="forward", rx_link="forward", product="B210", pace="wall"):

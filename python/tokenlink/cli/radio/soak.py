@@ -24,6 +24,8 @@ def soak(
 ) -> None:
     """Run the closed loop over a virtual radio and report growth of memory, threads, files and queues, and stalls.
 
+    With a profile of virtual USRPs, such as virtual-b210, each end has one, at an air of their own.
+
     Example: ./twist radio soak --minutes 30 --json soak.json
     """
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
