@@ -11,8 +11,8 @@ namespace twist {
 namespace {
 
 const std::set<std::string> KNOWN = {"type", "address", "serial", "name", "product", "channels", "air_rate",
-    "master_clock_rate", "pace", "patience", "tx", "rx", "tx1", "rx1", "tx_ref", "rx_ref", "idle", "fault", "spp",
-    "num_send_frames", "num_recv_frames", "send_frame_size", "recv_frame_size", "recv_buff_size", "send_buff_size",
+    "master_clock_rate", "pace", "patience", "wait", "tx", "rx", "tx1", "rx1", "tx_ref", "rx_ref", "idle", "fault",
+    "spp", "num_send_frames", "num_recv_frames", "send_frame_size", "recv_frame_size", "recv_buff_size", "send_buff_size",
     "resource", "claimed", "state", "addr", "clock_source", "time_source"};
 constexpr size_t PACKET_SAMPLES = 2040;
 
@@ -130,6 +130,7 @@ Settings::Settings(const uhd::device_addr_t& args)
     clock_rate = number(args, "master_clock_rate", product.default_clock, 1e6, 500e6);
     clock_rate = product.clock.clip(clock_rate);
     patience_s = number(args, "patience", 0.5, 0.01, 60);
+    wait_s     = number(args, "wait", 5, 0, 3600);
     // The middle of the range: there the level at the antenna is the one the air is made for.
     tx_reference_db = number(args, "tx_ref", std::round(product.tx_gain.stop() / 2), -100, 100);
     rx_reference_db = number(args, "rx_ref", std::round(product.rx_gain.stop() / 2), -100, 100);

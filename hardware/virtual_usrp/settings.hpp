@@ -52,7 +52,7 @@ struct Settings {
     std::string address, serial;
     Product product;
     std::vector<Antennas> channels;
-    double air_rate, clock_rate, patience_s;
+    double air_rate, clock_rate, patience_s, wait_s;
     double tx_reference_db, rx_reference_db; // gain at which the antenna's level is the air's
     bool lock_step;
     int64_t idle_samples;

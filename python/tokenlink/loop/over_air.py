@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The radio of a run over the air: an emulator and a flowgraph at either end, with virtual USRPs where a profile says."""
+"""The radio of a run over the air: an emulator and a flowgraph at either end, with virtual USRPs if need be."""
 
 from __future__ import annotations
-
 
 from tokenlink.process.node import NodeError
 from tokenlink.radio.end_flowgraphs import RadioAccess, end_command

@@ -83,6 +83,7 @@ def at_an_air(profile, address, tx_link, rx_link):
     """RadioProfile of a virtual USRP with its antennas at links of the air that an emulator serves at an address."""
     pairs = dict(pair.strip().partition("=")[::2] for pair in profile.uhd.args.split(","))
     pairs |= {"address": address, "air_rate": f"{profile.samp_rate:.10g}", "tx": tx_link, "rx": rx_link}
+    pairs.setdefault("wait", "120")  # the air starts at the same time, perhaps on a machine that has other work
     args = ",".join(f"{name}={value}" for name, value in pairs.items())
     return dataclasses.replace(profile, uhd=dataclasses.replace(profile.uhd, args=args))
 
