@@ -10,7 +10,6 @@ namespace twist {
 namespace {
 
 using Seconds = std::chrono::duration<double>;
-constexpr double TAKEN_S = 5.0; // longer than the radio keeps the place of a program that died
 constexpr double GONE_S  = 3.0;
 constexpr double REST_S  = 1.0; // for what is still to be sent in lock step
 constexpr double COMMAND_S = 10.0; // a read that is ordered for later than that is done at once
@@ -59,7 +58,7 @@ void Board::open()
         for (auto* end : ends) {
             end->serve();
             const bool taken = end->refusal().find("has another") != std::string::npos;
-            if (!end->refusal().empty() && !(taken && since_s < TAKEN_S))
+            if (!end->refusal().empty() && !(taken && since_s < settings.wait_s))
                 throw uhd::runtime_error("twist_virtual: the emulator at " + settings.address + " refuses: "
                                          + end->refusal() + (taken ? "; another program has this device" : ""));
             waits |= !end->is_open();

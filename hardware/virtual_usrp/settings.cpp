@@ -130,7 +130,7 @@ Settings::Settings(const uhd::device_addr_t& args)
     clock_rate = number(args, "master_clock_rate", product.default_clock, 1e6, 500e6);
     clock_rate = product.clock.clip(clock_rate);
     patience_s = number(args, "patience", 0.5, 0.01, 60);
-    wait_s     = number(args, "wait", 5, 0, 3600);
+    wait_s     = number(args, "wait", 5, 0, 3600); // longer than the radio keeps the place of a program that died
     // The middle of the range: there the level at the antenna is the one the air is made for.
     tx_reference_db = number(args, "tx_ref", std::round(product.tx_gain.stop() / 2), -100, 100);
     rx_reference_db = number(args, "rx_ref", std::round(product.rx_gain.stop() / 2), -100, 100);

@@ -159,7 +159,8 @@ def test_who_cannot_have_the_device_is_told_why(module):
         first = start(module, sys.executable, PROGRAMS, "held", args)
         first.stdout.readline()  # it has the device
         later = [start(module, sys.executable, PROGRAMS, "opened", each) for each in (
-            args, elsewhere, f"{args},fault=overfow:3", args.replace("B210", "B999"))]  # fmt: skip
+            f"{args},wait=0.5", f"{elsewhere},wait=0.5", f"{args},fault=overfow:3",
+            args.replace("B210", "B999"))]  # fmt: skip
         answers = [answer(each) for each in later]
         assert answer(first)["name"] == "B210"  # its standard input ends now, and it with that
     assert "refuses: link forward has another tx end; another program has this device" in answers[0]["error"]
@@ -262,7 +263,7 @@ def babbler():
 def test_an_air_that_is_lost_or_none_is_one_exception(module):
     with babbler() as nonsense, air() as args:
         on_order = start(module, sys.executable, PROGRAMS, "until_it_fails", f"{args},fault=link:20")
-        strange = start(module, sys.executable, PROGRAMS, "opened", f"type=twist_virtual,address={nonsense}")
+        strange = start(module, sys.executable, PROGRAMS, "opened", f"type=twist_virtual,address={nonsense},wait=1")
         assert "is lost, as ordered by fault=link" in answer(on_order)["error"]
         gone = start(module, sys.executable, PROGRAMS, "until_it_fails", args)
         gone.stdout.readline()  # it has the device, whose emulator ends now
