@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``./twist train``: tokenizer, traffic-state head, completion model and predictor, one command each; adaptive."""
+"""``./twist train``: tokenizer, traffic-state head, completion, predictor, one command each; adaptive; tokcode."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from tokenlink.cli.options import positive, writable_file, writable_folder
 from tokenlink.cli.train_adaptive import app as adaptive
+from tokenlink.cli.train_tokcode import app as tokcode
 
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 OptionalPaths = Optional[list[Path]]  # noqa: UP007, UP045
@@ -21,6 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(adaptive, name="adaptive")
+app.add_typer(tokcode, name="tokcode")
 
 Cache = Annotated[Path, typer.Option(help="Rendered frames: folders train, val and test in it.")]
 Work = Annotated[Path, typer.Option(help="Folder of checkpoints, logs and tokens.", callback=writable_folder)]

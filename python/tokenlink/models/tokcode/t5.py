@@ -16,7 +16,7 @@ from tokenlink.models import torchvision_operators  # noqa: E402, F401, I001 (tr
 import transformers  # noqa: E402
 from transformers import T5Config, T5EncoderModel, T5ForConditionalGeneration  # noqa: E402
 
-from tokenlink.models.tokcode.vocabulary import END_ID, FIRST_TEXT_ID, PAD_ID, VOCAB_SIZE  # noqa: E402
+from tokenlink.models.tokcode.vocabulary import END_ID, PAD_ID, VOCAB_SIZE  # noqa: E402
 
 transformers.logging.set_verbosity_error()
 _TIED = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight")
@@ -77,7 +77,7 @@ class TextT5(nn.Module):
 
         Returns
         -------
-        float32 [batch, n, vocab_size]   tokens that stand for no text have -inf
+        float32 [batch, n, vocab_size]
 
         Notes
         -----
@@ -93,10 +93,7 @@ class TokenEncoder(TextT5):
 def text_logits(t5, token_ids):
     """`TextT5.logits` of any T5 of transformers with our vocabulary."""
     there = token_ids != PAD_ID
-    found = t5(input_ids=token_ids, attention_mask=there, decoder_input_ids=token_ids, use_cache=False).logits
-    found = found.float()
-    found[..., :FIRST_TEXT_ID] = -torch.inf
-    return found
+    return t5(input_ids=token_ids, attention_mask=there, decoder_input_ids=token_ids, use_cache=False).logits.float()
 
 
 def encoder_t5(config: TextT5Config, dropout: float = 0.0) -> T5EncoderModel:

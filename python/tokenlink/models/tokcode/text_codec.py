@@ -12,7 +12,8 @@ from tokenlink.link.tokcode_modes import MAX_TOKENS
 from tokenlink.models.tokcode.text_scores import chrf
 from tokenlink.models.tokcode.vocabulary import END_ID, PAD_ID, VOCAB_SIZE, Vocabulary
 
-VOCABULARY, SENTENCES, ENCODER = "tokcode_vocabulary", "tokcode_sentences", "tokcode_encoder"
+VOCABULARY, FOUNDATION = "tokcode_vocabulary", "tokcode_foundation"
+SENTENCES, ENCODER = "tokcode_sentences", "tokcode_encoder"
 MAX_SHOWN = 5
 
 

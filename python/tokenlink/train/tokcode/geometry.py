@@ -17,7 +17,7 @@ from scipy.sparse.linalg import svds
 
 _WORD = re.compile(r"[a-z0-9]+")
 MIN_TEXTS = 2  # that have a word, or it is not counted
-LSA_SHARE = 0.3  # of the geometry; the other is TF-IDF's
+LSA_SHARE = 0.2  # of the geometry; the other is TF-IDF's
 
 
 def words_of(text: str) -> list[str]:
@@ -35,29 +35,34 @@ class Geometry:
     n_random : int            directions that TF-IDF vectors are projected to at random, which keeps their cosines
     seed : int
 
+    Attributes
+    ----------
+    words : list of str             that are counted
+    frequency : int64 [n_words]     texts that have each
+    word_vectors : float32 [n_words, n_topics + n_random]   whose sum over the words of a text lies near its vector
+
     Notes
     -----
     TF is 1 + ln(count), IDF 1 + ln((1 + n) / (1 + texts with the word)). LSA: Deerwester et al. 1990. Random
     projections: Johnson and Lindenstrauss 1984; a cosine moves by about 1 / sqrt(n_random).
     """
 
-    def __init__(self, texts: Sequence[str], n_topics: int = 64, n_random: int = 128, seed: int = 0):
+    def __init__(self, texts: Sequence[str], n_topics: int = 64, n_random: int = 127, seed: int = 0):
         known = Counter(word for text in texts for word in set(words_of(text)))
-        kept = sorted(word for word, count in known.items() if count >= MIN_TEXTS)
-        self._index = {word: place for place, word in enumerate(kept)}
-        counts = np.array([known[word] for word in kept])
-        self._idf = 1 + np.log((1 + len(texts)) / (1 + counts))
+        self.words = sorted(word for word, count in known.items() if count >= MIN_TEXTS)
+        self._index = {word: place for place, word in enumerate(self.words)}
+        self.frequency = np.array([known[word] for word in self.words])
+        self._idf = 1 + np.log((1 + len(texts)) / (1 + self.frequency))
         matrix = self.tf_idf(texts)
         start = np.random.default_rng(seed).standard_normal(min(matrix.shape))
         _, strength, topics = svds(matrix, k=n_topics, v0=start)
         self._topics = (topics.T / np.sqrt(strength)).astype(np.float32)
-        signs = np.random.default_rng((seed, 1)).standard_normal((len(kept), n_random))
+        signs = np.random.default_rng((seed, 1)).standard_normal((len(self.words), n_random))
         self._random = (signs / np.sqrt(n_random)).astype(np.float32)
-
-    @property
-    def words(self) -> list[str]:
-        """Words that are counted."""
-        return list(self._index)
+        strength = [np.linalg.norm(matrix @ part, axis=1).mean() for part in (self._topics, self._random)]
+        both = [part * (share**0.5 / mean) for part, share, mean in
+                zip((self._topics, self._random), (LSA_SHARE, 1 - LSA_SHARE), strength, strict=True)]  # fmt: skip
+        self.word_vectors = (self._idf[:, None] * np.concatenate(both, 1)).astype(np.float32)
 
     def tf_idf(self, texts: Sequence[str]) -> scipy.sparse.csr_matrix:
         """Unit TF-IDF vectors, [n_texts, n_words]; 0 for a text without a known word."""

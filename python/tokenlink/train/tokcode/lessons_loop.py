@@ -46,25 +46,38 @@ class Course:
     threads: int = 1
 
 
+class _Weights:
+    """What is trained of a model, by name: what is frozen is not kept with it."""
+
+    def __init__(self, model):
+        self._parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+    def state_dict(self):
+        return {name: p.detach().clone() for name, p in self._parameters.items()}
+
+    @torch.no_grad()
+    def load_state_dict(self, state):
+        for name, parameter in self._parameters.items():
+            if name not in state or state[name].shape != parameter.shape:
+                raise ValueError(f"{name} of shape {tuple(parameter.shape)} is not in it")
+            parameter.copy_(state[name])
+
+
 class _Best:
     """The weights that did best on validation so far."""
 
-    def __init__(self, model):
-        self.score, self.step, self.weights = -np.inf, 0, _copied(model)
+    def __init__(self, weights):
+        self.score, self.step, self.weights = -np.inf, 0, weights.state_dict()
 
-    def offer(self, score, step, model):
+    def offer(self, score, step, weights):
         if score > self.score:
-            self.score, self.step, self.weights = score, step, _copied(model)
+            self.score, self.step, self.weights = score, step, weights.state_dict()
 
     def state_dict(self):
         return {"score": float(self.score), "step": self.step, "weights": self.weights}
 
     def load_state_dict(self, state):
         self.score, self.step, self.weights = state["score"], state["step"], state["weights"]
-
-
-def _copied(model):
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
 def train(
@@ -93,17 +106,18 @@ def train(
     set_up(course.seed, course.threads)
     budget = Budget(course.steps, course.minutes, course.peak_rate, decay_share=course.decay_share)
     optimizer = torch.optim.AdamW(_groups(model, course.weight_decay), lr=course.peak_rate, betas=(0.9, 0.98))
-    best = _Best(model)
-    run = Run(course.work, budget, {"model": model, "optimizer": optimizer, "best": best})
+    weights = _Weights(model)
+    best = _Best(weights)
+    run = Run(course.work, budget, {"model": weights, "optimizer": optimizer, "best": best})
     if not run.resume():
-        _watch(run, model, watch, best)
+        _watch(run, model, watch, best, weights)
     while run.set_rate(optimizer) < 1:
         _step(course, run, model, optimizer, terms)
         if run.step % course.watch_every == 0 or run.progress >= 1:
-            _watch(run, model, watch, best)
+            _watch(run, model, watch, best, weights)
         run.save(SAVE_EVERY_S)
     run.save()
-    model.load_state_dict(best.weights)
+    weights.load_state_dict(best.weights)
     run.extra["best"] = {"step": best.step, "score": best.score}
     return model.eval(), run
 
@@ -122,11 +136,11 @@ def _step(course, run, model, optimizer, terms):
         run.log(**{name: loss.item() for name, loss in losses.items()})
 
 
-def _watch(run, model, watch, best):
+def _watch(run, model, watch, best, weights):
     model.eval()
     with torch.no_grad():
         figures = watch(model)
-    best.offer(figures["score"], run.step, model)
+    best.offer(figures["score"], run.step, weights)
     run.log(validation=figures)
 
 
@@ -151,8 +165,12 @@ def trained(work: Path, model: nn.Module) -> tuple[nn.Module, dict]:
     path = Path(work) / "checkpoint.pt"
     if not path.exists():
         raise CheckpointError(f"no training in {work}, expected a checkpoint.pt there: run that training first")
-    best = _Best(model)
+    weights = _Weights(model)
+    best = _Best(weights)
     run = Run(work, Budget(steps=1), {"best": best})
     run.resume()
-    model.load_state_dict(best.weights)
+    try:
+        weights.load_state_dict(best.weights)
+    except ValueError as error:
+        raise CheckpointError(f"{path} is of another model: {error}") from None
     return model.eval(), {"steps": run.step, "minutes": round(run.elapsed_s / 60, 1), "best_step": best.step}

@@ -24,6 +24,7 @@ PAIR_WEIGHT, NORM_WEIGHT = 4.0, 0.1
 PROMPT_SHARE = 0.7  # of the texts of a step
 REPEATED_SHARE = 0.5  # of damaged texts that also say some of their words again, elsewhere
 SHARES = tuple(tenth / 10 for tenth in range(10))  # of words dropped, to rank
+CAPITAL_SHARE = 0.05  # of words that are written with a capital, about
 WATCHED = 120  # validation prompts, while a training runs
 
 
@@ -49,7 +50,12 @@ class Lessons:
         whole = [each[rng.integers(len(each))] for each in sources]
         all_of_them = whole + [damaged(each, rng) for each in whole]
         wanted = self._geometry.vectors([self._vocabulary.text_of(each) for each in all_of_them])
-        return with_end(all_of_them), torch.from_numpy(wanted)
+        return with_end(all_of_them), as_wanted(wanted)
+
+
+def as_wanted(vectors_of_words: np.ndarray) -> torch.Tensor:
+    """Vectors of texts with a last feature that nothing is said by."""
+    return F.pad(torch.from_numpy(vectors_of_words), (0, 1))
 
 
 def damaged(token_ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -80,16 +86,33 @@ def terms(lessons: Lessons, model: SentenceEncoder, rng: np.random.Generator) ->
 
 @torch.no_grad()
 def begin(vocabulary: Vocabulary, geometry: Geometry, config: SentenceConfig) -> SentenceEncoder:
-    """An encoder to start with: a token lies where the words lie that it is a part of."""
+    """An encoder to start with, a linear map: a token adds what the words add that it is a part of.
+
+    T5 brings every token's features to one size. So the last feature is one that is not listened to; a token that adds
+    little has much of it. What blocks add begins at 0.
+    """
     model = SentenceEncoder(config, DROPOUT)
-    places = geometry.vectors(geometry.words)
-    table = np.random.default_rng(0).standard_normal((vocabulary.vocab_size, places.shape[1])) * 1e-3
-    for word, place in zip(geometry.words, places, strict=True):
-        table[vocabulary.ids_of(word)] += place
-    table *= np.sqrt(config.width) / np.linalg.norm(table, axis=1, keepdims=True)
-    model.codebook.copy_(torch.from_numpy(table))
-    model.out.weight.copy_(torch.eye(config.width))
+    table = token_vectors(vocabulary, geometry, config.width - 1)
+    size = np.linalg.norm(table, axis=1)
+    table /= size.max()
+    silence = np.sqrt(np.maximum(0, 1 - (size / size.max()) ** 2))
+    model.codebook.copy_(torch.from_numpy(np.column_stack([table, silence]) * np.sqrt(config.width)))
+    model.out.weight.copy_(torch.diag(torch.tensor([size.max()] * (config.width - 1) + [0.0])) / np.sqrt(config.width))
+    for name, parameter in model.t5.named_parameters():
+        if name.endswith((".o.weight", ".wo.weight")):
+            parameter.zero_()
     return model
+
+
+def token_vectors(vocabulary: Vocabulary, geometry: Geometry, features: int) -> np.ndarray:
+    """What each token adds, float64 [vocab_size, features]: the mean over texts of its part of the words it is in."""
+    table, texts = np.zeros((vocabulary.vocab_size, features)), np.full(vocabulary.vocab_size, 1e-9)
+    for word, vector, count in zip(geometry.words, geometry.word_vectors, geometry.frequency, strict=True):
+        for written, share in ((word, 1.0), (word.capitalize(), CAPITAL_SHARE)):
+            token_ids = np.unique(vocabulary.ids_of(written))
+            table[token_ids, : vector.size] += share * count * vector / token_ids.size
+            texts[token_ids] += share * count
+    return table / texts[:, None]
 
 
 def learn(course: Course, vocabulary: Vocabulary, texts: Texts, config: SentenceConfig | None = None):
@@ -97,7 +120,7 @@ def learn(course: Course, vocabulary: Vocabulary, texts: Texts, config: Sentence
     geometry = Geometry([*texts.training, *texts.others])
     lessons = Lessons(vocabulary, texts, geometry, course.batch)
     watched = sequences_of(vocabulary, texts.validation[:WATCHED])
-    wanted = torch.from_numpy(geometry.vectors([vocabulary.text_of(each) for each in watched]))
+    wanted = as_wanted(geometry.vectors([vocabulary.text_of(each) for each in watched]))
 
     def watch(model):
         near = F.cosine_similarity(vectors(model, watched), wanted).mean().item()

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from tokenlink.models import artifact
+from tokenlink.models.tokcode.adapters import merged
 from tokenlink.models.tokcode.sentence_encoder import SentenceEncoder
-from tokenlink.models.tokcode.text_codec import SENTENCES, VOCABULARY
+from tokenlink.models.tokcode.t5 import TextT5, TokenEncoder
+from tokenlink.models.tokcode.text_codec import ENCODER, FOUNDATION, SENTENCES, VOCABULARY
 from tokenlink.models.tokcode.vocabulary import Vocabulary
+from tokenlink.train.tokcode.foundation import figures
 from tokenlink.train.tokcode.sentences import ranking, retrieval, unencoded
 from tokenlink.train.tokcode.texts import Texts, sequences_of
 
@@ -47,4 +50,18 @@ def ship_sentences(model: SentenceEncoder, vocabulary: Vocabulary, texts: Texts,
     """Save a sentence encoder as float16, with its figures on validation prompts."""
     metrics = {"origin": texts.origin, "validation": sentence_figures(model, vocabulary, texts.validation)}
     artifact.save_artifact(SENTENCES, model, about, metrics, root, half=True)
+    return metrics
+
+
+def ship_foundation(model: TextT5, vocabulary: Vocabulary, texts: Texts, about: dict, root: Path) -> dict:
+    """Save a foundation model as float16, with its losses on validation prompts."""
+    sequences = sequences_of(vocabulary, texts.validation)
+    metrics = {"origin": texts.origin, "validation": {"texts": len(sequences), **figures(model, sequences)}}
+    artifact.save_artifact(FOUNDATION, model, about, metrics, root, half=True)
+    return metrics
+
+
+def ship_encoder(model: TokenEncoder, about: dict, metrics: dict, root: Path) -> dict:
+    """Save a token encoder as float16, its adapters added to its weights; the metrics."""
+    artifact.save_artifact(ENCODER, merged(model), about, metrics, root, half=True)
     return metrics
