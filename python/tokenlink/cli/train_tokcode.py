@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from tokenlink.cli.options import at_least_one, not_negative, writable_folder
+from tokenlink.cli.options import at_least_one, not_negative, refuse, writable_folder
 
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 
@@ -91,7 +91,7 @@ def foundation(
 def encoder(
     prompts: PromptFolder,
     way: Annotated[str, typer.Option(help="taught: what a search finds; sfma: the paper's algorithm 1.")] = "taught",
-    rank: Annotated[int, typer.Option(help="r of the adapters.", callback=at_least_one)] = 16,
+    rank: Annotated[int, typer.Option(help="r of the adapters.", callback=at_least_one)] = 32,
     lost: Annotated[int, typer.Option(help="Packets lost of five while it learns.", callback=at_least_one)] = 2,
     choice: Annotated[str, typer.Option(help="sfma: tokens of the source, or any.")] = "source",
     searched: Annotated[int, typer.Option(help="taught: prompts to search for.", callback=at_least_one)] = 2000,
@@ -109,6 +109,10 @@ def encoder(
     """
     from tokenlink.train.tokcode import encoder_course
 
+    if way == "taught":
+        refuse("with --way taught", "choice", "t5", "sentence_t5")
+    else:
+        refuse(f"with --way {way}", "searched")
     settings = encoder_course.EncoderSettings(way, rank, lost, choice, searched, t5, sentence_t5)
     course = encoder_course.course_of(settings, work, minutes, steps, batch)
     _show(encoder_course.train_and_ship(settings, course, prompts, _root(out)))

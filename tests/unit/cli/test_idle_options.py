@@ -18,6 +18,7 @@ BASE = {  # what a command needs to be complete
     "radio replay": "x.sigmf-meta",
     "report": f"--results {INVENTED}",
     "render": "--out made",
+    "train tokcode encoder": "--prompts .",
 }
 #: option and value -> what leaves it without effect; several of them with |
 IDLE = {
@@ -75,6 +76,12 @@ IDLE = {
         **{f"--{option}": "--system adaptive" for option in (
             "groups 3", "grouping equal", "compare-groupings", "mismatch-weight 3", "target-cost 1", "prior once",
             "quick", "seed 3", "stages .", "json x.json")},
+    },
+    "train tokcode encoder": {
+        "--choice any": "--way taught",
+        "--t5 .": "--way taught",
+        "--sentence-t5 .": "--way taught",
+        "--searched 5": "--way sfma",
     },
     "render": {"--tracks .": "--invented 1", "--frames 9": "--tracks . --sequences 0001"},
     "host tx": {
@@ -153,6 +160,11 @@ ALWAYS = {
     "train adaptive pairs": "pictures training work minutes steps processes out from_nothing",
     "train adaptive scenes": "cache work steps pairs_steps processes out",
     "train adaptive baseline": "name pictures training work steps pairs_steps processes out from_nothing",
+    "train tokcode vocabulary": "prompts out",
+    "train tokcode sentences": "prompts work minutes steps batch out",
+    "train tokcode foundation": "prompts work minutes steps batch out",
+    "train tokcode encoder": "prompts way rank lost work minutes steps batch out",
+    "train tokcode compare": "prompts split limit out",
     "bench ldpc": "repetitions peers_python quick json",
     "bench demap": "repetitions quick json",
     "bench link": "repetitions quick json",

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """peft's low-rank adapters in a T5's decoder: what is trained of a token encoder, and how it becomes its weights."""
 
-import torch
-from peft import LoraConfig, inject_adapter_in_model
+import torch  # noqa: I001 (peft imports transformers, so it comes behind t5)
 from torch import nn
 
 from tokenlink.models.tokcode.t5 import TextT5, TokenEncoder
 
+from peft import LoraConfig, inject_adapter_in_model
+
 #: query and value maps of every block of the decoder, of its look at itself and at the encoder
 PLACES = r"decoder\.block\.\d+\.layer\.\d+\.(SelfAttention|EncDecAttention)\.(q|v)"
-RANK = 16
+RANK = 32
 
 
 def adapt(t5: nn.Module, rank: int = RANK) -> nn.Module:

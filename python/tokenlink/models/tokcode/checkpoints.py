@@ -34,7 +34,7 @@ class PublishedT5(nn.Module):
 
     def logits(self, token_ids: torch.Tensor) -> torch.Tensor:
         """gamma(x, x), as `TextT5.logits`."""
-        return text_logits(self.t5, token_ids)
+        return text_logits(self.t5, token_ids, token_ids)
 
 
 class PublishedSentenceT5(SentenceEncoder):
@@ -59,12 +59,10 @@ def load_sentence_t5(folder: Path) -> PublishedSentenceT5:
         state = _dense_state(dense)
         out = nn.Linear(says["in_features"], says["out_features"], bias=says.get("bias", False))
         out.load_state_dict({name.removeprefix("linear."): value for name, value in state.items()})
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except Exception as error:  # as above, of a file of any form
         raise _wrong(folder, "sentence-t5", f"{_DENSE} cannot be read: {error}") from None
     if out.in_features != t5.config.d_model:
-        raise _wrong(
-            folder, "sentence-t5", f"{_DENSE} takes {out.in_features} features, not {t5.config.d_model}"
-        )
+        raise _wrong(folder, "sentence-t5", f"{_DENSE} takes {out.in_features} features, not {t5.config.d_model}")
     return PublishedSentenceT5(t5, out).eval()
 
 
@@ -98,7 +96,7 @@ def _load(kind, folder, name):
         model, told = kind.from_pretrained(
             folder, local_files_only=True, dtype=torch.float32, output_loading_info=True, weights_only=True
         )
-    except (OSError, ValueError, RuntimeError, AttributeError) as error:
+    except Exception as error:  # whatever transformers and safetensors make of files that are damaged
         raise _wrong(folder, name, str(error)) from None
     if missing := sorted(told["missing_keys"]):
         raise _wrong(folder, name, f"{missing[0]} and {len(missing) - 1} more are not in the weights")

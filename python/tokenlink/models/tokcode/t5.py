@@ -19,6 +19,9 @@ from transformers import T5Config, T5EncoderModel, T5ForConditionalGeneration  #
 from tokenlink.models.tokcode.vocabulary import END_ID, PAD_ID, VOCAB_SIZE  # noqa: E402
 
 transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
+#: how the maps of a T5 are named by which a block adds to its features
+ADDS = (".o.weight", ".wo.weight")
 _TIED = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight")
 
 
@@ -68,12 +71,13 @@ class TextT5(nn.Module):
         """What it is built of."""
         return asdict(self.config)
 
-    def logits(self, token_ids: torch.Tensor) -> torch.Tensor:
+    def logits(self, token_ids: torch.Tensor, source: torch.Tensor | None = None) -> torch.Tensor:
         """gamma(x, x): scores of every token of the vocabulary at each position.
 
         Parameters
         ----------
-        token_ids : int64 [batch, n]   PAD_ID behind shorter sequences; both the source and what the decoder sees
+        token_ids : int64 [batch, n]   PAD_ID behind shorter sequences; what the decoder sees, the condition
+        source : int64 [batch, m]      what the encoder sees; None: the same
 
         Returns
         -------
@@ -83,17 +87,17 @@ class TextT5(nn.Module):
         -----
         TokCode paper, eq. (6) and (10). Position n sees tokens 1 to n itself, and all of them by way of the encoder.
         """
-        return text_logits(self.t5, token_ids)
+        return text_logits(self.t5, token_ids, token_ids if source is None else source)
 
 
 class TokenEncoder(TextT5):
     """The token encoder as it ships: a T5 with what its adapters learned added to its weights."""
 
 
-def text_logits(t5, token_ids):
-    """`TextT5.logits` of any T5 of transformers with our vocabulary."""
-    there = token_ids != PAD_ID
-    return t5(input_ids=token_ids, attention_mask=there, decoder_input_ids=token_ids, use_cache=False).logits.float()
+def text_logits(t5, token_ids, source):
+    """`TextT5.logits` of any T5 of transformers."""
+    there = source != PAD_ID
+    return t5(input_ids=source, attention_mask=there, decoder_input_ids=token_ids, use_cache=False).logits.float()
 
 
 def encoder_t5(config: TextT5Config, dropout: float = 0.0) -> T5EncoderModel:

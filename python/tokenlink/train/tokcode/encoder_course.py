@@ -40,8 +40,6 @@ class EncoderSettings:
             raise ValueError(f"--way is {self.way!r}, expected one of {', '.join(WAYS)}")
         if (self.t5 is None) != (self.sentence_t5 is None):
             raise ValueError("--t5 and --sentence-t5 go together: the T5 to adapt, and what is similar by its tokens")
-        if self.t5 is not None and self.way != "sfma":
-            raise ValueError(f"--t5 is for --way sfma, --way is {self.way}")
         if self.lost > 4:
             raise ValueError(f"--lost is {self.lost}, expected 1 to 4 of five packets")
 

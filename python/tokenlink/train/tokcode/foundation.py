@@ -2,7 +2,8 @@
 """Pre-train the small T5: spans that were cut out are written, and damaged texts are repaired, all places at once.
 
 The first is T5's own task. The second is how the token encoder will be used, eq. (6), and teaches its decoder to say
-the token that it sees unless there is reason not to: adapters begin at the identity.
+the token that it sees unless there is reason not to: adapters begin at the identity. Every other text to repair is
+whole at the source, so that the decoder learns to fetch tokens from there.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from tokenlink.models.tokcode.t5 import TextT5, TextT5Config, padded
+from tokenlink.models.tokcode.t5 import ADDS, TextT5, TextT5Config, padded
 from tokenlink.models.tokcode.vocabulary import END_ID, FIRST_SENTINEL, N_SENTINELS, PAD_ID, Vocabulary
+from tokenlink.train.tokcode.geometry import Geometry, token_vectors
 from tokenlink.train.tokcode.lessons_loop import Course, train
 from tokenlink.train.tokcode.texts import Texts, sequences_of
 
@@ -23,7 +25,9 @@ NOISE, MEAN_SPAN = (0.15, 0.6), (1.0, 3.0)  # share of tokens that are cut out, 
 REPAIRED = (0.0, 0.6)  # share of tokens to repair
 SWAPPED = 0.2  # of those, that another token of the text stands for; a sentinel for the others
 PROMPT_SHARE = 0.6
-WATCHED = 96
+HEARD = 3.0  # size of the feature that says how much a token says
+BEGINNING = 0.2  # of what transformers begins the maps with by which blocks add
+WATCHED = 60
 _IGNORED = -100  # what cross entropy leaves out
 
 
@@ -100,9 +104,11 @@ class Lessons:
         return tuple(padded(side) for side in zip(*pairs, strict=True))
 
     def repairs(self, rng: np.random.Generator):
-        """Damaged texts and whole ones, int64 [batch, n] both."""
+        """Damaged texts, whole ones, and what the source has of each, int64 [batch, n] all; every other is whole."""
         whole = list(self._some(rng))
-        return padded([to_repair(each, rng, rng.uniform(*REPAIRED)) for each in whole]), padded(whole)
+        hurt = [to_repair(each, rng, rng.uniform(*REPAIRED)) for each in whole]
+        source = [(damaged, each)[index % 2] for index, (damaged, each) in enumerate(zip(hurt, whole, strict=True))]
+        return padded(hurt), padded(whole), padded(source)
 
 
 def spans_loss(model: TextT5, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -111,10 +117,10 @@ def spans_loss(model: TextT5, source: torch.Tensor, target: torch.Tensor) -> tor
     return model.t5(input_ids=source, attention_mask=source != PAD_ID, labels=labels).loss
 
 
-def repair_loss(model: TextT5, damaged: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
-    """Cross entropy a token of the whole text, given the damaged one; nat."""
+def repair_loss(model: TextT5, damaged: torch.Tensor, whole: torch.Tensor, source=None) -> torch.Tensor:
+    """Cross entropy a token of the whole text, given the damaged one and a source; None: damaged too. nat."""
     labels = whole.masked_fill(whole == PAD_ID, _IGNORED)
-    return F.cross_entropy(model.logits(damaged).flatten(0, 1), labels.flatten(), ignore_index=_IGNORED)
+    return F.cross_entropy(model.logits(damaged, source).flatten(0, 1), labels.flatten(), ignore_index=_IGNORED)
 
 
 def terms(lessons: Lessons, model: TextT5, rng: np.random.Generator) -> dict:
@@ -138,6 +144,23 @@ def figures(model: TextT5, sequences, seed: int = 7) -> dict:
             "repair_nat": repair_loss(model, damaged, truth).item()}  # fmt: skip
 
 
+@torch.no_grad()
+def begin(config: TextT5Config, weight: np.ndarray) -> TextT5:
+    """A T5 to start with: blocks add little, so that the decoder says the token that it sees from the first step on.
+
+    Parameters
+    ----------
+    config : TextT5Config
+    weight : float [vocab_size]   how much each token says; the last feature of its embedding begins as that
+    """
+    model = TextT5(config, DROPOUT)
+    model.t5.shared.weight[:, -1] = torch.from_numpy(HEARD * (weight - weight.mean()) / weight.std())
+    for name, parameter in model.named_parameters():
+        if name.endswith(ADDS):
+            parameter.mul_(BEGINNING)
+    return model
+
+
 def learn(course: Course, vocabulary: Vocabulary, texts: Texts, config: TextT5Config | None = None):
     """A trained foundation model and its run, as `lessons_loop.train` gives them."""
     watched = sequences_of(vocabulary, texts.validation)[:WATCHED]
@@ -146,5 +169,7 @@ def learn(course: Course, vocabulary: Vocabulary, texts: Texts, config: TextT5Co
         found = figures(model, watched)
         return {"score": -found["spans_nat"] - found["repair_nat"], **found}
 
-    lessons = Lessons(vocabulary, texts, course.batch)
-    return train(course, TextT5(config or TextT5Config(), DROPOUT), partial(terms, lessons), watch)
+    config, lessons = config or TextT5Config(), Lessons(vocabulary, texts, course.batch)
+    geometry = Geometry([*texts.training, *texts.others])
+    weight = np.linalg.norm(token_vectors(vocabulary, geometry, geometry.word_vectors.shape[1]), axis=1)
+    return train(course, begin(config, weight), partial(terms, lessons), watch)

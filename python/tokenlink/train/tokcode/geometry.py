@@ -15,8 +15,11 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.linalg import svds
 
+from tokenlink.models.tokcode.vocabulary import Vocabulary
+
 _WORD = re.compile(r"[a-z0-9]+")
 MIN_TEXTS = 2  # that have a word, or it is not counted
+CAPITAL_SHARE = 0.05  # of words that are written with a capital, about
 LSA_SHARE = 0.2  # of the geometry; the other is TF-IDF's
 
 
@@ -87,3 +90,14 @@ class Geometry:
 
 def _unit(rows):
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+
+
+def token_vectors(vocabulary: Vocabulary, geometry: Geometry, features: int) -> np.ndarray:
+    """What each token adds, float64 [vocab_size, features]: the mean over texts of its part of the words it is in."""
+    table, texts = np.zeros((vocabulary.vocab_size, features)), np.full(vocabulary.vocab_size, 1e-9)
+    for word, vector, count in zip(geometry.words, geometry.word_vectors, geometry.frequency, strict=True):
+        for written, share in ((word, 1.0), (word.capitalize(), CAPITAL_SHARE)):
+            token_ids = np.unique(vocabulary.ids_of(written))
+            table[token_ids, : vector.size] += share * count * vector / token_ids.size
+            texts[token_ids] += share * count
+    return table / texts[:, None]

@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from tokenlink.link.packets import lost_positions
 from tokenlink.models.tokcode.sentence_encoder import SentenceConfig, SentenceEncoder, similarities, vectors
-from tokenlink.models.tokcode.t5 import with_end
+from tokenlink.models.tokcode.t5 import ADDS, with_end
 from tokenlink.models.tokcode.vocabulary import Vocabulary
 from tokenlink.train.tokcode.damage import LOST, N_PACKETS, losses, received
-from tokenlink.train.tokcode.geometry import Geometry
+from tokenlink.train.tokcode.geometry import Geometry, token_vectors
 from tokenlink.train.tokcode.lessons_loop import Course, train
 from tokenlink.train.tokcode.texts import Texts, sequences_of
 
@@ -24,8 +24,8 @@ PAIR_WEIGHT, NORM_WEIGHT = 4.0, 0.1
 PROMPT_SHARE = 0.7  # of the texts of a step
 REPEATED_SHARE = 0.5  # of damaged texts that also say some of their words again, elsewhere
 SHARES = tuple(tenth / 10 for tenth in range(10))  # of words dropped, to rank
-CAPITAL_SHARE = 0.05  # of words that are written with a capital, about
-WATCHED = 120  # validation prompts, while a training runs
+SEED = 7  # of losses of figures
+WATCHED = 60  # validation prompts, while a training runs
 
 
 class Lessons:
@@ -99,50 +99,40 @@ def begin(vocabulary: Vocabulary, geometry: Geometry, config: SentenceConfig) ->
     model.codebook.copy_(torch.from_numpy(np.column_stack([table, silence]) * np.sqrt(config.width)))
     model.out.weight.copy_(torch.diag(torch.tensor([size.max()] * (config.width - 1) + [0.0])) / np.sqrt(config.width))
     for name, parameter in model.t5.named_parameters():
-        if name.endswith((".o.weight", ".wo.weight")):
+        if name.endswith(ADDS):
             parameter.zero_()
     return model
 
 
-def token_vectors(vocabulary: Vocabulary, geometry: Geometry, features: int) -> np.ndarray:
-    """What each token adds, float64 [vocab_size, features]: the mean over texts of its part of the words it is in."""
-    table, texts = np.zeros((vocabulary.vocab_size, features)), np.full(vocabulary.vocab_size, 1e-9)
-    for word, vector, count in zip(geometry.words, geometry.word_vectors, geometry.frequency, strict=True):
-        for written, share in ((word, 1.0), (word.capitalize(), CAPITAL_SHARE)):
-            token_ids = np.unique(vocabulary.ids_of(written))
-            table[token_ids, : vector.size] += share * count * vector / token_ids.size
-            texts[token_ids] += share * count
-    return table / texts[:, None]
-
-
-def learn(course: Course, vocabulary: Vocabulary, texts: Texts, config: SentenceConfig | None = None):
-    """A trained sentence encoder and its run, as `lessons_loop.train` gives them."""
-    geometry = Geometry([*texts.training, *texts.others])
+def learn(course: Course, vocabulary: Vocabulary, texts: Texts, config=None, geometry: Geometry | None = None):
+    """A trained sentence encoder and its run, as `lessons_loop.train` gives them; of other sizes if they are given."""
+    geometry = geometry or Geometry([*texts.training, *texts.others])
     lessons = Lessons(vocabulary, texts, geometry, course.batch)
-    watched = sequences_of(vocabulary, texts.validation[:WATCHED])
-    wanted = as_wanted(geometry.vectors([vocabulary.text_of(each) for each in watched]))
+    watched, rng = sequences_of(vocabulary, texts.validation[:WATCHED]), np.random.default_rng(SEED)
+    both = watched + [damaged(each, rng) for each in watched]
+    wanted = as_wanted(geometry.vectors([vocabulary.text_of(each) for each in both]))
 
     def watch(model):
-        near = F.cosine_similarity(vectors(model, watched), wanted).mean().item()
+        near = F.cosine_similarity(vectors(model, both), wanted).mean().item()
         return {"score": near, "similarity": unencoded(model, watched), "retrieval": retrieval(model, watched, 2)}
 
     return train(course, begin(vocabulary, geometry, config or SentenceConfig()), partial(terms, lessons), watch)
 
 
-def unencoded(model: SentenceEncoder, sequences, seed: int = 7) -> dict:
+def unencoded(model: SentenceEncoder, sequences, seed: int = SEED) -> dict:
     """Similarity of texts that were sent as they are, mean over them, by packets lost of five."""
     return {str(n): float(similarities(model, sequences, received(sequences, losses(sequences, n, seed))).mean())
             for n in LOST}  # fmt: skip
 
 
-def retrieval(model: SentenceEncoder, sequences, n_lost: int, seed: int = 7) -> float:
+def retrieval(model: SentenceEncoder, sequences, n_lost: int, seed: int = SEED) -> float:
     """Share of texts that are nearest, of all of them, to what came of them with so many packets lost."""
     whole = F.normalize(vectors(model, sequences), dim=1)
     came = F.normalize(vectors(model, received(sequences, losses(sequences, n_lost, seed))), dim=1)
     return float(((came @ whole.T).argmax(1) == torch.arange(len(sequences))).float().mean())
 
 
-def ranking(model: SentenceEncoder, vocabulary: Vocabulary, texts, seed: int = 7) -> float:
+def ranking(model: SentenceEncoder, vocabulary: Vocabulary, texts, seed: int = SEED) -> float:
     """Spearman's correlation of the share of words that were kept with the similarity, mean over texts."""
     found = []
     for index, text in enumerate(texts):
