@@ -26,6 +26,7 @@ OK, NOTE, WRONG = "ok", "note", "wrong"
 SET_UP = "remove .venv and run ./twist again: it sets everything up"
 AGAIN = "the machine may be too busy: run ./twist doctor again when it has less to do"
 FETCH = "sudo apt-get install gnuradio, then ./twist again"
+PACKAGES = ("numba", "pyzmq", "safetensors", "panda3d", "timm", "torchvision", "sentencepiece", "transformers", "peft")
 OptionalPath = Optional[Path]  # noqa: UP007, UP045 (typer reads it at run time on Python 3.10)
 
 
@@ -70,7 +71,7 @@ def examine():
         _system(),
         _torch(),
         _inference(),
-        *(_package(name) for name in ("numba", "pyzmq", "safetensors", "panda3d", "timm", "torchvision")),
+        *(_package(name) for name in PACKAGES),
         _gnuradio(),
         _numpy(),
         _blocks(),
