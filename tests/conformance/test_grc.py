@@ -138,11 +138,12 @@ def test_flowgraph_compiles(compiled, path):
 RADIOS = ("radio_sink", "radio_source", "reverse_sink", "reverse_source")
 
 
-@pytest.mark.parametrize("end", [f"{system}{end}" for system in ("", "adaptive_") for end in ("tx", "rx", "tx_duplex",
-                                                                                              "rx_duplex")])
+@pytest.mark.parametrize("end", [f"{system}{end}" for system in ("", "adaptive_", "tokcode_")
+                                 for end in ("tx", "rx", "tx_duplex", "rx_duplex")])  # fmt: skip
 def test_flowgraphs_with_radios_differ_only_at_their_ends(end):
     """Whatever the radio: the same blocks with the same parameters between tokens and samples."""
-    _, system, end = end.rpartition("adaptive_")
+    system = next((each for each in ("adaptive_", "tokcode_") if end.startswith(each)), "")
+    end = end.removeprefix(system)
     inner, wires = {}, {}
     for radio in ("virtual", "usrp"):
         flowgraph = yaml.safe_load((ROOT / "flowgraphs" / f"{system}{radio}_{end}.grc").read_text())
@@ -157,7 +158,8 @@ def test_flowgraphs_with_radios_differ_only_at_their_ends(end):
 
 
 @pytest.mark.parametrize("name", ["virtual_tx", "virtual_rx", "usrp_tx", "usrp_rx", "adaptive_virtual_tx",
-                                  "adaptive_virtual_rx", "adaptive_usrp_tx", "adaptive_usrp_rx"])
+                                  "adaptive_virtual_rx", "adaptive_usrp_tx", "adaptive_usrp_rx", "tokcode_virtual_tx",
+                                  "tokcode_virtual_rx", "tokcode_usrp_tx", "tokcode_usrp_rx"])
 def test_flowgraphs_with_feedback_over_the_air_add_the_reverse_link_and_nothing_else(name):
     alone, both = (yaml.safe_load((ROOT / "flowgraphs" / f"{each}.grc").read_text())
                    for each in (name, f"{name}_duplex"))  # fmt: skip
@@ -175,8 +177,8 @@ def test_headless_flowgraph_runs_and_stops(compiled, path, tmp_path):
         pytest.skip("has a display; compiled only")
     if path.stem.startswith("usrp"):
         pytest.skip("needs a USRP; compiled only")
-    if path.stem.endswith(("_tx", "_rx", "_duplex", "burst_loopback")) or path.stem.startswith("adaptive"):
-        pytest.skip("run by test_flowgraph_radio.py, _bursts.py, _adaptive.py, test_feedback_over_air.py")
+    if path.stem.endswith(("_tx", "_rx", "_duplex", "burst_loopback")) or path.stem.startswith(("adaptive", "tokcode")):
+        pytest.skip("run by test_flowgraph_radio.py, _bursts.py, _adaptive.py, _tokcode.py, test_feedback_over_air.py")
     at = {name: f"ipc://{tmp_path}/{name}" for name in ("tokens", "mode", "estimates")}
     options = [f"--{name}-address={where}" for name, where in at.items()]
     command = [sys.executable, "-u", str(compiled / f"{path.stem}.py"), *options]
