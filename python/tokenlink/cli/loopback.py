@@ -35,7 +35,8 @@ OptionalInt, OptionalFloat, OptionalStr = Optional[int], Optional[float], Option
 
 
 def loopback(
-    frames_from: Annotated[str, typer.Option(help=SOURCES)],
+    frames_from: Annotated[OptionalStr, typer.Option(help=SOURCES)] = None,
+    text: Annotated[OptionalPath, typer.Option(help="TokCode: a file of texts, one a line.")] = None,
     channel: Annotated[str, typer.Option(help=CHANNELS)] = "awgn",
     snr_db: Annotated[float, typer.Option(help="Nominal Es/N0, dB; average over the fading.")] = 12.0,
     rician_k_db: Annotated[float, typer.Option(help="Rician: line of sight over diffuse power, dB.")] = 6.0,
@@ -57,6 +58,7 @@ def loopback(
     lyapunov_mu: Annotated[OptionalFloat, typer.Option(help="Adaptive: mu, how fast the queue moves.")] = None,
     alpha: Annotated[OptionalFloat, typer.Option(help="Adaptive, policy fixed: token budget.")] = None,
     ratio: Annotated[OptionalFloat, typer.Option(help="Adaptive, policy fixed: compression ratio r.")] = None,
+    mode: Annotated[OptionalInt, typer.Option(help="TokCode, policy fixed: mode_id of all packets.")] = None,
     urgent_slots: Annotated[str, typer.Option(help="Slots of priority 1, such as 40-59.")] = "",
     completion: Annotated[str, typer.Option(help="model, or copy: holes take the previous state.")] = "model",
     frames: Annotated[OptionalInt, typer.Option(help=FRAMES)] = None,
@@ -83,6 +85,10 @@ def loopback(
     from tokenlink.cli.show_run import new_run_folder, run_and_show
     from tokenlink.loop.run_config import FeedbackConfig, RunConfig
 
+    if frames_from:
+        refuse("with --frames-from", "text")
+    elif text is None:
+        raise ValueError("--frames-from is missing, expected where the frames come from, or --text FILE")
     refuse_idle_options(radio, profile, channel, trajectory)
     refuse_of_policy(policy)
     refuse_of_system(system, policy)
@@ -91,10 +97,10 @@ def loopback(
     walk = SnrTrajectory(trajectory, parse_levels(levels_db), block_slots, std_db=walk_std_db)
     control = given_values(
         hold_slots=hold_slots, fallback_mode=fallback_mode, ratio_limit=ratio_limit, v=lyapunov_v,
-        step_size=lyapunov_mu, alpha=alpha, ratio=ratio,
+        step_size=lyapunov_mu, alpha=alpha, ratio=ratio, mode=mode,
     ) | parse_modes(level_modes)  # fmt: skip
     config = RunConfig(
-        source=frames_from,
+        source=frames_from or f"text:{text}",
         **given_values(n_frames=frames),
         seed=seed,
         channel=ChannelConfig(channel, snr_db, rician_k_db, fading_correlation, walk, coherence_blocks),

@@ -14,15 +14,15 @@ RADIO = (
     "running: a flowgraph you have started, from GRC or not."
 )
 PROFILE = "Radio profile whose air is the channel of --radio virtual; default: the run's own channel, burst by burst."
-SYSTEM = "How the meaning of a scene is sent: twist, or adaptive."
+SYSTEM = "How the meaning of a scene is sent: twist, adaptive, or tokcode."
 SOURCES = (
     "Folder of pictures, kitti-tracking:FOLDER/0004, kitti-raw:FOLDER, rendered:FOLDER/0004, invented:SEED; of "
-    "adaptive imagenette:FOLDER_OR_TAR, pictures:FOLDER."
+    "adaptive imagenette:FOLDER_OR_TAR, pictures:FOLDER; of tokcode text:FILE."
 )
 CHANNELS = "awgn, rayleigh or rician."
 POLICIES = (
     "twist, channel-adaptive, static-low, -med, -high; twist-no-gamma, -u, -d, -pi; twist-channel-led; twin-aware; "
-    "lyapunov, fixed."
+    "lyapunov, fixed; by-snr."
 )
 FRAMES = "Frames to send; the source must have them. Default: 120, or all there are."
 PRIOR = "What the twin expects of a frame helps to decode it: off; once; 0 to 4 exchanges with the decoder."
@@ -48,7 +48,7 @@ def refuse_of_system(system, policy):
     if policy == "fixed":
         refuse("with --policy fixed, which has one mode", "lyapunov_v", "hold_slots")
     else:
-        refuse("without --policy fixed", "alpha", "ratio")
+        refuse("without --policy fixed", "alpha", "ratio", "mode")
 
 
 def with_settings(system, controller, given):

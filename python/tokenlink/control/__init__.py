@@ -10,6 +10,7 @@ from tokenlink.control.files import (
     write_controller,
 )
 from tokenlink.control.lyapunov import LyapunovConfig, LyapunovPolicy, LyapunovState, PictureReport
+from tokenlink.control.packet_control import PacketControl, PacketReport, load_packet_control, packet_policy
 from tokenlink.control.picture_control import FixedPair, PictureControl, load_picture_control
 from tokenlink.control.policies import (
     ABLATIONS,
@@ -43,6 +44,8 @@ __all__ = [
     "LyapunovConfig",
     "LyapunovPolicy",
     "LyapunovState",
+    "PacketControl",
+    "PacketReport",
     "PictureControl",
     "PictureReport",
     "ProxyError",
@@ -58,9 +61,11 @@ __all__ = [
     "drift",
     "esn0_db_of",
     "load_controller",
+    "load_packet_control",
     "load_picture_control",
     "load_proxy",
     "make_policy",
     "observe",
+    "packet_policy",
     "write_controller",
 ]

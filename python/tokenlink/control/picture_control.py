@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from tokenlink.control.lyapunov import LyapunovConfig, LyapunovState, next_queue
-from tokenlink.files.settings import SettingError, read_settings
-
-SCHEMA_VERSION = 1
+from tokenlink.control.settings_file import load_settings
+from tokenlink.files.settings import SettingError
 
 
 class PictureControlError(SettingError):
@@ -68,18 +67,4 @@ def load_picture_control(path=None):
     ------
     PictureControlError   unreadable file, unknown field, value out of range
     """
-    return PictureControl() if path is None else read_settings(path, _parse, PictureControlError)
-
-
-def _parse(raw):
-    require, names = PictureControlError.require, {entry.name for entry in fields(PictureControl)}
-    require(isinstance(raw, dict), "document", raw, "a mapping")
-    require(set(raw) == {"schema", "control"}, "fields", sorted(map(str, raw)), "schema and control")
-    schema, control = raw["schema"], raw["control"]
-    require(type(schema) is int and schema == SCHEMA_VERSION, "schema", schema, str(SCHEMA_VERSION))
-    require(isinstance(control, dict), "control", control, "a mapping")
-    unknown = sorted(map(str, set(control) - names))
-    require(not unknown, "unknown fields of control", unknown, f"among {', '.join(sorted(names))}")
-    for name, value in control.items():
-        require(type(value) in (int, float), name, value, "a number")
-    return PictureControl(**control)
+    return load_settings(path, PictureControl, PictureControlError)

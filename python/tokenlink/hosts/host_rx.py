@@ -20,8 +20,8 @@ from tokenlink.hosts.host_radio import FORWARD, FlowgraphReceiver, SimulatedRece
 from tokenlink.hosts.simulated_air import FrameReceiver, frame_burst
 from tokenlink.hosts.slot_log import SlotLog
 from tokenlink.loop.foretelling import Expectations
+from tokenlink.loop.nodes import NODES
 from tokenlink.loop.run_config import check_artifacts
-from tokenlink.loop.runner import NODES
 from tokenlink.loop.twin import link_record
 from tokenlink.measure.records import RESERVE_BYTES, RunFolder
 from tokenlink.process.children import ask_all, stop_all

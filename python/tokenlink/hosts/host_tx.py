@@ -19,8 +19,8 @@ from tokenlink.hosts.host_commands import Commands
 from tokenlink.hosts.host_config import start_process
 from tokenlink.hosts.host_radio import FlowgraphTransmitter, SimulatedTransmitter
 from tokenlink.hosts.slot_log import SlotLog
+from tokenlink.loop.nodes import NODES
 from tokenlink.loop.run_config import Addresses, NodeConfig
-from tokenlink.loop.runner import NODES
 from tokenlink.measure.records import RESERVE_BYTES, RunFolder
 from tokenlink.process.children import ask_all, stop_all
 from tokenlink.process.node import NodeError

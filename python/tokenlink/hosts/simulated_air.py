@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The burst modem without GNU Radio: what a host sends and reads when its radio is the simulator.
 
-The transmitter puts one burst into each message; the receiver draws the channel of the slot, with a random delay and
-carrier offset, and gives the samples to the same receiver that an SDR feeds.
+The transmitter puts the burst of a frame into a message, of a frame in packets one burst behind the other; the receiver
+draws the channel of each, with a random delay and carrier offset, and gives the samples to the same receiver that an
+SDR feeds.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from tokenlink.channel import Channel
 from tokenlink.link.feedback_bursts import FeedbackReceiver, feedback_burst
 from tokenlink.link.slots import extend
+from tokenlink.link.tokcode import frame_channel
 from tokenlink.phy.frame import modulate_burst
 from tokenlink.phy.header import FIELDS, Header
 from tokenlink.phy.receiver import BurstReceiver
@@ -26,7 +28,7 @@ _STREAM, _REVERSE_SEED = 7, 1 << 20
 
 
 def frame_burst(frame, mode, table, config, payload):
-    """Samples of a frame in a mode: complex64, guards included.
+    """Samples of a frame in a mode: complex64, guards included; of one in packets P bursts of one length.
 
     Parameters
     ----------
@@ -40,10 +42,13 @@ def frame_burst(frame, mode, table, config, payload):
     ------
     ValueError   a frame that does not fit the table
     """
-    symbols = payload.encode(frame, mode, table)
-    wrapped = frame.slot % (1 << FIELDS["slot"])
-    header = Header(payload.number, mode.mode_id, frame.seq % (1 << FIELDS["frame"]), wrapped, len(symbols))
-    return modulate_burst(header, symbols, config)
+    packets = np.atleast_2d(payload.encode(frame, mode, table))
+    sequence, bursts = frame.seq % (1 << FIELDS["frame"]), []
+    for q, symbols in enumerate(packets):
+        slot = (frame.slot * len(packets) + q) % (1 << FIELDS["slot"])
+        header = Header(payload.number, mode.mode_id, sequence, slot, len(symbols))
+        bursts.append(modulate_burst(header, symbols, config))
+    return np.concatenate(bursts)
 
 
 class SimulatedAir:
@@ -86,7 +91,7 @@ class FrameReceiver:
     Attributes
     ----------
     counts : Counter   "estimates", why a burst was none ("foreign_system", "unknown_mode", "wrong_length",
-                       "undecodable", and causes of the payload), and those of the BurstReceiver
+                       "undecodable", "other_slot", and causes of the payload), and those of the BurstReceiver
     """
 
     def __init__(self, table, burst, payload, air=None, expected_of=lambda slot: None):
@@ -100,22 +105,53 @@ class FrameReceiver:
 
     def receive(self, samples, slot):
         """Whatever whole bursts are in the samples of about this slot: list of (estimate, LinkReport)."""
-        if self._air is not None:
-            samples = self._air.pass_through(samples, slot)
-        bursts = self._receiver.feed(samples) + self._receiver.flush()
-        read = [self._read(burst, slot) for burst in bursts]
+        n_packets, bursts = self._payload.packets(self._table), []
+        for q, part in enumerate(np.array_split(samples, n_packets)):
+            arrived = part if self._air is None else self._air.pass_through(part, slot * n_packets + q)
+            bursts += self._receiver.feed(arrived) + self._receiver.flush()
+        fitting = [burst for burst in bursts if self._fits(burst.header)]
+        if n_packets == 1:
+            read = [self._read(burst, slot) for burst in fitting]
+        else:
+            read = [self._read_packets(fitting, slot, n_packets)] if fitting else []
         self._counts.update(each if isinstance(each, str) else "estimates" for each in read)
         return [each for each in read if not isinstance(each, str)]
 
+    def _fits(self, header):
+        """Whether a burst is one of this payload; counted by cause where not."""
+        if header.system != self._payload.number:
+            cause = "foreign_system"
+        elif header.mode_id >= len(self._table.modes):
+            cause = "unknown_mode"
+        elif not self._payload.fits(header.payload_symbols, self._table.mode(header.mode_id), self._table):
+            cause = "wrong_length"
+        else:
+            return True
+        self._counts[cause] += 1
+        return False
+
+    def _read_packets(self, bursts, slot, n_packets):
+        """A frame in packets, those that did not come as noise."""
+        first = bursts[0].header
+        alike = [burst for burst in bursts if (burst.header.mode_id, len(burst.payload)) ==
+                 (first.mode_id, len(bursts[0].payload))]  # fmt: skip
+        symbols = np.zeros((n_packets, len(bursts[0].payload)), np.complex64)
+        gains, n0, known = np.ones_like(symbols), np.ones(n_packets), []
+        for burst in alike:
+            near, q = divmod(extend(burst.header.slot, slot * n_packets), n_packets)
+            if near == slot:
+                symbols[q], gains[q], n0[q] = burst.payload, burst.channel_gain, burst.n0
+                known.append((complex(np.mean(burst.channel_gain)), float(burst.n0), burst.esn0_db))
+        if not known:
+            return "other_slot"
+        link = dict(zip(("channel_gain", "n0", "esn0_db"), frame_channel(known), strict=True))
+        mode = self._table.mode(first.mode_id)
+        estimate, report = self._payload.decode(symbols, gains, n0, mode, self._table, {"slot": slot, "seq": 0} | link)
+        return report.drops["lost"] if estimate.mode_id == NO_MODE else (estimate, report)
+
     def _read(self, burst, near_slot):
         header, table = burst.header, self._table
-        if header.system != self._payload.number:
-            return "foreign_system"
-        if header.mode_id >= len(table.modes):
-            return "unknown_mode"
         mode = table.mode(header.mode_id)
-        if not self._payload.fits(header.payload_symbols, mode, table):
-            return "wrong_length"
         link = {
             "slot": extend(header.slot, near_slot),
             "seq": 0,

@@ -45,7 +45,7 @@ def put_together(tx_folder, rx_folder, out):
             estimates[message.slot] = message
         elif isinstance(message, StateReport):
             states[message.slot] = message
-    recorder = system.loop.recorder(RunFolder(out), table, system.summarize)
+    recorder = system.loop.recorder(RunFolder(out), table, system.summarize, config["run"]["artifacts"])
     for slot in sorted(truths.keys() & states.keys()):
         state = states[slot]
         estimate = None if state.record["missed"] else estimates[slot]

@@ -69,6 +69,11 @@ def _sizes(mode: TokcodeMode, table: TokcodeTable) -> dict[int, int]:
     return {_link(n, mode, table.token_bits).channel_uses: n for n in range(1, most + 1)}
 
 
+def packet_sizes(mode: TokcodeMode, table: TokcodeTable) -> set[int]:
+    """Payload symbols that packets of a mode may have."""
+    return set(_sizes(mode, table))
+
+
 def packet_symbols(n_tokens: int, mode: TokcodeMode, table: TokcodeTable) -> int:
     """Payload symbols of each packet of a sequence of so many tokens; ValueError as `encode_sequence`."""
     _check_length(n_tokens, table)

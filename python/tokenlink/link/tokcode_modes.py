@@ -12,11 +12,12 @@ from tokenlink.link.modes import parse_rate
 from tokenlink.phy.qam import BITS_PER_SYMBOL
 from tokenlink.phy.token_bits import bits_per_token
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DEFAULT_TABLE = "tokcode_default"
 MAX_MODES, MAX_PACKETS, MAX_VOCAB = 2**8, 32, 2**18
 MAX_TOKENS = 255  # of a sequence: what its packets can say
-MODE_FIELDS = {"name", "modulation", "code_rate"}
+MODE_FIELDS = {"name", "modulation", "code_rate", "from_esn0_db"}
+ESN0_DB = (-30.0, 60.0)  # that a mode can begin at
 
 
 class TokcodeTableError(SettingError):
@@ -30,12 +31,14 @@ _require = TokcodeTableError.require
 
 @dataclass(frozen=True)
 class TokcodeMode:
-    """How packets are sent: ``mode_id``, position in the table; ``modulation``; ``code_rate``, in [1/5, 8/9]."""
+    """How packets are sent: ``mode_id``, position in the table; ``modulation``; ``code_rate``, in [1/5, 8/9];
+    ``from_esn0_db``, mean Es/N0 from which the policy by-snr takes it, dB."""
 
     mode_id: int
     name: str
     modulation: str
     code_rate: Fraction
+    from_esn0_db: float
 
 
 @dataclass(frozen=True)
@@ -105,4 +108,7 @@ def _parse_mode(index, row):
     _require(isinstance(name, str) and name, f"{where}.name", name, "a name")
     known = isinstance(modulation, str) and modulation in BITS_PER_SYMBOL
     _require(known, f"{where}.modulation", modulation, f"one of {list(BITS_PER_SYMBOL)}")
-    return TokcodeMode(index, name, modulation, parse_rate(row["code_rate"], f"{where}.code_rate", TokcodeTableError))
+    rate, begin, (low, high) = row["code_rate"], row["from_esn0_db"], ESN0_DB
+    usable = type(begin) in (int, float) and low <= begin <= high
+    _require(usable, f"{where}.from_esn0_db", begin, f"a number in [{low:g}, {high:g}]")
+    return TokcodeMode(index, name, modulation, parse_rate(rate, f"{where}.code_rate", TokcodeTableError), float(begin))

@@ -32,7 +32,23 @@ def main(config):
     serve(config, TokenSending)
 
 
-class TokenSending:
+class Sending:
+    """What the senders of all systems share. A sender has ``prepare`` and ``message`` besides, as `TokenSending`.
+
+    Attributes
+    ----------
+    shows_pictures : bool   whether the ``image`` of a frame is kept for the report
+    n_refused : int         frames of the source that could not be sent
+    """
+
+    shows_pictures, n_refused = True, 0
+
+    def frames(self, source):
+        """What is sent of a source, an iterator."""
+        return iter(source)
+
+
+class TokenSending(Sending):
     """Makes tokens of frames before their slots begin.
 
     Parameters
@@ -80,10 +96,11 @@ def serve(config, sending):
         made_by = {"torch": torch.__version__, "engine": engine_version()}
         recorder.deliver(Hello(0, 0, "camera", {"origin": getattr(source, "origin", "")} | made_by))
         begin_s = time.monotonic()
-        for slot, frame in enumerate(islice(source, config.first_slot, run.n_frames), config.first_slot):
+        frames = islice(sender.frames(source), config.first_slot, run.n_frames)
+        for slot, frame in enumerate(frames, config.first_slot):
             opened_s = time.monotonic()
             prepared, timing = sender.prepare(frame)
-            if config.frames_folder:
+            if config.frames_folder and sender.shows_pictures:
                 keep_picture(Path(config.frames_folder) / f"{slot:06d}.jpg", frame)
             message, truth, record, later = sender.message(slot, frame, prepared)
             sent_s = time.monotonic()
@@ -92,7 +109,7 @@ def serve(config, sending):
             recorder.deliver(StateReport(slot, 0, truth, record | {"timing": timing}))
             n_sent += 1
             begin_s = time.monotonic()
-        n_skipped = int(getattr(source, "n_skipped", 0))
+        n_skipped = int(getattr(source, "n_skipped", 0)) + sender.n_refused
         if n_sent == 0:
             raise NodeError(f"{run.source} gave no readable frame ({n_skipped} were skipped)")
         recorder.deliver(Bye(n_sent, 0, "camera", "", {"n_frames": n_sent, "n_skipped": n_skipped}))

@@ -10,7 +10,7 @@ import numpy as np
 from tokenlink.link.adaptive import n_symbols
 from tokenlink.link.mode_schedule import ModeSchedule
 from tokenlink.link.token_ratios import SOURCE_VALUES, n_sent
-from tokenlink.loop.camera import serve
+from tokenlink.loop.camera import Sending, serve
 from tokenlink.loop.run_config import NodeConfig
 from tokenlink.loop.simulated_radio import LockStep
 from tokenlink.process.node import run_node
@@ -20,7 +20,7 @@ from tokenlink.wire import SemanticFrame
 SHOWN_SYMBOLS = 24  # of each picture, for the constellation of the report
 
 
-class PictureSending:
+class PictureSending(Sending):
     """Encodes pictures once the mode of their slot is known; a lost command is held, then the fallback mode is used.
 
     Parameters

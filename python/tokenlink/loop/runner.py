@@ -18,6 +18,7 @@ import numpy as np
 import tokenlink
 from tokenlink.files.writing import WriteError
 from tokenlink.link.prior_schedule import OFF
+from tokenlink.loop.nodes import NODES
 from tokenlink.loop.over_air import air_commands
 from tokenlink.loop.run_config import RUNNING_RADIO, Addresses, NodeConfig, check_artifacts, check_source
 from tokenlink.measure.records import RunFolder
@@ -31,13 +32,6 @@ from tokenlink.wire.sockets import PullSocket
 
 POLL_S = 0.02
 CONNECT_S = 0.5
-NODES = {
-    "camera": "tokenlink.loop.camera",
-    "twin": "tokenlink.loop.twin",
-    "picture_camera": "tokenlink.loop.picture_camera",
-    "picture_twin": "tokenlink.loop.picture_twin",
-    "simulator": "tokenlink.loop.simulated_radio",
-}
 
 
 class RunError(Exception):
@@ -88,7 +82,7 @@ def run_loop(config, out, on_frame=None, on_start=None, n_needed=1):
     system.loop.policy(config.policy, config.control, table, config.artifacts)
     folder = RunFolder(out)
     folder.write_json("config.json", asdict(config))
-    recorder = system.loop.recorder(folder, table, system.summarize)
+    recorder = system.loop.recorder(folder, table, system.summarize, config.artifacts)
     begin_s = time.monotonic()
     info = {"status": "running", "versions": versions(), "nodes": {}}
     run = None

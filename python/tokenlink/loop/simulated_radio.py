@@ -8,9 +8,12 @@ import logging
 import time
 from dataclasses import replace
 
+import numpy as np
+
 from tokenlink.channel import Channel
 from tokenlink.link.mode_schedule import ModeSchedule
 from tokenlink.link.prior_schedule import OFF
+from tokenlink.link.tokcode import frame_channel
 from tokenlink.loop.foretelling import Expectations
 from tokenlink.loop.run_config import NodeConfig
 from tokenlink.process.node import run_node
@@ -43,6 +46,8 @@ class SimulatedLink:
         """What arrives of a frame, such as (TokenFrame, int) -> (TokenEstimate, LinkReport)."""
         mode = self.table.mode(mode_id)
         symbols = self._payload.encode(frame, mode, self.table)
+        if symbols.ndim > 1:
+            return self._transfer_packets(frame.slot, symbols, mode)
         received, state = self.channel.transmit(symbols, frame.slot)
         link = {
             "slot": frame.slot,
@@ -54,6 +59,18 @@ class SimulatedLink:
         expected = self._expected_of(frame.slot)
         gain = state.gains(len(symbols))
         return self._payload.decode(received, gain, state.n0, mode, self.table, link, expected)
+
+    def _transfer_packets(self, slot, symbols, mode):
+        """What arrives of a frame in packets, each with a channel of its own."""
+        n_packets, n_symbols = symbols.shape
+        each = [self.channel.transmit(packet, slot * n_packets + q) for q, packet in enumerate(symbols)]
+        states = [state for _, state in each]
+        known = [(complex(state.channel_gain), state.n0, state.received_esn0_db) for state in states]
+        link = dict(zip(("channel_gain", "n0", "esn0_db"), frame_channel(known), strict=True))
+        return self._payload.decode(
+            np.stack([received for received, _ in each]), np.stack([state.gains(n_symbols) for state in states]),
+            np.array([state.n0 for state in states]), mode, self.table, {"slot": slot, "seq": 0} | link,
+        )  # fmt: skip
 
 
 class LockStep:

@@ -113,6 +113,12 @@ def make_twin(models, run, table):
 
 def main(config):
     """Serve until stopped: one estimate in, one mode command out."""
+    serve(config, load_models, make_twin)
+
+
+def serve(config, load_models, make_twin):
+    """A twin's work, for systems whose radio chooses the mode: ``make_twin`` as the one here, of what ``load_models``
+    loads."""
     import torch
 
     from tokenlink.models.compiled import engine_version

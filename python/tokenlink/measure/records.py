@@ -114,6 +114,7 @@ class Recorder:
     folder : RunFolder
     table : ModeTable
     summarize : callable   records and arrays -> metrics of the run, by key
+    root : Path or None    folder of weights; not used here
 
     Attributes
     ----------
@@ -126,7 +127,7 @@ class Recorder:
     stored = ARRAYS
     stages = metrics.STAGES
 
-    def __init__(self, folder, table, summarize=metrics.summarize):
+    def __init__(self, folder, table, summarize=metrics.summarize, root=None):
         self.folder = folder
         self._summarize = summarize
         self.table = table

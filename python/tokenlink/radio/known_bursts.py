@@ -50,11 +50,13 @@ class KnownTraffic:
 
     def tokens(self, slot):
         """What of the frame of a slot must come as it was sent, such as its token ids: int32 [n_tokens]."""
-        return self.payload.content(self._frame(slot))
+        n_packets = self.payload.packets(self.table)
+        return self.payload.content(self._frame(slot))[slot % n_packets :: n_packets]
 
     def symbols(self, slot):
         """Payload symbols of a slot: complex64 [n_symbols]."""
-        return self.payload.encode(self._frame(slot), self.mode_of(slot), self.table)
+        symbols = self.payload.encode(self._frame(slot), self.mode_of(slot), self.table)
+        return symbols if symbols.ndim == 1 else symbols[slot % len(symbols)]
 
     def samples(self, slot):
         """Samples of the burst of a slot, guards included: complex64 [n]."""

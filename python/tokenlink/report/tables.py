@@ -12,7 +12,7 @@ STAGE_NAMES = {
     "foretell_s": "predictor",
     "complete_s": "completion",
     "head_s": "traffic-state head",
-    "decode_s": "decoder and classes",
+    "decode_s": "decoder",
     "control_s": "controller",
     "loop_s": "tokens sent to next mode",
 }

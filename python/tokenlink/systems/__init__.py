@@ -3,6 +3,7 @@
 
 from tokenlink.systems.adaptive import ADAPTIVE
 from tokenlink.systems.description import Figure, Loop, Metric, Models, Payload, Source, Study, System
+from tokenlink.systems.tokcode import TOKCODE
 from tokenlink.systems.twist import TWIST
 
 __all__ = [
@@ -10,7 +11,7 @@ __all__ = [
     "system_with_studies",
 ]  # fmt: skip
 
-SYSTEMS = {system.name: system for system in (TWIST, ADAPTIVE)}
+SYSTEMS = {system.name: system for system in (TWIST, ADAPTIVE, TOKCODE)}
 
 
 def system_with_studies(name):

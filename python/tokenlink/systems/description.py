@@ -40,17 +40,21 @@ class Payload:
     table : str       name of the mode table that ships
     load_table : path or None -> table   the modes, with `modes`, `mode(mode_id)` and `n_tokens`; None: those that ship
     fits : (n_symbols, mode, table) -> bool   whether a frame may be so many payload symbols
-    encode : (message, mode, table) -> complex64 [n_symbols]   of mean energy 1; ValueError for what is no frame
+    encode : (message, mode, table) -> complex64 [n_symbols]   of mean energy 1; ValueError for what is no frame. Of a
+             payload in packets [P, n_symbols], each to be sent as a burst of its own
     decode : (symbols, channel_gain, n0, mode, table, link, expected=None) -> (estimate, report)   messages for the
              twin; ``link``: their fields that tell slot and channel; ``expected``: of `link.prior_schedule`, None with
              priors off; an estimate of mode NO_MODE says that the frame is lost, the report's drops by which cause;
-             ValueError for what cannot be decoded
+             ValueError for what cannot be decoded. Of a payload in packets: symbols [P, n_symbols], channel_gain
+             [P, n_symbols], n0 [P]; or those of one packet, which ``slot`` of ``link`` tells the place of
     draw : (rng, slot, mode, table) -> frame   a random one, for tests of a radio
     content : frame or estimate -> int32 [n_tokens]   what of a frame must come as it was sent; of a lost one empty
     agreed : table -> dict     what two hosts must have alike of their tables: str or numbers by name
     flowgraphs : str  what the names of the system's flowgraphs begin with, before "loopback", "virtual_tx", ...
     frame, estimate : type   messages to the radio and from it
     mode_at_sender : bool    a frame is made in its mode: commands go to the camera, the frame tells the radio
+    packets : table -> int   P; packet q of the frame of slot i, both from 0 on, is the burst of slot i P + q, and has
+             every P-th entry of the frame's content from q on
     """
 
     number: int
@@ -66,6 +70,7 @@ class Payload:
     frame: type = TokenFrame
     estimate: type = TokenEstimate
     mode_at_sender: bool = False
+    packets: Callable[..., int] = lambda table: 1
 
 
 @dataclass(frozen=True)
@@ -96,10 +101,10 @@ class Loop:
     load_control : path or None -> control      None: those that ship
     check_control : (control, table) -> None    ValueError for settings that the mode table cannot serve
     policy : (name, control, table, artifacts) -> policy   of one of the system's policies
-    recorder : (folder, table, summarize) -> Recorder
+    recorder : (folder, table, summarize, root or None) -> Recorder   with the artifacts that it judges by, if any
     wrong : (truth, estimate or None, state) -> int   what of a slot is not at the twin as it was at the camera, by
              their StateReports and what came
-    camera, twin : str   the nodes, by their names in `tokenlink.loop.runner`
+    camera, twin : str   the nodes, by their names in `tokenlink.loop.nodes`
     page : str           module whose `write_report` makes the page of a run
     idle_options : tuple of str   options of ``./twist loopback``, by field, that mean nothing to the system
     """

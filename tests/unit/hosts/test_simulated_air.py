@@ -56,6 +56,23 @@ def test_pictures_arrive_with_their_positions_and_those_without_a_header_are_cou
     assert 0.9 < np.mean(noise) < 1.2
 
 
+def test_packets_of_a_sequence_arrive_as_one_and_lost_ones_are_erased():
+    """Rayleigh fading at 6 dB, a gain for each packet, seed 1: some of 30 packets are lost, and none is wrong."""
+    payload = system_named("tokcode").payload
+    table, n_lost = payload.load_table(), 0
+    rx = FrameReceiver(table, BURST, payload, SimulatedAir(ChannelConfig("rayleigh", esn0_db=6.0), BURST, 1))
+    for slot in (0, 1, 2, 3, 2**22, 2**24 + 5):
+        sent, mode = payload.draw(np.random.default_rng(slot), slot, table.mode(1), table), table.mode(1)
+        for estimate, report in rx.receive(frame_burst(sent, mode, table, BURST, payload), slot):
+            assert (estimate.slot, estimate.mode_id) == (slot, 1)
+            came = ~estimate.erased
+            np.testing.assert_array_equal(came, report.parity_ok[np.arange(came.size) % 5])
+            np.testing.assert_array_equal(estimate.token_ids[came], sent.token_ids[came])
+            n_lost += int((~report.parity_ok).sum())
+            assert decode(encode(estimate)) == estimate and decode(encode(report)) == report
+    assert rx.counts["estimates"] == 6 and 2 <= n_lost <= 20
+
+
 def test_the_estimated_esn0_is_that_of_the_channel():
     rx, errors = receiver(12.0), []
     for slot in range(30):

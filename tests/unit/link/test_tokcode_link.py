@@ -24,8 +24,8 @@ from tokenlink.phy.qam import BITS_PER_SYMBOL
 TABLE = load_tokcode_table()
 CLEAR_N0 = 1e-3
 N_MED = packet_symbols(20, TABLE.mode(1), TABLE)
-RAW = {"schema": 1, "vocab_size": 4096, "n_packets": 5,
-       "modes": [{"name": "med", "modulation": "qpsk", "code_rate": "1/2"}]}  # fmt: skip
+RAW = {"schema": 2, "vocab_size": 4096, "n_packets": 5,
+       "modes": [{"name": "med", "modulation": "qpsk", "code_rate": "1/2", "from_esn0_db": 3}]}  # fmt: skip
 
 
 def tokens(n_tokens, seed=1, vocab_size=TABLE.vocab_size):
