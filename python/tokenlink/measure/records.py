@@ -285,9 +285,7 @@ def _nothing(table):
 
 
 def latency_record(truth, twin, names=metrics.STAGES):
-    """Seconds per stage of one slot; times of both nodes are of the machine's one monotonic clock.
-
-    ``counts`` of the radio's blocks depends on when their messages came, so it is here."""
+    """Seconds per stage of one slot, by the machine's one monotonic clock; ``counts`` depends on when messages came."""
     camera, own = truth.record["timing"], twin.record["timing"]
     stages = {name: camera.get(name, own.get(name)) for name in names}
     if not twin.record["missed"]:
