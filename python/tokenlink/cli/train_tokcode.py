@@ -123,6 +123,7 @@ def compare(
     prompts: PromptFolder,
     split: Annotated[str, typer.Option(help="validation or test.")] = "validation",
     limit: Annotated[int, typer.Option(help="Texts, from the first on; 0: all.", callback=not_negative)] = 0,
+    llm: Annotated[OptionalPath, typer.Option(help="Folder of an instructed language model to compare with.")] = None,
     out: Out = None,
 ) -> None:
     """Table 1 and figure 3(a): every way to send a text, at 20, 40 and 60 % of the packets lost.
@@ -131,7 +132,7 @@ def compare(
     """
     from tokenlink.train.tokcode import encoder_course
 
-    _show(encoder_course.compare_shipped(prompts, split, limit, _root(out)))
+    _show(encoder_course.compare_shipped(prompts, split, limit, _root(out), llm))
 
 
 def _root(out):

@@ -11,16 +11,27 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from safetensors.torch import save_file  # noqa: E402
+from tokenizers import Tokenizer  # noqa: E402
+from tokenizers.models import WordLevel  # noqa: E402
+from tokenizers.pre_tokenizers import Whitespace  # noqa: E402
 
 from tokenlink.models.tokcode.adapters import adapt  # noqa: E402
 from tokenlink.models.tokcode.checkpoints import (  # noqa: E402
     CheckpointFolderError,
+    load_language_model,
     load_sentence_t5,
     load_t5,
     load_vocabulary,
 )
+from tokenlink.models.tokcode.recovery import REQUEST, predicted  # noqa: E402
 from tokenlink.models.tokcode.sentence_encoder import vectors  # noqa: E402
-from tokenlink.models.tokcode.t5 import T5Config, T5EncoderModel, T5ForConditionalGeneration, with_end  # noqa: E402
+from tokenlink.models.tokcode.t5 import (  # noqa: E402
+    T5Config,
+    T5EncoderModel,
+    T5ForConditionalGeneration,
+    transformers,
+    with_end,
+)
 from tokenlink.models.tokcode.vocabulary import FIRST_TEXT_ID, train_vocabulary  # noqa: E402
 from tokenlink.train.tokcode import sfma  # noqa: E402
 
@@ -76,6 +87,42 @@ def test_algorithm_1_takes_a_step_on_them(folders):
         sum(losses.values()).backward()
     moved = {name for name, p in model.named_parameters() if p.grad is not None}
     assert moved and all("lora_" in name for name in moved)
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory):
+    """A language model as it is published: weights and a fast tokenizer of words with a chat template."""
+    folder = tmp_path_factory.mktemp("llama")
+    words = ["<s>", "</s>", "<unk>", "user", ":", *dict.fromkeys(" ".join(LINES).split())]
+    tokenizer = Tokenizer(WordLevel({word: place for place, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = Whitespace()
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>", unk_token="<unk>")
+    fast.chat_template = "{% for m in messages %}{{ m['role'] }} : {{ m['content'] }}{% endfor %}"
+    fast.save_pretrained(folder)
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.LlamaConfig(vocab_size=len(words), eos_token_id=1, bos_token_id=0, **sizes)
+    transformers.LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def test_a_language_model_is_asked_as_its_template_has_it(llama):
+    model, tokenizer = load_language_model(llama)
+    text = "a red robot rides"
+    ids = tokenizer("user : " + REQUEST.format(text=text), return_tensors="pt")["input_ids"]
+    with torch.no_grad():  # greedy, a token at a time, by its scores alone
+        said = []
+        while len(said) < 2 * 4 + 16 and (not said or said[-1] != 1):
+            scores = model(torch.cat([ids, torch.tensor([said], dtype=torch.int64)], 1)).logits
+            said.append(scores[0, -1].argmax().item())
+    assert predicted(model, tokenizer, text) == tokenizer.decode(said, skip_special_tokens=True).strip()
+
+
+def test_a_language_model_without_its_tokenizer_is_refused(llama, tmp_path):
+    copy = shutil.copytree(llama, tmp_path / "llama")
+    for path in copy.glob("tokenizer*"):
+        path.unlink()
+    with pytest.raises(CheckpointFolderError, match="no language model in .* its tokenizer cannot be read"):
+        load_language_model(copy)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Weights that others trained, T5 and Sentence-T5 as their authors publish them, from folders on this machine alone."""
+"""Weights that others trained, as their authors publish them, from folders on this machine alone."""
 
 import json
 from pathlib import Path
@@ -9,13 +9,14 @@ from safetensors.torch import load_file
 from torch import nn
 
 from tokenlink.models.tokcode.sentence_encoder import SentenceConfig, SentenceEncoder
-from tokenlink.models.tokcode.t5 import T5EncoderModel, T5ForConditionalGeneration, text_logits
+from tokenlink.models.tokcode.t5 import T5EncoderModel, T5ForConditionalGeneration, text_logits, transformers
 from tokenlink.models.tokcode.vocabulary import END_ID, PAD_ID, Vocabulary
 
 WANTED = {
     "t5": "config.json, model.safetensors and spiece.model of a T5 such as google-t5/t5-base",
     "sentence-t5": "config.json, model.safetensors, spiece.model and the folder 2_Dense of a Sentence-T5 such as "
                    "sentence-transformers/sentence-t5-base",
+    "language model": "config.json, weights and tokenizer of one such as meta-llama/Meta-Llama-3-8B-Instruct",
 }  # fmt: skip
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 _DENSE = "2_Dense"
@@ -71,6 +72,16 @@ def _dense_state(folder):
     return load_file(path) if path.exists() else torch.load(folder / "pytorch_model.bin", weights_only=True)
 
 
+def load_language_model(folder: Path):
+    """An instructed language model and its tokenizer, both transformers' own; CheckpointFolderError."""
+    model = _load(transformers.AutoModelForCausalLM, folder, "language model", None)
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # whatever its library makes of files that are damaged
+        raise _wrong(folder, "language model", f"its tokenizer cannot be read: {error}") from None
+    return model.eval(), tokenizer
+
+
 def load_vocabulary(folder: Path) -> Vocabulary:
     """The SentencePiece vocabulary of a T5; CheckpointFolderError where it is not there or has other ids than T5's."""
     path = Path(folder) / "spiece.model"
@@ -84,15 +95,15 @@ def load_vocabulary(folder: Path) -> Vocabulary:
     return made
 
 
-def _load(kind, folder, name):
+def _load(kind, folder, name, model_type="t5"):
     """A model of transformers, float32, from files alone."""
     folder = Path(folder)
     if not (folder / "config.json").is_file() or not any((folder / file).is_file() for file in _WEIGHTS):
         raise _wrong(folder, name, "config.json or weights are missing")
     try:
         found = json.loads((folder / "config.json").read_text()).get("model_type")
-        if found != "t5":
-            raise ValueError(f"model_type is {found!r}, expected 't5'")
+        if model_type is not None and found != model_type:
+            raise ValueError(f"model_type is {found!r}, expected {model_type!r}")
         model, told = kind.from_pretrained(
             folder, local_files_only=True, dtype=torch.float32, output_loading_info=True, weights_only=True
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the paper compares with at the receiver: lost tokens filled in, by T5's spans or by repairing all at once."""
+"""What the paper compares with at the receiver: lost tokens filled in, by T5, by a masked or a large model."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from tokenlink.models.tokcode.t5 import TextT5, padded
 from tokenlink.models.tokcode.vocabulary import END_ID, FIRST_SENTINEL, FIRST_TEXT_ID, N_SENTINELS
 
 MASK_ID = FIRST_SENTINEL  # stands for a token to repair
+REQUEST = ("Some tokens of a prompt for a picture were lost on their way. This is what came: {text}\n"
+           "Write the whole prompt as it was, and nothing else.")  # fmt: skip
 LONGEST_SPAN = 3  # a hole is filled with as many times its tokens at most
 
 
@@ -82,6 +84,30 @@ def _put_in(source, spans, sizes):
         else:
             out.append(token)
     return np.array(out, np.int32)
+
+
+@torch.inference_mode()
+def predicted(model, tokenizer, text: str) -> str:
+    """LLM-based prediction: what an instructed language model takes the whole prompt to have been.
+
+    Parameters
+    ----------
+    model, tokenizer   of `checkpoints.load_language_model`
+    text : str         of the tokens that came
+
+    Notes
+    -----
+    TokCode paper, section V-B. Greedy; at most twice as many tokens as came, and some.
+    """
+    asked = REQUEST.format(text=text)
+    if tokenizer.chat_template:
+        talk = [{"role": "user", "content": asked}]
+        asked = tokenizer.apply_chat_template(talk, tokenize=False, add_generation_prompt=True)
+    given = tokenizer(asked, return_tensors="pt", add_special_tokens=not tokenizer.chat_template)
+    most = 2 * len(tokenizer(text)["input_ids"]) + 16
+    said = model.generate(input_ids=given["input_ids"], attention_mask=given["attention_mask"], max_new_tokens=most,
+                          do_sample=False, pad_token_id=tokenizer.eos_token_id)  # fmt: skip
+    return tokenizer.decode(said[0, given["input_ids"].shape[1] :], skip_special_tokens=True).strip()
 
 
 @torch.inference_mode()

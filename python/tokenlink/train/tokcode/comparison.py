@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All ways to send a text beside each other, with the same losses: table 1 and figure 3(a) of the TokCode paper.
 
-What a large language model would make of the received text is left out: there are no weights of one. The masked
-prediction of our own small model stands in its place and is called what it is.
+What a large language model makes of the received text is there where weights of one are given. No such weights ship;
+the masked prediction of our own small model stands in its place and is called what it is.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tokenlink.models.tokcode.encoding import encoded
-from tokenlink.models.tokcode.recovery import infilled, repaired
+from tokenlink.models.tokcode.recovery import infilled, predicted, repaired
 from tokenlink.models.tokcode.repetition import repeated, upper_bound
 from tokenlink.models.tokcode.sentence_encoder import SentenceEncoder, similarities
 from tokenlink.models.tokcode.t5 import TextT5, TokenEncoder
 from tokenlink.models.tokcode.text_scores import chrf
-from tokenlink.models.tokcode.vocabulary import Vocabulary
+from tokenlink.models.tokcode.vocabulary import UNKNOWN_ID, Vocabulary
 from tokenlink.train.tokcode.damage import LOST, losses
 from tokenlink.train.tokcode.search import searched
 
@@ -46,6 +46,17 @@ def ways(sentences: SentenceEncoder, foundation: TextT5 | None, encoders: dict[s
     for name, encoder in encoders.items():
         found[name] = lambda x, lost, encoder=encoder: _left(encoded(encoder, x), lost)
     return found
+
+
+def with_language_model(model, tokenizer, vocabulary: Vocabulary) -> dict:
+    """The paper's LLM-based prediction, as `ways` has the others: what it writes, in tokens of the vocabulary."""
+
+    def way(x, lost):
+        texts = [predicted(model, tokenizer, vocabulary.text_of(came)) for came in _left(x, lost)]
+        found = [vocabulary.ids_of(text) for text in texts]
+        return [each[each != UNKNOWN_ID] for each in found]
+
+    return {"llm": way}
 
 
 def _left(sent, lost):

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from tokenlink.models import artifact
 from tokenlink.models.tokcode.adapters import RANK, adapt, adapted
+from tokenlink.models.tokcode.checkpoints import load_language_model, load_sentence_t5, load_t5, load_vocabulary
 from tokenlink.models.tokcode.text_codec import ENCODER, FOUNDATION, SENTENCES, VOCABULARY, load_with
 from tokenlink.train.tokcode import comparison, sfma, ship, taught
 from tokenlink.train.tokcode.gains import gain
@@ -86,8 +87,6 @@ def _shipped_score(root):
 
 def _train_published(settings, course, texts):
     """Algorithm 1 on published weights; what is saved are the adapters alone, in the work folder."""
-    from tokenlink.models.tokcode.checkpoints import load_sentence_t5, load_t5, load_vocabulary
-
     model, sentences = load_t5(settings.t5), load_sentence_t5(settings.sentence_t5)
     vocabulary = load_vocabulary(settings.t5)
     if vocabulary.sha256 != load_vocabulary(settings.sentence_t5).sha256:
@@ -102,8 +101,8 @@ def _train_published(settings, course, texts):
             "best": run.extra["best"], "saved": str(course.work / "adapters.safetensors")}  # fmt: skip
 
 
-def compare_shipped(prompts: Path, split: str, limit: int, root: Path) -> dict:
-    """Every method with what ships, on the first texts of a split; 0: on all.
+def compare_shipped(prompts: Path, split: str, limit: int, root: Path, llm: Path | None = None) -> dict:
+    """Every method with what ships, on the first texts of a split; 0: on all. With a language model if one is given.
 
     Raises
     ------
@@ -118,6 +117,8 @@ def compare_shipped(prompts: Path, split: str, limit: int, root: Path) -> dict:
     texts = read_test(prompts).texts if split == "test" else read_texts(prompts).validation
     sequences = sequences_of(vocabulary, texts)[: limit or None]
     methods = comparison.ways(sentences, foundation, encoders)
+    if llm is not None:
+        methods |= comparison.with_language_model(*load_language_model(llm), vocabulary)
     return {
         "split": split, "texts": len(sequences), "quality": ship.sentence_figures(sentences, vocabulary, texts[:100]),
         "by_lost": comparison.compare(methods, sentences, vocabulary, sequences),
