@@ -150,9 +150,9 @@ def _texts(prompts, out):
 
 
 def _about(command, texts, known, run):
-    from tokenlink.train.tokcode.ship import describe
+    from tokenlink.train.tokcode.ship import describe, trained_for
 
-    return describe(command, texts.origin, known, {"steps": run.step, "minutes": round(run.elapsed_s / 60, 1)})
+    return describe(command, texts.origin, known, trained_for(run))
 
 
 def _show(metrics):

@@ -9,7 +9,7 @@ pytest.importorskip("transformers")
 
 from tokenlink.link.packets import compacted  # noqa: E402
 from tokenlink.models.tokcode.adapters import adapt, adapted, merged  # noqa: E402
-from tokenlink.models.tokcode.encoding import encoded  # noqa: E402
+from tokenlink.models.tokcode.encoding import likeliest  # noqa: E402
 from tokenlink.models.tokcode.sentence_encoder import SentenceConfig, SentenceEncoder, vectors  # noqa: E402
 from tokenlink.models.tokcode.t5 import TextT5, TextT5Config, padded  # noqa: E402
 from tokenlink.models.tokcode.vocabulary import END_ID, FIRST_TEXT_ID  # noqa: E402
@@ -58,7 +58,7 @@ def test_what_came_is_compacted_as_the_link_does():
 def test_losses_are_those_of_what_is_really_sent(models, batch):
     encoder, sentences = models
     found = sfma.step_losses(encoder, sentences, batch, sfma.SfmaSettings(lost=2, norm_weight=0.5), seed=3)
-    came = received(encoded(encoder, batch), losses(batch, 2, 3))
+    came = received(likeliest(encoder, batch), losses(batch, 2, 3))
     ref, rx = (vectors(sentences, each).numpy().astype(float) for each in (batch, came))
     norms = np.linalg.norm(ref, axis=1), np.linalg.norm(rx, axis=1)
     assert found["sent"].item() == pytest.approx(1 - ((ref * rx).sum(1) / norms[0] / norms[1]).mean(), abs=1e-5)  # (7)

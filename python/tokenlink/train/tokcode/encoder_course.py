@@ -72,9 +72,8 @@ def train_and_ship(settings: EncoderSettings, course: Course, prompts: Path, roo
     metrics = {"way": settings.way, "rank": settings.rank, "validation": found, "best": run.extra["best"]}
     if found["score"] <= max(found["without"]["2"], _shipped_score(root)):
         return {**metrics, "shipped": False}
-    begun = {"steps": run.step, "minutes": round(run.elapsed_s / 60, 1)}
     command = f"./twist train tokcode encoder --way {settings.way} --rank {settings.rank}"
-    about = ship.describe(command, texts.origin, vocabulary, begun)
+    about = ship.describe(command, texts.origin, vocabulary, ship.trained_for(run))
     return ship.ship_encoder(model, about, {**metrics, "shipped": True}, root)
 
 

@@ -16,8 +16,7 @@ from tokenlink.models.tokcode.sentence_encoder import SentenceEncoder, similarit
 from tokenlink.models.tokcode.t5 import with_end
 from tokenlink.train.tokcode.damage import all_losses
 
-MIN_GAIN = 1e-4  # of the similarity, for a move
-JUDGED = 4  # points on the way that the encoder itself judges, the last among them
+MIN_GAIN = 1e-3  # of the similarity, for a move
 
 
 @torch.inference_mode()
@@ -81,7 +80,7 @@ def _cosines(dots, squares):
 
 
 def searched(model: SentenceEncoder, token_ids: np.ndarray, n_lost: int) -> np.ndarray:
-    """What to send for a text: the best that was found, int32 [n]; the text itself where nothing is better.
+    """What to send for a text: where the moves end, int32 [n]; the text itself where that is not better.
 
     Parameters
     ----------
@@ -89,8 +88,6 @@ def searched(model: SentenceEncoder, token_ids: np.ndarray, n_lost: int) -> np.n
     token_ids : int32 [n]
     n_lost : int   packets lost of five
     """
-    kept = ~all_losses(token_ids.size, n_lost)
-    path = moves(contributions(model, token_ids), kept)
-    picked = [path[0], *(path[round(share * (len(path) - 1))] for share in np.linspace(0, 1, JUDGED + 1)[1:])]
-    sent = [token_ids[places] for places in picked]
+    path = moves(contributions(model, token_ids), ~all_losses(token_ids.size, n_lost))
+    sent = [token_ids[path[0]], token_ids[path[-1]]]
     return sent[int(expected_similarity(model, token_ids, sent, n_lost).argmax())]

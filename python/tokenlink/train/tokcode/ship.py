@@ -25,6 +25,12 @@ def describe(command: str, origin: str, vocabulary: Vocabulary, begun: dict | No
     return {"training_command": command, "data_origin": origin, "vocabulary_sha256": vocabulary.sha256, **(begun or {})}
 
 
+def trained_for(run) -> dict:
+    """Steps and minutes of a run, and the step whose weights were best on validation."""
+    minutes = round(run.elapsed_s / 60, 1)
+    return {"steps": run.step, "minutes": minutes, "best_step": run.extra["best"]["step"]}
+
+
 def ship_vocabulary(vocabulary: Vocabulary, texts: Texts, command: str, root: Path) -> dict:
     """Save a vocabulary; how many tokens validation prompts have, and how many come back as they were."""
     lengths = [vocabulary.ids_of(text).size for text in texts.validation]
