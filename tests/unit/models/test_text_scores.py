@@ -3,7 +3,7 @@
 
 import pytest
 
-from tokenlink.models.tokcode.text_scores import chrf
+from tokenlink.models.tokcode.text_scores import chrf, words_kept
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,8 @@ def test_values_worked_by_hand(reference, candidate, expected):
 
 def test_what_is_missing_counts_more_than_what_is_too_much():
     assert chrf("abab", "ab") < chrf("ab", "abab")
+
+
+def test_words_are_counted_once_each_whatever_their_case_and_order():
+    assert words_kept("A red, red robot_2 rides", "robot x RED red") == 2 / 5
+    assert words_kept("red", "") == words_kept("...", "red") == 0

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How alike two texts are, by their letters: a score that no network here was trained on."""
+"""How alike two texts are, by their letters and words: scores that no network here was trained on."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 MAX_ORDER, BETA = 6, 2.0
+_WORD = re.compile(r"[^\W_]+")
 
 
 def chrf(reference: str, candidate: str, max_order: int = MAX_ORDER, beta: float = BETA) -> float:
@@ -39,6 +41,12 @@ def chrf(reference: str, candidate: str, max_order: int = MAX_ORDER, beta: float
         return 0.0
     precision, recall = sum(precisions) / len(precisions), sum(recalls) / len(recalls)
     return (1 + beta**2) * precision * recall / (beta**2 * precision + recall)
+
+
+def words_kept(reference: str, candidate: str) -> float:
+    """Share of the different words of a text that a candidate has, 0 to 1; words are runs of letters and digits."""
+    wanted, there = (set(_WORD.findall(text.lower())) for text in (reference, candidate))
+    return len(wanted & there) / len(wanted) if wanted else 0.0
 
 
 def _grams(text, order):

@@ -16,9 +16,9 @@ from tokenlink.models.tokcode.recovery import infilled, predicted, repaired
 from tokenlink.models.tokcode.repetition import repeated, upper_bound
 from tokenlink.models.tokcode.sentence_encoder import SentenceEncoder, similarities
 from tokenlink.models.tokcode.t5 import TextT5, TokenEncoder
-from tokenlink.models.tokcode.text_scores import chrf
+from tokenlink.models.tokcode.text_scores import chrf, words_kept
 from tokenlink.models.tokcode.vocabulary import UNKNOWN_ID, Vocabulary
-from tokenlink.train.tokcode.damage import LOST, losses
+from tokenlink.train.tokcode.damage import LOST, losses, received
 from tokenlink.train.tokcode.search import searched
 
 NONE, SEED = "none", 11
@@ -35,16 +35,16 @@ def ways(sentences: SentenceEncoder, foundation: TextT5 | None, encoders: dict[s
     encoders : dict of TokenEncoder   by name
     """
     found = {
-        NONE: lambda x, lost: _left(x, lost),
-        "repetition": lambda x, lost: _left([repeated(sentences, each) for each in x], lost),
-        "search": lambda x, lost: _left([searched(sentences, each, 2) for each in x], lost),
+        NONE: received,
+        "repetition": lambda x, lost: received([repeated(sentences, each) for each in x], lost),
+        "search": lambda x, lost: received([searched(sentences, each, 2) for each in x], lost),
         "bound": lambda x, lost: [upper_bound(sentences, *both) for both in zip(x, lost, strict=True)],
     }
     if foundation is not None:
         found["infilling"] = lambda x, lost: [infilled(foundation, *both) for both in zip(x, lost, strict=True)]
         found["masked"] = lambda x, lost: [repaired(foundation, *both) for both in zip(x, lost, strict=True)]
     for name, encoder in encoders.items():
-        found[name] = lambda x, lost, encoder=encoder: _left(encoded(encoder, x), lost)
+        found[name] = lambda x, lost, encoder=encoder: received(encoded(encoder, x), lost)
     return found
 
 
@@ -52,15 +52,11 @@ def with_language_model(model, tokenizer, vocabulary: Vocabulary) -> dict:
     """The paper's LLM-based prediction, as `ways` has the others: what it writes, in tokens of the vocabulary."""
 
     def way(x, lost):
-        texts = [predicted(model, tokenizer, vocabulary.text_of(came)) for came in _left(x, lost)]
+        texts = [predicted(model, tokenizer, vocabulary.text_of(came)) for came in received(x, lost)]
         found = [vocabulary.ids_of(text) for text in texts]
         return [each[each != UNKNOWN_ID] for each in found]
 
     return {"llm": way}
-
-
-def _left(sent, lost):
-    return [each[~gone] for each, gone in zip(sent, lost, strict=True)]
 
 
 def compare(
@@ -77,8 +73,8 @@ def compare(
 
     Returns
     -------
-    dict   packets lost of five -> method -> "similarity" and "chrf", each [mean, half of its 95 % interval, mean gain
-           over none, half of its 95 % interval]
+    dict   packets lost of five -> method -> "similarity", "chrf" and "words", each [mean, half of its 95 % interval,
+           mean gain over none, half of its 95 % interval]
     """
     texts, found = [vocabulary.text_of(each) for each in sequences], {}
     for n_lost in LOST:
@@ -87,8 +83,9 @@ def compare(
         for name, method in methods.items():
             came = method(sequences, lost)
             alike = similarities(sentences, sequences, came)
-            letters = np.array([chrf(text, vocabulary.text_of(each)) for text, each in zip(texts, came, strict=True)])
-            scores[name] = {"similarity": alike, "chrf": letters}
+            pairs = list(zip(texts, map(vocabulary.text_of, came), strict=True))
+            scores[name] = {"similarity": alike, "chrf": np.array([chrf(*pair) for pair in pairs]),
+                            "words": np.array([words_kept(*pair) for pair in pairs])}  # fmt: skip
         found[str(n_lost)] = {
             name: {score: [*interval(row[score]), *interval(row[score] - scores[NONE][score])] for score in row}
             for name, row in scores.items()
