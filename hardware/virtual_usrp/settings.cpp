@@ -13,7 +13,7 @@ namespace {
 const std::set<std::string> KNOWN = {"type", "address", "serial", "name", "product", "channels", "air_rate",
     "master_clock_rate", "pace", "patience", "wait", "tx", "rx", "tx1", "rx1", "tx_ref", "rx_ref", "idle", "fault",
     "spp", "num_send_frames", "num_recv_frames", "send_frame_size", "recv_frame_size", "recv_buff_size", "send_buff_size",
-    "resource", "claimed", "state", "addr", "clock_source", "time_source"};
+    "resource", "claimed", "state", "addr", "clock_source", "time_source", "driver", "label"}; // the last two: of SoapySDR
 constexpr size_t PACKET_SAMPLES = 2040;
 
 [[noreturn]] void refuse(const std::string& name, const std::string& value, const std::string& legal)

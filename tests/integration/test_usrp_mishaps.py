@@ -26,7 +26,7 @@ def test_mishaps_of_both_ends_are_counted_reported_and_survived(module, tmp_path
     with air() as args:
         tx = usrp_profile(tmp_path, f"{ends(args, 'forward', 'reverse')},fault=underflow:5;late:7;seq:11", "tx")
         rx = usrp_profile(tmp_path, f"{ends(args, 'reverse', 'forward')},patience=0.1,"
-                                    "fault=overflow:150;drop:210;bad:250;broken:330;command:2", "rx")  # fmt: skip
+                                    "fault=overflow:149;drop:211;bad:251;broken:331;command:2", "rx")  # fmt: skip
         until = ("--bursts", N_BURSTS - 4, "--duration", 10)
         hearing = radio(module, "rx", "--profile", rx, *until, "--json", tmp_path / "rx.json")
         sending = radio(module, "tx", "--profile", tx, "--bursts", N_BURSTS, "--json", tmp_path / "tx.json")
@@ -39,8 +39,9 @@ def test_mishaps_of_both_ends_are_counted_reported_and_survived(module, tmp_path
     assert sent["underflow"] >= n // 5 - n // 35  # and perhaps others, where the machine has other work
     assert counts["device_burst_ack"] == n - n // 11 - n // 7
     counts = got["counts"]
-    for name, every in (("overflow", 150), ("out_of_sequence", 210), ("bad_packet", 250), ("broken_chain", 330)):
-        assert counts[f"device_{name}"] >= got["counts"]["samples"] // 2040 // every, (name, counts)
+    for name, every in (("overflow", 149), ("out_of_sequence", 211), ("bad_packet", 251), ("broken_chain", 331)):
+        # the last ones may not have been told before the end
+        assert counts[f"device_{name}"] >= max(counts["samples"] // 2040 // every - 1, 1), (name, counts)
     assert got["late"] == counts["device_late"] >= 1  # every second command to go on came late, and was given again
     assert got["lost_samples"] >= 2040 * sum(counts[f"device_{name}"] for name in ("overflow", "out_of_sequence"))
     assert got["bursts"] >= 5 and got["wrong_tokens"] == 0 and got["bursts"] + got["missed"] >= N_BURSTS // 2
@@ -57,7 +58,7 @@ def test_a_link_that_is_lost_ends_either_command_with_one_sentence(module, tmp_p
         heard = outcome(hearing, 1)
     sent = outcome(sending, 1)  # its air is gone
     for text, why in ((heard, "is lost, as ordered by fault=link"), (sent, "does not answer any more")):
-        assert "the radio's process ended with exit code 1: the USRP failed: " in text and text.endswith(why), text
+        assert "the radio's process ended with exit code 1: the device failed: " in text and text.endswith(why), text
         assert "Traceback" not in text
 
 

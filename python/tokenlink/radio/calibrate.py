@@ -69,8 +69,8 @@ def default_gains(profile, steps=6):
         family = FAMILIES[profile.uhd.family]
         # daughterboards differ; nearly all have 31.5 dB
         ranges = [(low, 31.5 if high == 100 else high) for low, high in (family.tx_gain, family.rx_gain)]
-    else:
-        ranges = [(-20.0, 20.0), (0.0, 40.0)]
+    else:  # a device of SoapySDR is asked when a gain is set
+        ranges = [(0.0, 60.0), (0.0, 60.0)] if profile.soapy else [(-20.0, 20.0), (0.0, 40.0)]
     return tuple(np.round(np.linspace(low, high, steps), 1) for low, high in ranges)
 
 
@@ -104,7 +104,7 @@ def sweep(sender, receiver, profile, table, tx_gains, rx_gains, n_bursts=4, mode
         receiver.set(rx_gain_db=float(rx_gain))
         for tx_gain in tx_gains:
             sender.set(tx_gain_db=float(tx_gain))
-            time.sleep(SETTLE_S if profile.kind == "uhd" else 0)
+            time.sleep(SETTLE_S if profile.is_device else 0)
             receptions = _exchange(sender, receiver, profile, table, traffic, slot, n_bursts)
             points.append(_point(tx_gain, rx_gain, n_bursts, receptions))
             on_point(points[-1])
@@ -124,13 +124,13 @@ def _exchange(sender, receiver, profile, table, traffic, first, n_bursts):
     reader = TrafficReceiver(profile.burst, table, profile.samp_rate, traffic, traffic.payload)
     thread = threading.Thread(target=send, daemon=True)
     thread.start()
-    receptions, quiet_s, patience_s = [], time.monotonic(), 1.0 if profile.kind == "uhd" else 10.0
+    receptions, quiet_s, patience_s = [], time.monotonic(), 1.0 if profile.is_device else 10.0
     while time.monotonic() - quiet_s < patience_s:
         item = receiver.recv(timeout_s=0.05)
         if item is not None:
             position, samples, jumped = item
             receptions += (reader.flush() if jumped else []) + reader.feed(samples)
-            if profile.kind != "uhd" or thread.is_alive():
+            if not profile.is_device or thread.is_alive():
                 quiet_s = time.monotonic()
         last = max((unwrap(each.slot, first) for each in receptions), default=first - 1)
         if not thread.is_alive() and last >= first + n_bursts - 1:

@@ -85,7 +85,7 @@ class Pacer:
         rate, timing = profile.samp_rate, profile.timing
         self._guard, self._slot = round(timing.zero_guard_s * rate), round(timing.slot_s * rate)
         self._idle = profile.virtual.idle_samples if profile.virtual else 0
-        self._next = sender.position + (round(timing.lead_s * rate) if profile.kind == "uhd" else 0)
+        self._next = sender.position + (round(timing.lead_s * rate) if profile.is_device else 0)
         self.late = 0
 
     def send(self, samples):
@@ -179,7 +179,7 @@ def receive(receiver, reader, profile, table, n_bursts=None, duration_s=None, id
            end, "receiver" counters, and those of ``verdict``
     """
     figures, begin_s, heard_s, samples = LinkFigures(table), time.monotonic(), time.monotonic(), 0
-    warm = profile.timing.warmup_bursts if profile.kind == "uhd" else 0
+    warm = profile.timing.warmup_bursts if profile.is_device else 0
     slots = []
     while not stopping() and not _is_over(begin_s, duration_s, slots, n_bursts):
         item = receiver.recv(16384, 0.1)

@@ -111,7 +111,7 @@ def _levels(samples):
 def _throughput(speed, profile, counts):
     ratio = speed / profile.samp_rate
     text = f"{speed / 1e6:.2f} Msample/s received, {ratio:.2f} of the sample rate; lost {counts['lost_samples']}"
-    if profile.kind != "uhd":
+    if not profile.is_device:
         return Finding("throughput", OK, f"{text}; the virtual radio need not keep up with a clock")
     fast = ratio > 0.95 and not counts["lost_samples"]
     return Finding("throughput", OK if fast else WRONG, text)
@@ -139,7 +139,7 @@ def _sent(report):
 
 def _received(receptions, profile):
     if not receptions:
-        status = NOTE if profile.kind == "uhd" else WRONG
+        status = NOTE if profile.is_device else WRONG
         return Finding("bursts", status, "none came back: no cable from TX to RX with attenuators, or gains too low")
     wrong = sum(each.wrong_tokens or 0 for each in receptions)
     snr, cfo = (float(np.median([getattr(each, name) for each in receptions])) for name in ("esn0_db", "cfo_hz"))

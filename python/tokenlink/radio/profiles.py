@@ -13,109 +13,12 @@ from tokenlink.files.settings import read_settings
 from tokenlink.phy.frame import BurstConfig
 from tokenlink.phy.pulse import Pulse
 from tokenlink.radio.families import FAMILIES, ProfileError
+from tokenlink.radio.profile_sections import FileRadio, Front, Limits, Soapy, Timing, Uhd, Virtual, VirtualLink
 
 PROFILES = shipped("hardware", "profiles")
-KINDS = ("virtual", "uhd", "file")
+KINDS = ("virtual", "uhd", "soapy", "file")
 MAX_LINKS, MAX_TEXT = 64, 500
 _require = ProfileError.require
-
-
-def _number(default, low, high, unit=""):
-    return field(default=default, metadata={"low": low, "high": high, "unit": unit})
-
-
-def _choice(default, legal):
-    return field(default=default, metadata={"legal": tuple(legal)})
-
-
-@dataclass(frozen=True)
-class Front:
-    """One direction of a USRP. Frequencies in Hz; ``bandwidth`` 0 leaves the analogue filter to the device;
-    ``lo_offset`` puts the local oscillator that far from the centre, so that its leakage is no DC in the band."""
-
-    center_freq: float = _number(2.45e9, 0, 7.2e9, "Hz")
-    lo_offset: float = _number(0.0, -100e6, 100e6, "Hz")
-    gain_db: float = _number(0.0, -20, 120, "dB")
-    antenna: str = "TX/RX"
-    subdev: str = ""
-    channel: int = _number(0, 0, 7)
-    bandwidth: float = _number(0.0, 0, 400e6, "Hz")
-
-
-@dataclass(frozen=True)
-class Uhd:
-    """A USRP. ``family``: one of FAMILIES; ``args``: UHD device address; ``stream_args``: of the streamers;
-    ``master_clock_rate`` 0 leaves it to the device; ``address``: where its process serves samples; ``reverse_freq``:
-    centre frequency of feedback over the air, 0: that of the tokens."""
-
-    family: str = _choice("b200", FAMILIES)
-    args: str = "type=b200"
-    master_clock_rate: float = _number(0.0, 0, 500e6, "Hz")
-    clock_source: str = "internal"
-    time_source: str = "internal"
-    otw_format: str = _choice("sc16", ("sc16", "sc12", "sc8"))
-    stream_args: str = ""
-    address: str = "tcp://127.0.0.1:5560"
-    reverse_freq: float = _number(0.0, 0, 7.2e9, "Hz")
-    tx: Front = field(default_factory=Front)
-    rx: Front = field(default_factory=Front)
-
-
-@dataclass(frozen=True)
-class VirtualLink:
-    """One direction of the virtual radio. ``impairments``: an ImpairmentProfile without samp_rate; ``seed``: of all
-    its draws."""
-
-    seed: int = _number(1, 0, 2**31 - 1)
-    impairments: dict = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Virtual:
-    """The virtual radio. ``start_s`` and ``stall_s``: patience with an end that has not come, or does not answer;
-    ``allow_remote``: reachable from other machines, with keys only; ``tx_gain_db``, ``rx_gain_db``: as on a device, the
-    tx gain amplifies before the air and the rx gain after it, noise included, where the converter clips."""
-
-    address: str = "tcp://127.0.0.1:5560"
-    start_s: float = _number(60.0, 0, 86400, "s")
-    stall_s: float = _number(10.0, 0.5, 86400, "s")
-    allow_remote: bool = False
-    idle_samples: int = _number(16384, 0, 1 << 24)
-    tx_gain_db: float = _number(0.0, -60, 60, "dB")
-    rx_gain_db: float = _number(0.0, -60, 60, "dB")
-    links: dict = field(default_factory=lambda: {"forward": VirtualLink()})
-
-
-@dataclass(frozen=True)
-class FileRadio:
-    """A SigMF recording that is played. ``path``: of the .sigmf-meta file, from the profile's folder; ``repeat``: how
-    many times."""
-
-    path: str = ""
-    repeat: int = _number(1, 1, 1_000_000)
-    address: str = "tcp://127.0.0.1:5560"
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Of bursts. ``lead_s``: a timed burst is handed over that long before its time; ``zero_guard_s``: silence sent
-    before each burst, in which amplifiers settle; ``warmup_bursts``: first bursts that no figure counts;
-    ``slot_s``: from one burst to the next at least."""
-
-    lead_s: float = _number(0.05, 0, 10, "s")
-    zero_guard_s: float = _number(0.0005, 0, 1, "s")
-    warmup_bursts: int = _number(2, 0, 1000)
-    slot_s: float = _number(0.02, 0, 60, "s")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """More than that, and a run is marked as not valid."""
-
-    late: int = _number(0, 0, 1_000_000)
-    underflow: int = _number(0, 0, 1_000_000)
-    lost_samples: int = _number(0, 0, 10**12)
-    lost_packets: int = _number(0, 0, 10**12)
 
 
 @dataclass(frozen=True)
@@ -130,7 +33,7 @@ class RadioProfile:
     burst : BurstConfig   what transmitter and receiver agree on
     timing : Timing
     limits : Limits
-    uhd, virtual, file : Uhd, Virtual, FileRadio, or None when of another kind
+    uhd, soapy, virtual, file : Uhd, Soapy, Virtual, FileRadio, or None when of another kind
     folder : Path         where the file lies
     """
 
@@ -142,9 +45,15 @@ class RadioProfile:
     timing: Timing = field(default_factory=Timing)
     limits: Limits = field(default_factory=Limits)
     uhd: Uhd | None = None
+    soapy: Soapy | None = None
     virtual: Virtual | None = None
     file: FileRadio | None = None
     folder: Path = PROFILES
+
+    @property
+    def is_device(self):
+        """Whether it is a device, whose time goes on by itself."""
+        return self.kind in ("uhd", "soapy")
 
     @property
     def address(self):
@@ -183,7 +92,7 @@ def parse_profile(raw, name="profile", folder=PROFILES):
     _require(isinstance(kind, str) and kind in KINDS, "kind", kind, f"one of {', '.join(KINDS)}")
     _no_others(raw, {"kind", "description", "samp_rate", "burst", "timing", "limits", kind}, "")
     rate = _check("samp_rate", raw.get("samp_rate"), float, {"low": 1e3, "high": 250e6, "unit": "sample/s"})
-    section = {"virtual": Virtual, "uhd": Uhd, "file": FileRadio}[kind]
+    section = {"virtual": Virtual, "uhd": Uhd, "soapy": Soapy, "file": FileRadio}[kind]
     profile = RadioProfile(
         name, kind, rate, _check("description", raw.get("description", ""), str, {}), _burst(raw.get("burst")),
         _build(Timing, raw.get("timing"), "timing"), _build(Limits, raw.get("limits"), "limits"),
@@ -287,13 +196,15 @@ def _no_others(raw, known, where, besides=()):
 def with_gains(profile, tx_gain_db=None, rx_gain_db=None):
     """The profile with other gains, checked against the family's ranges; None keeps one."""
     gains = {"tx": tx_gain_db, "rx": rx_gain_db}
-    if profile.kind == "uhd":
+    if profile.is_device:
+        section = getattr(profile, profile.kind)
         fronts = {
-            side: dataclasses.replace(getattr(profile.uhd, side), gain_db=gain)
+            side: dataclasses.replace(getattr(section, side), gain_db=gain)
             for side, gain in gains.items() if gain is not None
         }  # fmt: skip
-        profile = dataclasses.replace(profile, uhd=dataclasses.replace(profile.uhd, **fronts))
-        FAMILIES[profile.uhd.family].check(profile)
+        profile = dataclasses.replace(profile, **{profile.kind: dataclasses.replace(section, **fronts)})
+        if profile.uhd:
+            FAMILIES[profile.uhd.family].check(profile)
     elif profile.kind == "virtual":
         values = {f"{side}_gain_db": gain for side, gain in gains.items() if gain is not None}
         profile = dataclasses.replace(profile, virtual=dataclasses.replace(profile.virtual, **values))

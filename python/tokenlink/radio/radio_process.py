@@ -19,7 +19,7 @@ from tokenlink.radio.virtual_air import airs
 from tokenlink.wire.iq_server import GONE_S
 
 START_S = 60.0
-UHD_SCRIPT = shipped("hardware", "uhd_radio.py")
+UHD_SCRIPT, SOAPY_SCRIPT = (shipped("hardware", name) for name in ("uhd_radio.py", "soapy_radio.py"))
 
 
 def make_emulator(profile, address=None, seed=0, keys=None, run=None):
@@ -83,8 +83,9 @@ def service_command(profile_name, profile, address=None, keys_folder=None, sides
     sides : str              of a USRP that are opened: tx, rx or both
     """
     address = address or profile.address
-    if profile.kind == "uhd":
-        command = [sys.executable, str(UHD_SCRIPT), "serve", "--profile", str(profile_name), "--sides", sides]
+    if profile.is_device:
+        script = UHD_SCRIPT if profile.uhd else SOAPY_SCRIPT
+        command = [sys.executable, str(script), "serve", "--profile", str(profile_name), "--sides", sides]
     else:
         verb = {"virtual": "emulator", "file": "replay"}[profile.kind]
         command = [sys.executable, "-m", "tokenlink.cli", "radio", verb, "--profile", str(profile_name)]

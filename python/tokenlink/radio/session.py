@@ -12,7 +12,7 @@ from tokenlink.process.node import NodeError
 from tokenlink.radio.radio_process import START_S, service_command, wait_for_radio
 from tokenlink.wire.iq_streams import IqReceiver, IqSender
 
-STARTS_ITSELF = ("uhd", "file")
+STARTS_ITSELF = ("uhd", "soapy", "file")
 
 
 @contextlib.contextmanager

@@ -1,23 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A USRP served like the virtual radio: bursts in with their time, samples out, each mishap counted by kind."""
+"""A USRP served like the virtual radio: its streamers' calls, and each mishap that UHD reports."""
 
 from __future__ import annotations
 
 import queue
 import threading
 import time
-from collections import Counter, deque
 
 import numpy as np
 
-from tokenlink.radio.usrp import DeviceError
-from tokenlink.wire.iq_server import IqServer
+from tokenlink.radio.device_server import SPURT, DeviceServer
 
-SPURT = 4096  # samples a call of the receive streamer
 PIECE = 16384  # samples a call of the transmit streamer
-LINKS = ("forward", "reverse")
-#: what the receiving side counts; the rest is the transmitter's
-RECEIVED = ("overflow", "out_of_sequence", "bad_packet", "broken_chain", "late", "alignment", "timeout", "no_reader")
 #: errors after which a device receives nothing until it is told to again
 ENDED = ("late", "broken_chain")
 AGAIN_S = 0.01
@@ -53,7 +47,7 @@ class BurstAssembler:
         return (position if first else None, samples, ends)
 
 
-class UsrpServer:
+class UsrpServer(DeviceServer):
     """Serves one USRP at an address; the device's time since the start is the position of its samples.
 
     Parameters
@@ -64,64 +58,38 @@ class UsrpServer:
 
     Attributes
     ----------
-    address : str
-    counts : Counter   of the device: overflow, underflow, time_error (late), seq_error, burst_ack, ... and
-                       "no_reader": samples nobody took, "unsent_samples": those the device did not take in time;
-                       "out_of_sequence": packets lost on their way here
-    failure : str      why the device cannot be used any more
+    counts : Counter   of DeviceServer: overflow, underflow, time_error (late), seq_error, burst_ack, ... and
+                       "unsent_samples": those the device did not take in time; "out_of_sequence": packets lost on
+                       their way here
     """
 
     def __init__(self, usrp, address, keys=None):
-        self._usrp, self._uhd, self._rate = usrp, usrp.uhd, usrp.samp_rate
-        self._lead = max(round(usrp.profile.timing.lead_s * self._rate), SPURT)
-        rates = dict.fromkeys(LINKS, float(self._rate))
-        window = 4 * self._lead
-        self._server = IqServer(address, rates, window, keys is not None, keys)
-        self._server.on_set = self._set
-        self.address, self.counts = self._server.address, Counter()
-        self._links = list(self._server.links.values())
+        super().__init__(usrp.profile, usrp.sides, address, keys)
+        self._usrp, self._uhd = usrp, usrp.uhd
         self._bursts = {link.name: BurstAssembler() for link in self._links}
-        self._calls, self._received = queue.Queue(64), deque(maxlen=1024)
-        self._stopping, self._threads, self._ends, self.failure = threading.Event(), [], 0, ""
+        self._calls, self._threads, self._ends = queue.Queue(64), [], 0
         self._zero = usrp.device.get_time_now(0).to_ticks(self._rate)
 
     def start(self):
         """Start streaming."""
         work = {"tx": (self._transmit, self._events), "rx": (self._receive,)}
-        for side in self._usrp.sides:
+        for side in self._sides:
             streamer = self._usrp.streamer(side)
             for function in work[side]:
                 thread = threading.Thread(target=self._guard, args=(function, streamer), daemon=True)
                 thread.start()
                 self._threads.append(thread)
 
-    def run(self, stopping=lambda: False):
-        """Serve until ``stopping()``; DeviceError when the device fails, once what was received is delivered."""
-        try:
-            while not stopping() and not self._stopping.is_set():
-                self.step()
-        finally:
-            self.close()
-        if self.failure:
-            raise DeviceError(f"the USRP failed: {self.failure}")
-
-    def step(self, timeout_s=0.002):
-        """Take in messages, hand bursts to the device and samples to the clients."""
-        self._server.serve(timeout_s)
-        now = self._now()
-        for link in self._links:
-            self._pass_bursts(link, now)
-            for kind, n in dict(self.counts).items():
-                link.device_counts["rx" if kind in RECEIVED else "tx"][kind] = n
-            self._server.grant(link)
-            self._server.tell(link)
-        while self._received:
-            position, samples = self._received.popleft()
-            for link in self._links:
-                self._deliver(link, position, samples)
+    def _set_gain(self, side, gain_db):
+        self._usrp.set_gain(side, gain_db)
 
     def _now(self):
         return self._usrp.device.get_time_now(0).to_ticks(self._rate) - self._zero
+
+    def _pass_on(self):
+        now = self._now()
+        for link in self._links:
+            self._pass_bursts(link, now)
 
     def _pass_bursts(self, link, now):
         bursts, calls = self._bursts[link.name], []
@@ -138,30 +106,11 @@ class UsrpServer:
         link.tx.time = max(link.tx.time, now)
         link.tx.declared = max(link.tx.declared, now + self._lead // 2)
 
-    def _deliver(self, link, position, samples):
-        rx = link.rx
-        if rx.session is None:
-            rx.position = rx.limit = position + len(samples)
-            return
-        if position > rx.position:
-            rx.skip(position - rx.position)
-        done = self._server.deliver(link, samples)
-        if done < len(samples):
-            self.counts["no_reader"] += len(samples) - done
-            rx.skip(len(samples) - done)
-
-    def _set(self, link, role, values):
-        for name, value in values.items():
-            if name != f"{role}_gain_db" or role not in self._usrp.sides:
-                raise ValueError(f"{name} cannot be set at the {role} end of a USRP, only {role}_gain_db")
-            self._usrp.set_gain(role, value)
-
     def _guard(self, function, streamer):
         try:
             function(streamer)
         except Exception as error:  # the process must end, not go on with half a device
-            self.failure = self.failure or " ".join(str(error).split()) or type(error).__name__
-            self._stopping.set()
+            self.fail(str(error) or type(error).__name__)
 
     def _transmit(self, streamer):
         metadata = self._uhd.types.TXMetadata()
@@ -201,9 +150,7 @@ class UsrpServer:
                 if n:
                     if metadata.has_time_spec:
                         position = metadata.time_spec.to_ticks(self._rate) - self._zero
-                    if len(self._received) == self._received.maxlen:
-                        self.counts["no_reader"] += n
-                    self._received.append((position, buffer[0, :n].copy()))
+                    self._take_in(position, buffer[0, :n].copy())
                     position += n
         finally:
             streamer.issue_stream_cmd(self._uhd.types.StreamCMD(self._uhd.types.StreamMode.stop_cont))

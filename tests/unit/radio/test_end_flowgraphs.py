@@ -64,11 +64,12 @@ def test_feedback_over_the_air_sets_the_other_side_too():
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-@pytest.mark.parametrize("profile", [path.stem for path in PROFILES.glob("*.yaml") if path.stem != "recording"])
+@pytest.mark.parametrize("profile", [
+    path.stem for path in PROFILES.glob("*.yaml") if read_profile(path).kind in end_flowgraphs.KINDS])  # fmt: skip
 def test_options_are_those_that_the_flowgraphs_have(system, profile):
     settings, about = read_profile(profile), SYSTEMS[system]
     run = RunConfig("x", system=system, policy={"adaptive": "fixed"}.get(system, ""))
-    kind = {"uhd": "usrp", "virtual": "virtual"}[settings.kind]
+    kind = end_flowgraphs.KINDS[settings.kind]
     for role, duplex in itertools.product(("tx", "rx"), (False, True)):
         if duplex and settings.virtual and "reverse" not in settings.virtual.links:
             continue

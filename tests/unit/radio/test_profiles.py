@@ -66,7 +66,7 @@ def test_numbers_that_yaml_takes_for_text_are_numbers():
 
 @pytest.mark.parametrize(("raw", "message"), [
     ([], "document is \\[\\], must be a mapping"),
-    ({"samp_rate": 1e6}, "kind is None, must be one of virtual, uhd, file"),
+    ({"samp_rate": 1e6}, "kind is None, must be one of virtual, uhd, soapy, file"),
     (changed(UHD, "samp_rate", "fast"), "samp_rate is 'fast', must be a number in 1000..2.5e\\+08 sample/s"),
     (changed(UHD, "samp_rate", True), "samp_rate is True, must be a number"),
     (changed(UHD, "samp_rate", 62e6), "samp_rate is 6.2e\\+07, must be in 62500..6.144e\\+07 sample/s for B200/B210"),

@@ -71,7 +71,7 @@ def record(
     gain, at = chosen_gain(settings, "rx", gain, calibration), keys_to_radio(keys, radio_name)
     truth = truth_of(settings, table, seed, mode, payload)
     reader = TrafficReceiver(settings.burst, table, settings.samp_rate, truth, payload)
-    freq = settings.uhd.rx.center_freq if settings.uhd else None
+    freq = getattr(settings, settings.kind).rx.center_freq if settings.is_device else None
     about = {"description": settings.description, "profile": settings.name, "system": system,
              "mode_table_sha256": table_hash(mode_table or payload.table)}  # fmt: skip
     reader.warm_up()
