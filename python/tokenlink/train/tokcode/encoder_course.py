@@ -19,8 +19,8 @@ from tokenlink.train.tokcode.texts import read_test, read_texts, sequences_of
 
 WAYS, SPLITS = ("taught", "sfma"), ("validation", "test")
 #: largest learning rates; the straight-through gradient is biased and walks away from the identity where it is larger
-RATES = {"taught": 2e-3, "sfma": 3e-4}
-WATCHED, EXAMPLES = 96, 4
+RATES = {"taught": 1e-2, "sfma": 1e-3}
+WATCHED, EXAMPLES = 48, 4
 FILE = artifact.FILES[0]
 
 
@@ -48,7 +48,7 @@ class EncoderSettings:
 def course_of(settings: EncoderSettings, work: Path, minutes: float, steps: int, batch: int) -> Course:
     """Budget and folder of a way; each way has its own."""
     name = settings.way + ("-published" if settings.t5 else "")
-    return Course(Path(work) / f"encoder-{name}", minutes, steps, batch, RATES[settings.way], watch_every=200)
+    return Course(Path(work) / f"encoder-{name}", minutes, steps, batch, RATES[settings.way], watch_every=50)
 
 
 def train_and_ship(settings: EncoderSettings, course: Course, prompts: Path, root: Path) -> dict:
