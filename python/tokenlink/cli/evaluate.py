@@ -22,12 +22,13 @@ OptionalInt, OptionalText = Optional[int], Optional[str]  # noqa: UP007, UP045
 TRACKS = "KITTI tracking folder, for origin rendered."
 TABLE_WIDTH = 150  # no figure is cut off for a narrow terminal or a file
 PICTURES = "Imagenette: the folder that holds train and val, or its tar; of adaptive."
-METHODS = "Of adaptive, such as adaptive,vit-ae,jpeg; default: all that there are weights for."
+METHODS = "Of adaptive or tokcode, such as adaptive,vit-ae,jpeg; default: all that there are weights for."
+TEXTS = "A file with a text a line; of tokcode."
 TEST = "Sequences of your own as the test split, such as 0010,0012, for origin rendered."
 STUDY = (
     "main; designs: ways to complete; feedback: delayed and lost; temporal: Es/N0 changes in blocks; "
     "pareto: thresholds moved; prior: decoding with what the twin expects. Of adaptive: main; control: the controller; "
-    "air: with header and estimated gain."
+    "air: with header and estimated gain. Of tokcode: main: packets taken away; air: lost by the radio."
 )
 OUT = "Results folder; what is there already is not computed again."
 REALISATIONS = "Of the channel; default: 5, of adaptive 1."
@@ -62,6 +63,7 @@ def evaluate(
     system: Annotated[str, typer.Option(help=SYSTEM)] = "twist",
     pictures: Annotated[OptionalPath, typer.Option(help=PICTURES)] = None,
     methods: Annotated[OptionalText, typer.Option(help=METHODS)] = None,
+    texts: Annotated[OptionalPath, typer.Option(help=TEXTS)] = None,
 ) -> None:
     """Evaluate policies and receivers over all sequences of a split. An interrupted run goes on where it was.
 

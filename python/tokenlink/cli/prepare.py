@@ -52,6 +52,8 @@ def prepare(
 
     given = SimpleNamespace(**locals())
     about = system_with_studies(system).study
+    if not about.has_offline:
+        raise ValueError(f"system {system} has nothing to prepare: its mode table and weights are all it needs")
     if about.offline:
         refuse(f"with --system {system}", *about.idle_offline)
         import_module(about.offline).prepare(given)

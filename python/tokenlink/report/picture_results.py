@@ -7,22 +7,20 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tokenlink.data.imagenette import read_split
-from tokenlink.files.writing import write_bytes, write_text
+from tokenlink.files.writing import write_text
 from tokenlink.report.picture_claims import check, page
+from tokenlink.report.row_file import keep_rows, kept_or_stored
 from tokenlink.report.table_two import markdown
 from tokenlink.study.picture_plan import SPLIT, STUDIES
-from tokenlink.study.result_store import StoreError, load_results
+from tokenlink.study.result_store import StoreError
 
-ROWS = "rows.jsonl.gz"
 SHOWN, SHOWN_RATIO = (0, 4, 7), 0.15  # classes of the pictures that are shown, and r
 
 
@@ -60,29 +58,15 @@ def collect(folder: Path) -> PictureResults:
     ------
     StoreError   nothing there, damaged files, results of another system
     """
-    folder = Path(folder)
-    head = folder / "sweep.json"
-    if not head.is_file():
-        raise StoreError(f"{folder} holds no sweep.json: is it a results folder?")
-    setting = json.loads(head.read_text())
+    setting, rows = kept_or_stored(folder)
     if "pictures_sha256" not in setting:
         raise StoreError(f"{folder} holds no results of pictures: name the system they are of with --system")
-    if (folder / ROWS).is_file() and not (folder / "results").is_dir():
-        rows = [json.loads(line) for line in gzip.decompress((folder / ROWS).read_bytes()).decode().splitlines()]
-    else:
-        rows = [result["config"] | result["rows"][0] for result in load_results(folder)]
     return PictureResults(setting, *([row for row in rows if row["study"] == study] for study in STUDIES))
 
 
 def keep(found: PictureResults, source: Path, folder: Path) -> Path:
     """Keep the rows of a results folder in another one; the same rows give the same bytes."""
-    lines = [json.dumps({key: value for key, value in row.items() if key not in found.setting}, sort_keys=True)
-             for study in STUDIES for row in getattr(found, study)]  # fmt: skip
-    text = "".join(f"{line}\n" for line in sorted(lines))
-    write_bytes(folder / ROWS, gzip.compress(text.encode(), 9, mtime=0))
-    if source.resolve() != folder.resolve():
-        shutil.copyfile(source / "sweep.json", folder / "sweep.json")
-    return folder / ROWS
+    return keep_rows([row for study in STUDIES for row in getattr(found, study)], found.setting, source, folder)
 
 
 def judge(found: PictureResults, folder: Path, command: str, metrics: tuple = ()) -> list[dict]:

@@ -143,7 +143,7 @@ ADAPTIVE = System(
     figures=FIGURES,
     study=Study("tokenlink.cli.evaluate_pictures", "tokenlink.report.picture_results", (
         "origin", "tracks", "frames", "real", "split", "test", "policies", "receivers", "priority", "mode_table",
-        "controller",
+        "controller", "texts",
     ), "tokenlink.cli.prepare_pictures", (
         "tracks", "frames", "invented", "invented_frames", "groups", "grouping", "compare_groupings", "mismatch_weight",
         "target_cost", "prior", "quick", "seed", "stages", "json",

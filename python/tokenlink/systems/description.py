@@ -174,6 +174,7 @@ class Study:
     idle_options : tuple of str   options of the commands on evaluations, by parameter, that mean nothing to the system
     offline : str      whose `prepare` is ``./twist prepare``; empty: the stages that the command runs itself
     idle_offline : tuple of str   options of that command which mean nothing to it
+    has_offline : bool            whether there is anything to prepare
     """
 
     command: str
@@ -181,6 +182,7 @@ class Study:
     idle_options: tuple[str, ...]
     offline: str = ""
     idle_offline: tuple[str, ...] = ()
+    has_offline: bool = True
 
 
 @dataclass(frozen=True)

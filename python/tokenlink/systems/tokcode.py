@@ -18,7 +18,7 @@ from tokenlink.link.tokcode import (
 from tokenlink.link.tokcode_modes import load_tokcode_table
 from tokenlink.measure.text_records import TextRecorder, summarize_texts
 from tokenlink.phy.header import SYSTEMS as NUMBERS
-from tokenlink.systems.description import Loop, Metric, Models, Payload, Source, System
+from tokenlink.systems.description import Figure, Loop, Metric, Models, Payload, Source, Study, System
 from tokenlink.wire import NO_MODE, LinkReport, TokenEstimate, TokenFrame
 
 NAME = "tokcode"
@@ -146,6 +146,12 @@ METRICS = (
     Metric("channel_uses", "channel uses", "mean payload symbols of a text of which something came", on_card=True),
 )  # fmt: skip
 
+# 3 is the paper's number.
+FIGURES = (
+    Figure(3, "What is kept of the meaning over packets lost", "main", "main"),
+    Figure(4, "The same where the radio loses packets, over Es/N0", "air", "air"),
+)
+
 TOKCODE = System(
     name=NAME,
     title="TokCode",
@@ -158,5 +164,9 @@ TOKCODE = System(
     policies=POLICIES,
     summarize=summarize_texts,
     metrics=METRICS,
-    figures=(),
+    figures=FIGURES,
+    study=Study("tokenlink.cli.evaluate_texts", "tokenlink.report.text_results", (
+        "origin", "tracks", "frames", "real", "split", "test", "policies", "receivers", "priority", "mode_table",
+        "controller", "pictures",
+    ), has_offline=False),
 )  # fmt: skip

@@ -145,5 +145,5 @@ TWIST = System(
     summarize=summarize,
     metrics=METRICS,
     figures=FIGURES,
-    study=Study("tokenlink.cli.evaluate_scenes", "tokenlink.report.scene_results", ("pictures", "methods")),
+    study=Study("tokenlink.cli.evaluate_scenes", "tokenlink.report.scene_results", ("pictures", "methods", "texts")),
 )

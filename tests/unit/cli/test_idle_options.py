@@ -61,10 +61,11 @@ IDLE = {
         "--workers 4": "--scheduler a:1",
         **{f"--{option}": "--system adaptive" for option in (
             "origin real", "policies twist", "priority none", "mode-table x.yaml", "controller x.yaml")},
-        "--pictures .": "--system twist",
+        "--pictures .": "--system twist | --system tokcode",
+        "--texts a.txt": "--system twist | --system adaptive",
         "--methods jpeg": "--system twist",
-        "--snrs 3": "--system adaptive --pictures . --study control",
-        "--channels awgn": "--system adaptive --pictures . --study control",
+        "--snrs 3": "--system adaptive --pictures . --study control | --system tokcode --texts a.txt",
+        "--channels awgn": "--system adaptive --pictures . --study control | --system tokcode --texts a.txt",
         "--realisations 2": "--system adaptive --pictures . --study control | "
                             "--system adaptive --pictures . --study air",
     },

@@ -40,12 +40,14 @@ LOOKS = {
     "genie": ("#000000", "*"),
     "adaptive": ("#D55E00", "o"), "vit-ae": ("#0072B2", "s"), "mnv3": ("#009E73", "^"), "mnv3-cnn": ("#CC79A7", "D"),
     "resize": ("#999999", ""), "jpeg at capacity": ("#E69F00", ""), "jpeg-ldpc": ("#000000", ""),
+    "tokcode": ("#D55E00", "o"), "none": ("#000000", "s"), "infilling": ("#0072B2", "^"), "masked": ("#56B4E9", "v"),
+    "repetition": ("#009E73", "D"), "bound": ("#999999", ""),
     "symbols of the tokens": ("#D55E00", "o"), "with the picture's header": ("#0072B2", "s"),
     "with the whole burst": ("#999999", "v"),
     "1/3": ("#0072B2", "o"), "1/2": ("#009E73", "s"), "2/3": ("#E69F00", "^"), "3/4": ("#CC79A7", "D"),
     "5/6": ("#D55E00", "v"),
 }  # fmt: skip
-SUBJECTS = ("twist", "adaptive")
+SUBJECTS = ("twist", "adaptive", "tokcode")
 _SPARE = ("#E69F00", "#CC79A7", "#56B4E9", "#000000", "#009E73", "#0072B2", "#D55E00", "#999999")
 NAMES = {
     "f1_avg": "traffic-state macro-F1", "f1_car": "F1 of car presence", "urgent_f1_car": "F1 of cars, urgent frames",
@@ -56,6 +58,8 @@ NAMES = {
 }  # fmt: skip
 UNBOUNDED = ("cost", "wrong_duration", "wrong_age")  # no shares: their axis may go above 1
 _WORDS = {
+    "tokcode": "token encoder", "none": "as it is", "infilling": "T5 infilling", "masked": "masked prediction",
+    "repetition": "repetition", "bound": "greedy bound",
     "adaptive": "proposal", "vit-ae": "ViT AE", "mnv3": "MNv3", "mnv3-cnn": "MNv3 CNN", "resize": "Resize at capacity",
     "jpeg-ldpc": "JPEG over LDPC",
     "twist": "TWIST", "static-low": "Static-Low", "static-med": "Static-Med", "static-high": "Static-High",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tokenlink.report.figures import picture_curves, policy_curves
+from tokenlink.report.figures import picture_curves, policy_curves, text_curves
 from tokenlink.report.figures.dropped import dropped
 from tokenlink.report.figures.example import qualitative
 from tokenlink.report.figures.prior import prior
@@ -64,6 +64,7 @@ DRAWN = {
         10: picture_curves.side_information,
         11: picture_curves.estimated_gain,
     },
+    "tokcode": {3: text_curves.over_losses, 4: text_curves.over_snr},
 }
 
 
@@ -111,4 +112,6 @@ def draw(number: int, results, folder: Path, system: System, examples: list = ()
 def _fits(drawn, row):
     """Whether a row has what a figure is drawn from; rows that were kept lack series and reliability."""
     special = {temporal: "series", _reliability: "reliability", policy_curves.diagnostics: "tsmr", prior: "prior"}
-    return special.get(drawn, "right" if drawn in DRAWN["adaptive"].values() else "confusion") in row
+    usual = {"adaptive": "right", "tokcode": "similarities"}
+    wanted = next((key for name, key in usual.items() if drawn in DRAWN[name].values()), "confusion")
+    return special.get(drawn, wanted) in row
