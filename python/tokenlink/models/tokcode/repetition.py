@@ -16,7 +16,7 @@ SHORTLIST = 6  # tokens that are tried at each step of the bound
 def importance(model: SentenceEncoder, token_ids: np.ndarray) -> np.ndarray:
     """By how much the similarity falls where one token is missing, float64 [n]."""
     copies = [np.delete(token_ids, place) for place in range(token_ids.size)]
-    return 1 - similarities(model, [token_ids] * len(copies), copies)
+    return 1 - similarities(model, [token_ids], copies)
 
 
 def repeated(model: SentenceEncoder, token_ids: np.ndarray, share: float = REPEATED) -> np.ndarray:
@@ -66,10 +66,10 @@ def upper_bound(model: SentenceEncoder, token_ids: np.ndarray, lost: np.ndarray,
     for _ in range(plain.size):
         tried = _likely(added, taken, shortlist)
         ways = [sorted([*taken, place]) for place in tried]
-        alike = similarities(model, [token_ids] * len(ways), [token_ids[way] for way in ways])
+        alike = similarities(model, [token_ids], [token_ids[way] for way in ways])
         taken = ways[int(alike.argmax())]
     ends = [plain, np.asarray(token_ids[taken], np.int32)]
-    return ends[int(similarities(model, [token_ids] * 2, ends).argmax())]
+    return ends[int(similarities(model, [token_ids], ends).argmax())]
 
 
 def _likely(added, taken, shortlist):

@@ -91,5 +91,6 @@ def vectors(model: SentenceEncoder, sequences: Sequence[np.ndarray], batch: int 
 
 
 def similarities(model: SentenceEncoder, sent: Sequence[np.ndarray], received: Sequence[np.ndarray]) -> np.ndarray:
-    """Cosine of the vectors of sent sequences and of what came of each, float64 [n]; 0 where nothing came."""
+    """Cosine of the vectors of sent sequences, or of the one sent, and of what came of each, float64 [n]; 0 where
+    nothing came."""
     return F.cosine_similarity(vectors(model, sent), vectors(model, received)).numpy().astype(np.float64)

@@ -30,7 +30,7 @@ def expected_similarity(model: SentenceEncoder, text: np.ndarray, sent: Sequence
     packets: float64 [n_sent]."""
     kept = ~all_losses(text.size, n_lost)
     came = [each[row] for each in sent for row in kept]
-    return similarities(model, [text] * len(came), came).reshape(len(sent), len(kept)).mean(1)
+    return similarities(model, [text], came).reshape(len(sent), len(kept)).mean(1)
 
 
 def moves(added: np.ndarray, kept: np.ndarray, min_gain: float = MIN_GAIN) -> list[np.ndarray]:

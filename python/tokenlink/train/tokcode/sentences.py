@@ -139,7 +139,7 @@ def ranking(model: SentenceEncoder, vocabulary: Vocabulary, texts, seed: int = S
         order = np.random.default_rng((seed, index)).permutation(len(text.split()))
         copies = [_without(text.split(), order, share) for share in SHARES]
         tokens = [vocabulary.ids_of(copy) for copy in copies]
-        alike = similarities(model, [tokens[0]] * len(tokens), tokens)
+        alike = similarities(model, tokens[:1], tokens)
         found.append(spearmanr([-share for share in SHARES], alike).statistic)
     return float(np.mean(found))
 
