@@ -99,6 +99,7 @@ def encoder(
     minutes: Minutes = 0.0,
     steps: Steps = ENCODER_STEPS,
     batch: Batch = 16,
+    rate: Annotated[float, typer.Option(help="Largest rate; 0: that of the way.", callback=not_negative)] = 0.0,
     t5: Annotated[OptionalPath, typer.Option(help="sfma: folder of a published T5 to adapt.")] = None,
     sentence_t5: Annotated[OptionalPath, typer.Option(help="sfma: folder of its Sentence-T5.")] = None,
     out: Out = None,
@@ -114,7 +115,7 @@ def encoder(
     else:
         refuse(f"with --way {way}", "searched")
     settings = encoder_course.EncoderSettings(way, rank, lost, choice, searched, t5, sentence_t5)
-    course = encoder_course.course_of(settings, work, minutes, steps, batch)
+    course = encoder_course.course_of(settings, work, minutes, steps, batch, rate)
     _show(encoder_course.train_and_ship(settings, course, prompts, _root(out)))
 
 

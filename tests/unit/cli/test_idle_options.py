@@ -166,7 +166,7 @@ ALWAYS = {
     "train tokcode vocabulary": "prompts out",
     "train tokcode sentences": "prompts work minutes steps batch out",
     "train tokcode foundation": "prompts work minutes steps batch out",
-    "train tokcode encoder": "prompts way rank lost work minutes steps batch out",
+    "train tokcode encoder": "prompts way rank lost work minutes steps batch rate out",
     "train tokcode compare": "prompts split limit llm out",
     "bench ldpc": "repetitions peers_python quick json",
     "bench demap": "repetitions quick json",

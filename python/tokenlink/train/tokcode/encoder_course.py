@@ -45,10 +45,10 @@ class EncoderSettings:
             raise ValueError(f"--lost is {self.lost}, expected 1 to 4 of five packets")
 
 
-def course_of(settings: EncoderSettings, work: Path, minutes: float, steps: int, batch: int) -> Course:
-    """Budget and folder of a way; each way has its own."""
+def course_of(settings: EncoderSettings, work: Path, minutes: float, steps: int, batch: int, rate: float = 0) -> Course:
+    """Budget and folder of a way, each its own; a rate of 0 is that of the way."""
     name = settings.way + ("-published" if settings.t5 else "")
-    return Course(Path(work) / f"encoder-{name}", minutes, steps, batch, RATES[settings.way], watch_every=50)
+    return Course(Path(work) / f"encoder-{name}", minutes, steps, batch, rate or RATES[settings.way], watch_every=50)
 
 
 def train_and_ship(settings: EncoderSettings, course: Course, prompts: Path, root: Path) -> dict:
