@@ -69,7 +69,7 @@ def test_what_ships_of_the_adaptive_system_keeps_its_budgets():
     assert (NO_WEIGHTS in DOCS.read_text()) == (not shipped), f"docs/adaptive.md and the manifest disagree: {shipped}"
     for name in {"adaptive", "adaptive_noiseless"} & set(shipped):
         metrics = artifact.read_metrics(name)
-        clean, n = metrics["clean"], metrics["measured_on"]["validation"]
+        clean, n = metrics["clean"], metrics["clean"]["pictures"]
         assert clean["alpha"] == [tenth / 10 for tenth in range(1, 11)] and n == 2943
         for alpha, kept, spread in zip(clean["alpha"], clean["kept"], clean["kept_std"], strict=True):
             assert abs(kept - alpha) <= MARGIN + 5 * spread / n**0.5, (name, alpha, kept)
