@@ -139,7 +139,7 @@ def test_what_cannot_be_sent_or_read_is_refused(call, message):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"schema": 2}, "schema is 2, must be 1"),
+        ({"schema": 1}, "schema is 1, must be 2"),
         ({"speed": 3}, "field is .*speed.* must be among"),
         ({"vocab_size": 1}, "vocab_size is 1, must be an integer in 2..262144"),
         ({"n_packets": 33}, "n_packets is 33, must be an integer in 1..32"),
