@@ -65,7 +65,7 @@ class qa_packet_deinterleaver(block_test):
     def test_the_chain_brings_what_the_library_does(self):
         """20 sequences over Rayleigh fading at 8 dB, seed 5: the packets that come are those of the library."""
         config = ChannelConfig("rayleigh", 8.0)
-        top, sink = in_a_row(source := twist.packet_interleaver(mode="med"), twist.packet_encoder(),
+        top, sink = in_a_row(source := twist.packet_interleaver(fallback_mode="med"), twist.packet_encoder(),
                              twist.loopback_channel("rayleigh", 8.0, seed=5), twist.packet_decoder(),
                              twist.packet_deinterleaver())
         top.start()

@@ -193,8 +193,9 @@ def test_multiplications_are_those_of_the_shapes_and_the_share_is_what_was_asked
 
 
 def test_multiplications_are_those_of_the_sizes():
-    """By hand: a block of n tokens has 12 n d^2 + 2 n^2 d, d = 192; a stem of six convolutions of 3 x 3; c_R and c_I
-    of widths 192, 138, 83, 29; c_D of 58, 103, 147, 192; class head 192 x 10; gates and thresholds are left out."""
+    """By hand: a block of n tokens has 12 n d^2 + 2 n^2 d, d = 192; a stem of five stages of EfficientNet-Lite0;
+    c_R and c_I of widths 192, 138, 83, 29; c_D of 58, 103, 147, 192; class head 192 x 10; gates and thresholds are
+    left out."""
     pytest.importorskip("torch")
     from tokenlink.bench.adaptive import RATIO, fixed_share, multiplications
     from tokenlink.models.adaptive.picture_codec import AdaptiveCodec
@@ -202,8 +203,12 @@ def test_multiplications_are_those_of_the_sizes():
     def block(n):
         return 12 * n * 192**2 + 2 * n**2 * 192
 
-    convolutions = ((64, 3, 24), (32, 24, 48), (32, 48, 48), (16, 48, 96), (16, 96, 96), (8, 96, 192))
-    stem = sum(9 * side**2 * a * b for side, a, b in convolutions)
+    # side behind the layer, kernel, stride, features in and out, behind the first layer and a stage of 16 features
+    layers = ((32, 3, 2, 16, 24), (32, 3, 1, 24, 24), (16, 5, 2, 24, 40), (16, 5, 1, 40, 40), (8, 3, 2, 40, 80),
+              *((8, 3, 1, 80, 80),) * 2, (8, 5, 1, 80, 112), *((8, 5, 1, 112, 112),) * 2)  # fmt: skip
+    stem = 64**2 * (27 * 32 + 9 * 32 + 32 * 16) + 8**2 * 112 * 192
+    for side, kernel, stride, a, b in layers:
+        stem += (stride * side) ** 2 * a * 6 * a + side**2 * (kernel**2 * 6 * a + 6 * a * b)
     picture = np.zeros((128, 128, 3), np.uint8)
     for alpha, kept in ((0.1, 6), (1.0, 64)):
         codec = fixed_share(AdaptiveCodec.untrained(engine="torch"), alpha)

@@ -14,6 +14,7 @@ import numpy as np
 
 matplotlib.use("Agg")  # no display needed, and none opened
 from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
 
 LEGEND_ROOM_IN = 0.42
 NOTE_CHARACTERS_AN_INCH, NOTE_LINE_IN = 20, 0.12
@@ -145,7 +146,7 @@ class Canvas:
         found = dict(zip(*reversed(self.axes[0][0].get_legend_handles_labels()), strict=True))
         for axis in self.axes.flat:
             found |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-        renderer = self.figure.canvas.get_renderer()
+        renderer = FigureCanvasAgg(self.figure).get_renderer()  # whatever canvas the figure has
         for most in range(cols, 0, -1):
             rows = -(-len(found) // most)
             legend = self.figure.legend(found.values(), found.keys(), loc="upper center",
