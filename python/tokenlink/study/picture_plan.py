@@ -7,7 +7,7 @@ one task. Pictures, gains and noise are the same for all, so that any two result
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from tokenlink.link.token_ratios import RATIOS
 from tokenlink.models.adaptive.networks import NETWORKS, TRAININGS
@@ -79,17 +79,6 @@ class PictureTask:
         named = {"study": self.study, "method": self.method, "training": self.training, "weights": self.weights}
         seed = channel_seed(ORIGIN, run.get("realisation", self.shared.get("realisation", 0)))
         return setting.as_dict() | named | self.shared | run | {"seed": seed}
-
-
-def without(tasks, setting, store):
-    """Tasks with the runs that have no result yet, and how many have one: (list of PictureTask, int)."""
-    left, n_found = [], 0
-    for task in tasks:
-        runs = tuple(run for run in task.runs if not store.has(task.config(run, setting)))
-        n_found += len(task.runs) - len(runs)
-        if runs:
-            left.append(replace(task, runs=runs))
-    return left, n_found
 
 
 def methods_of(study):

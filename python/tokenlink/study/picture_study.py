@@ -9,7 +9,6 @@ from pathlib import Path
 from tokenlink.data.imagenette import read_split
 from tokenlink.models import artifact
 from tokenlink.study import picture_worker
-from tokenlink.study.jobs import Crew, Job, SweepResult, run_jobs
 from tokenlink.study.picture_parts import Place, prepare, present_weights, shown
 from tokenlink.study.picture_plan import (
     OURS,
@@ -17,9 +16,9 @@ from tokenlink.study.picture_plan import (
     PictureSetting,
     available_of,
     picture_tasks,
-    without,
 )
 from tokenlink.study.result_store import ResultStore, StoreError, load_results
+from tokenlink.study.task_runs import rows_of, run_tasks
 
 
 def open_study(study, pictures, out, *, root=None, limit=None, **chosen):
@@ -75,23 +74,6 @@ def _refuse_other_weights(out, tasks):
                              "another folder with --out")  # fmt: skip
 
 
-def run_pictures(tasks, setting, place, store, workers=2, scheduler=None, on_task=None) -> SweepResult:
-    """Compute what is missing and keep it.
-
-    Parameters
-    ----------
-    tasks : list of PictureTask
-    setting : PictureSetting
-    place : Place
-    store : ResultStore
-    workers, scheduler, on_task : as of `tokenlink.study.sweep.run_sweep`; workers read pictures and weights themselves
-    """
-    left, n_found = without(tasks, setting, store)
-    jobs = [Job(picture_worker.compute, (task, setting, place), len(task.runs)) for task in left]
-    return run_jobs(jobs, n_found, store, Crew(workers, scheduler, partial(prepare, place, setting)), on_task)
-
-
-def picture_rows(tasks, setting, store) -> list[dict]:
-    """Rows of all runs of some tasks, each with its configuration."""
-    configs = [task.config(run, setting) for task in tasks for run in task.runs]
-    return [config | store.read_row(config) for config in configs]
+#: (tasks, setting, place, store, workers, scheduler, on_task), see `run_tasks`
+run_pictures = partial(run_tasks, (prepare, picture_worker.compute))
+picture_rows = rows_of

@@ -9,9 +9,8 @@ from pathlib import Path
 from tokenlink.models import artifact
 from tokenlink.models.tokcode.text_codec import ENCODER, FOUNDATION, SENTENCES, VOCABULARY
 from tokenlink.study import text_worker
-from tokenlink.study.jobs import Crew, Job, SweepResult, run_jobs
-from tokenlink.study.picture_plan import without
 from tokenlink.study.result_store import ResultStore
+from tokenlink.study.task_runs import rows_of, run_tasks
 from tokenlink.study.text_plan import TextSetting, text_tasks, texts_sha256
 from tokenlink.study.text_worker import TextPlace, codec_of, texts_of
 
@@ -65,24 +64,6 @@ def present(root) -> dict:
     return found
 
 
-def run_texts(tasks, setting, place, store, workers=2, scheduler=None, on_task=None) -> SweepResult:
-    """Compute what is missing and keep it.
-
-    Parameters
-    ----------
-    tasks : list of TextTask
-    setting : TextSetting
-    place : TextPlace
-    store : ResultStore
-    workers, scheduler, on_task : as of `tokenlink.study.sweep.run_sweep`; workers read texts and weights themselves
-    """
-    left, n_found = without(tasks, setting, store)
-    jobs = [Job(text_worker.compute, (task, setting, place), len(task.runs)) for task in left]
-    return run_jobs(jobs, n_found, store, Crew(workers, scheduler, partial(text_worker.prepare, place, setting)),
-                    on_task)  # fmt: skip
-
-
-def text_rows(tasks, setting, store) -> list[dict]:
-    """Rows of all runs of some tasks, each with its configuration."""
-    configs = [task.config(run, setting) for task in tasks for run in task.runs]
-    return [config | store.read_row(config) for config in configs]
+#: (tasks, setting, place, store, workers, scheduler, on_task), see `run_tasks`
+run_texts = partial(run_tasks, (text_worker.prepare, text_worker.compute))
+text_rows = rows_of

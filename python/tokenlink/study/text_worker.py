@@ -20,7 +20,7 @@ from tokenlink.models import artifact
 from tokenlink.models.tokcode.recovery import infilled, repaired
 from tokenlink.models.tokcode.repetition import repeated, upper_bound
 from tokenlink.models.tokcode.sentence_encoder import similarities
-from tokenlink.models.tokcode.text_codec import FOUNDATION, TextCodec, load_text_codec, load_with
+from tokenlink.models.tokcode.text_codec import FOUNDATION, SENTENCES, TextCodec, load_text_codec, load_with
 from tokenlink.models.tokcode.text_scores import chrf
 from tokenlink.study.text_plan import NONE, OURS, TextSetting, TextTask, texts_sha256
 from tokenlink.study.worker import WorkerError
@@ -62,8 +62,10 @@ def prepare(place: TextPlace, setting: TextSetting) -> None:
     """Read the texts, here; WorkerError where they, the vocabulary or the judge are others than the evaluation's."""
     torch.set_num_threads(1)
     texts, _, _ = texts_of(place)
-    if texts_sha256(texts) != setting.sha256 or codec_of(place.root).vocab_hash != setting.vocabulary:
-        raise WorkerError(f"texts of {Path(place.texts).name} or the vocabulary are others on this worker")
+    judge = artifact.read_manifest(Path(place.root))[SENTENCES]["weights.safetensors"]["sha256"]
+    here = texts_sha256(texts), codec_of(place.root).vocab_hash, judge
+    if here != (setting.sha256, setting.vocabulary, setting.sentences):
+        raise WorkerError(f"texts of {Path(place.texts).name}, vocabulary or judge are others on this worker")
 
 
 @torch.inference_mode()

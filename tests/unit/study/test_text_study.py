@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An evaluation of texts: rows against the codec and the link called directly, folders that are of others."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,8 @@ from tokenlink.report.text_claims import between  # noqa: E402
 from tokenlink.study.result_store import StoreError  # noqa: E402
 from tokenlink.study.text_plan import left_out, text_tasks  # noqa: E402
 from tokenlink.study.text_study import open_study, run_texts, text_rows  # noqa: E402
+from tokenlink.study.text_worker import prepare  # noqa: E402
+from tokenlink.study.worker import WorkerError  # noqa: E402
 
 TEXTS = ["a red fox under an old bridge, morning fog", "two sailing boats on a calm lake at sunset", "", "cat",
          "portrait of a clockmaker, candle light", "a yellow tram in a narrow street full of people"]  # fmt: skip
@@ -114,6 +118,15 @@ def test_kept_rows_say_the_same_and_claims_without_an_encoder_are_not_measured(m
     assert [len(again.main), len(again.air)] == [18, 0] and "4 texts of some.txt, 2 realisations" in again.note
     table = (tmp_path / "kept" / "table_1.md").read_text()
     assert all(f"**{text}**" in table for text in TEXTS if len(text) > 3) and table.count("| bound (") == 4
+
+
+def test_a_worker_with_another_judge_or_other_texts_computes_nothing(main, file):
+    _, _, setting, out = main
+    _, _, place, _ = open_study("main", file, out)
+    prepare(place, setting)
+    for name in ("sha256", "vocabulary", "sentences"):
+        with pytest.raises(WorkerError, match="texts of some.txt, vocabulary or judge are others"):
+            prepare(place, replace(setting, **{name: "0" * 64}))
 
 
 def test_what_cannot_be_evaluated_is_named(main, file, tmp_path):
