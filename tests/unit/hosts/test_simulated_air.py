@@ -73,6 +73,22 @@ def test_packets_of_a_sequence_arrive_as_one_and_lost_ones_are_erased():
     assert rx.counts["estimates"] == 6 and 2 <= n_lost <= 20
 
 
+def test_every_packet_meets_the_air_of_its_own_slot_and_those_of_another_sequence_are_none():
+    class Air:
+        slots = []
+
+        def pass_through(self, samples, slot):
+            self.slots.append(slot)
+            return np.append(samples, np.zeros(100, np.complex64))
+
+    payload = system_named("tokcode").payload
+    table = payload.load_table()
+    rx, mode = FrameReceiver(table, BURST, payload, Air()), table.mode(1)
+    samples = frame_burst(payload.draw(np.random.default_rng(3), 3, mode, table), mode, table, BURST, payload)
+    assert len(rx.receive(samples, 3)) == 1 and Air.slots == [15, 16, 17, 18, 19]
+    assert rx.receive(samples, 7) == [] and rx.counts["other_slot"] == 1
+
+
 def test_the_estimated_esn0_is_that_of_the_channel():
     rx, errors = receiver(12.0), []
     for slot in range(30):
